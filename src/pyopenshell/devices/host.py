@@ -1,0 +1,46 @@
+"""What this host is, as one frozen value that the pure parts (baseline, composition) are given."""
+
+from __future__ import annotations
+
+from pyopenshell.record import Record
+
+
+class Namespaces(Record):
+    """Which namespaces a throwaway child of this process could really make, and what failed first if one could not.
+
+    ``user`` says that they were made inside a user namespace (an unprivileged caller), which is then private too.
+    """
+
+    user: bool = False
+    mount: bool = False
+    pid: bool = False
+    net: bool = False
+    ipc: bool = False
+    reason: str | None = None
+
+
+class Device(Record):
+    """A device node of the inventory.
+
+    ``role``: ``control`` (needed for any GPU), ``gpu`` (one GPU's own node), ``caps`` (MIG capabilities).
+    ``vendor``: ``nvidia``, ``wsl``, ``tegra``, ``amd``.
+    """
+
+    path: str
+    role: str
+    vendor: str
+
+
+class Host(Record):
+    """Facts about kernel and hardware, measured once per launch.
+
+    ``landlock_abi`` is 0 without Landlock; ``landlock_errno`` then says how the kernel answered.
+    """
+
+    release: str
+    architecture: str
+    landlock_abi: int
+    landlock_errno: int = 0
+    seccomp: bool = True
+    namespaces: Namespaces = Namespaces()
+    devices: tuple[Device, ...] = ()

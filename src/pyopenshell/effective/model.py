@@ -1,0 +1,223 @@
+"""The effective policy: the one object that is both enforced and shown (docs/design.md, sections 4 and 7).
+
+No code path gives an access right without a ``Grant`` here. Every ``Grant`` says where it comes from, why it is
+there, and what became of it in the kernel.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+from pyopenshell.effective.canonical import canonical, sha256
+from pyopenshell.record import Record, plain
+
+SCHEMA = "pyopenshell.effective/1"
+SEVERITIES = ("Informational", "Low", "Medium", "High", "Critical")
+
+
+class Origin(Record):
+    """Who asked for a grant.
+
+    ``kind``: ``declared`` (``name`` is ``read_only`` or ``read_write``; ``file`` and ``line`` say where), ``workdir``,
+    ``baseline`` (``process``, ``command``, ``proxy``, ``gpu``), ``cdi``, ``runtime``, ``contributor``.
+    """
+
+    kind: str
+    name: str | None = None
+    file: str | None = None
+    line: int | None = None
+
+    def __str__(self) -> str:
+        """Return the spelling used everywhere: ``baseline/gpu``, ``declared``, ``runtime/cuda-thread-names``."""
+        return self.kind if self.kind in ("declared", "workdir") or not self.name else f"{self.kind}/{self.name}"
+
+
+class Detail(Record):
+    """What to know about a grant's status: the kernel's errno, the grant that gives it anyway, a sentence."""
+
+    errno: int | None = None
+    covered_by: str | None = None
+    message: str | None = None
+
+
+class Grant(Record):
+    """One access right on one path, or a pattern a broker answers.
+
+    ``access`` is what was requested, ``actual`` what the kernel accepted (Landlock right names).
+    ``mechanism``: ``landlock``, ``broker``, ``seccomp``, ``namespace``.
+    ``status``: ``planned``, then ``enforced``, ``skipped``, ``covered`` or ``blocked``.
+    """
+
+    id: str
+    path: str
+    resolved: str | None
+    access: tuple[str, ...]
+    origin: Origin
+    reason: str
+    actual: tuple[str, ...] = ()
+    mechanism: str = "landlock"
+    status: str = "planned"
+    detail: Detail = Detail()
+
+    @property
+    def is_addition(self) -> bool:
+        """Whether the runtime itself added it, to be listed under ``runtime_additions``."""
+        return self.origin.kind in ("runtime", "contributor")
+
+
+class Finding(Record):
+    """Something an operator should know. ``code`` is stable; ``grant`` is the id of the grant it is about."""
+
+    code: str
+    severity: str
+    message: str
+    hint: str | None = None
+    grant: str | None = None
+
+
+class Identity(Record):
+    """Whom the sandbox runs as. ``source`` says why (policy, account, workdir owner, dynamic, caller)."""
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+    source: str
+    user: str = "sandbox"
+    home: str = "/"
+    shell: str = "/bin/sh"
+
+
+class Isolation(Record):
+    """How one kind of resource is kept apart: ``private``, ``scoped``, ``filtered`` or ``open``, and by what."""
+
+    state: str
+    mechanism: str
+
+
+class NetworkEntry(Record):
+    """What became of one endpoint of one network policy."""
+
+    name: str
+    endpoint: str
+    status: str
+    detail: str
+
+
+class Network(Record):
+    """``mode``: none, proxy or host; ``mechanism`` says what enforces it."""
+
+    mode: str
+    mechanism: str
+    entries: tuple[NetworkEntry, ...] = ()
+
+
+class Dropped(Record):
+    """A right this kernel does not know, the ABI it arrived with, and what follows.
+
+    ``covered_by`` names the mechanism that closes the gap all the same, where one does.
+    """
+
+    right: str
+    needs_abi: int
+    consequence: str
+    covered_by: str | None = None
+
+
+class LandlockReport(Record):
+    """What Landlock handles in this sandbox, and what this kernel's ABI leaves out."""
+
+    compatibility: str
+    abi: int
+    handled: tuple[str, ...]
+    dropped: tuple[Dropped, ...] = ()
+
+
+class SeccompReport(Record):
+    """The syscall filter: SHA-256 of its program and the number of its instructions."""
+
+    sha256: str
+    count: int
+
+
+class Effective(Record):
+    """Everything a sandbox may do, with origin, reason and outcome."""
+
+    name: str
+    run_id: str
+    declared: dict[str, Any]
+    file: str | None
+    source_sha256: str
+    identity: Identity
+    grants: tuple[Grant, ...]
+    network: Network
+    isolation: dict[str, Isolation]
+    landlock: LandlockReport
+    seccomp: SeccompReport
+    findings: tuple[Finding, ...] = ()
+    state: str = "planned"
+
+    @property
+    def runtime_additions(self) -> tuple[Grant, ...]:
+        """The grants the runtime added on its own account, whole."""
+        return tuple(grant for grant in self.grants if grant.is_addition)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the RFC 8785 JSON of the plan: what is asked for, without what became of it."""
+        return sha256(canonical(self._plan()).encode())
+
+    def _plan(self) -> dict[str, Any]:
+        shape = self._shape()
+        shape["sandbox"] = {"name": self.name}
+        for key in ("grants", "runtime_additions"):
+            shape[key] = [_without(grant, "status", "detail", "actual") for grant in shape[key]]
+        return shape
+
+    def _shape(self) -> dict[str, Any]:
+        identity = self.identity
+        return {
+            "schema": SCHEMA,
+            "sandbox": {"name": self.name, "run_id": self.run_id, "state": self.state},
+            "declared": plain(self.declared),
+            "source": {"file": self.file, "sha256": self.source_sha256},
+            "identity": {
+                "uid": identity.uid,
+                "gid": identity.gid,
+                "groups": list(identity.groups),
+                "source": identity.source,
+            },
+            "grants": [grant.as_dict() for grant in self.grants],
+            "runtime_additions": [grant.as_dict() for grant in self.runtime_additions],
+            "network": self.network.as_dict(),
+            "isolation": plain(self.isolation),
+            "landlock": self.landlock.as_dict(),
+            "seccomp": self.seccomp.as_dict(),
+            "findings": [finding.as_dict() for finding in self.findings],
+        }
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the documented shape (docs/design.md, section 7)."""
+        return {**self._shape(), "digest": self.digest}
+
+    def worst(self) -> str | None:
+        """Return the gravest severity among the findings, or None without findings."""
+        ranks = [SEVERITIES.index(finding.severity) for finding in self.findings]
+        return SEVERITIES[max(ranks)] if ranks else None
+
+
+def _without(values: dict[str, Any], *keys: str) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if key not in keys}
+
+
+def grant_id(origin: Origin, path: str) -> str:
+    """Return the deterministic id of a grant: its origin and its path."""
+    label = f"declared/{origin.name}" if origin.kind == "declared" else str(origin)
+    return f"{label}:{path}"
+
+
+def find(grants: Iterable[Grant], identifier: str) -> Grant | None:
+    """Return the grant with this id, if there is one."""
+    return next((grant for grant in grants if grant.id == identifier), None)

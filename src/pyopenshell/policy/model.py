@@ -1,0 +1,80 @@
+"""What the operator wrote, as frozen values. Positions are kept, so that every grant can name its line."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+from pyopenshell.record import Record
+
+MAX_PATHS = 256
+"""Paths a policy may declare, read-only and read-write together (OpenShell's limit)."""
+MAX_PATH_LENGTH = 4096
+"""Characters a declared path may have (OpenShell's limit, and PATH_MAX)."""
+MAX_FILE_SIZE = 1 << 20
+"""Bytes a policy file may have. 256 paths of 4,096 characters would not fit, but no policy of people is larger."""
+
+COMPATIBILITY = ("best_effort", "hard_requirement")
+CUDA_THREAD_NAMES = ("auto", "broker", "write_file", "off")
+
+
+class DeclaredPath(Record):
+    """One path of ``filesystem_policy``, with its place in the file (both from 1; 0 when there is no file)."""
+
+    path: str
+    line: int = 0
+    column: int = 0
+
+
+class FilesystemPolicy(Record):
+    """``filesystem_policy``: the paths a sandbox may read, and those it may also write."""
+
+    include_workdir: bool = False
+    read_only: tuple[DeclaredPath, ...] = ()
+    read_write: tuple[DeclaredPath, ...] = ()
+
+
+class ProcessPolicy(Record):
+    """``process``: user and group, each a name or a number as text, or None when not declared."""
+
+    run_as_user: str | None = None
+    run_as_group: str | None = None
+
+
+class Endpoint(Record):
+    """One endpoint of a network policy, as text for people; ``line`` is its place in the file."""
+
+    label: str
+    line: int = 0
+
+
+class NetworkPolicy(Record):
+    """One entry of ``network_policies``. Parsed and checked in full; enforced as deny-all for now."""
+
+    key: str
+    name: str
+    endpoints: tuple[Endpoint, ...] = ()
+    binaries: tuple[str, ...] = ()
+    line: int = 0
+
+
+class Source(Record):
+    """Where a policy came from: ``file`` (None for the built-in one), SHA-256 of its bytes, and its text."""
+
+    file: str | None
+    sha256: str
+    text: str
+
+
+class Policy(Record):
+    """A validated policy. ``declared`` is the document as written (keys, values, order), for ``--base`` and ``--full``."""
+
+    source: Source
+    declared: dict[str, Any]
+    version: int = 1
+    filesystem: FilesystemPolicy = FilesystemPolicy()
+    compatibility: str = "best_effort"
+    process: ProcessPolicy = ProcessPolicy()
+    network: tuple[NetworkPolicy, ...] = ()
+    cuda_thread_names: str = "auto"
