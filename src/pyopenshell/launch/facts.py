@@ -1,0 +1,44 @@
+"""Measure the host once per launch: kernel, Landlock, seccomp, namespaces, devices."""
+
+from __future__ import annotations
+
+import os
+
+from pyopenshell.devices.host import Device, Host, Namespaces
+from pyopenshell.kernel import landlock, seccomp
+from pyopenshell.launch.trial import Trial
+
+
+def host(max_abi: int | None = None, trial: Trial | None = None, *, with_devices: bool = True) -> Host:
+    """Return the facts. ``max_abi`` pretends an older kernel: only the rights of that ABI are handled.
+
+    ``trial`` is a namespace trial already under way. Devices cost a few directory listings and can be left out.
+    """
+    name = os.uname()
+    abi, errno = _landlock()
+    return Host(
+        release=name.release,
+        architecture=name.machine,
+        landlock_abi=abi if max_abi is None else min(abi, max_abi),
+        landlock_errno=errno,
+        seccomp=seccomp.action_available(seccomp.RET_ERRNO),
+        namespaces=_namespaces(trial),
+        devices=_devices() if with_devices else (),
+    )
+
+
+def _landlock() -> tuple[int, int]:
+    try:
+        return landlock.abi(), 0
+    except OSError as error:
+        return 0, error.errno or 0
+
+
+def _namespaces(trial: Trial | None) -> Namespaces:
+    return (trial or Trial()).result()
+
+
+def _devices() -> tuple[Device, ...]:
+    from pyopenshell.devices.inventory import inventory
+
+    return inventory()

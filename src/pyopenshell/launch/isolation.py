@@ -1,0 +1,63 @@
+"""How each kind of resource is kept apart on this host, from measured facts alone (pure)."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pyopenshell.devices.host import Namespaces
+
+from pyopenshell.effective.model import Dropped, Isolation, LandlockReport
+from pyopenshell.landlock.downgrade import Handled, handled
+
+OPEN = Isolation("open", "none")
+
+
+def isolation(namespaces: Namespaces, landlock: Handled) -> dict[str, Isolation]:
+    """Return the state and mechanism of every kind, strongest mechanism first."""
+
+    def namespace(made: bool, name: str) -> Isolation | None:
+        return Isolation("private", f"{name} namespace") if made else None
+
+    def scope(right: str) -> Isolation | None:
+        return Isolation("scoped", f"landlock {right}") if right in landlock.scoped + landlock.fs else None
+
+    mounts = "mount namespace: empty /run, private /tmp and /dev/shm"
+    return {
+        "pid": namespace(namespaces.pid, "pid") or OPEN,
+        "mount": namespace(namespaces.mount, "mount") or OPEN,
+        "net": namespace(namespaces.net, "network") or Isolation("filtered", "seccomp: only AF_UNIX sockets"),
+        "user": namespace(namespaces.user, "user") or OPEN,
+        "ipc": namespace(namespaces.ipc, "ipc") or OPEN,
+        "signals": namespace(namespaces.pid, "pid") or scope("signal") or OPEN,
+        "abstract_sockets": namespace(namespaces.net, "network") or scope("abstract_unix_socket") or OPEN,
+        "pathname_sockets": scope("resolve_unix")
+        or (Isolation("private", mounts) if namespaces.mount else None)
+        or OPEN,
+    }
+
+
+def landlock_report(compatibility: str, abi: int, namespaces: Namespaces) -> tuple[Handled, LandlockReport]:
+    """Return what Landlock handles here and the report on it.
+
+    Network rights are wanted only without a network namespace: inside one they would close loopback too.
+    """
+    wanted = not namespaces.net
+    result = handled(abi, tcp=wanted, udp=wanted)
+    covers = {
+        "truncate": "seccomp filter: truncate(2), O_TRUNC without a write mode and openat2 are denied",
+        "refer": "this ABI denies every rename and link between folders",
+        "bind_tcp": "seccomp filter: only AF_UNIX sockets",
+        "connect_tcp": "seccomp filter: only AF_UNIX sockets",
+        "bind_udp": "seccomp filter: only AF_UNIX sockets",
+        "connect_send_udp": "seccomp filter: only AF_UNIX sockets",
+        "abstract_unix_socket": "network namespace" if namespaces.net else None,
+        "signal": "pid namespace" if namespaces.pid else None,
+        "resolve_unix": "mount namespace: empty /run, private /tmp and /dev/shm" if namespaces.mount else None,
+    }
+    dropped = tuple(Dropped(right.name, right.abi, right.consequence, covers.get(right.name)) for right in result.dropped)
+    return result, LandlockReport(compatibility, abi, result.fs + result.net + result.scoped, dropped)
+
+
+def network_mechanism(namespaces: Namespaces) -> str:
+    """Say what keeps the sandbox off the network."""
+    return "network namespace with only loopback" if namespaces.net else "seccomp filter: only AF_UNIX sockets"

@@ -1,0 +1,71 @@
+"""The mounts of a sandbox with a mount namespace. Runs in init, with the privileges of whoever made the namespace."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+from pyopenshell.kernel import namespaces as ns
+
+_MODES = {"/run": "mode=755", "/tmp": "mode=1777", "/dev/shm": "mode=1777"}  # noqa: S108 - mount points
+_SAFE = ns.MS_NOSUID | ns.MS_NODEV
+
+
+def apply(plan: dict[str, Any]) -> None:
+    """Make the sandbox's own view: nothing travels back to the host, and what is private is mounted over.
+
+    What must stay visible under a hidden mount point is cloned first, as a detached mount (open_tree(2)), and
+    attached afterwards: its path is gone in between.
+    """
+    hide: list[str] = plan["private"]["hide"]
+    ns.mount(None, "/", None, ns.MS_REC | ns.MS_SLAVE, None)
+    kept = _clones([real for _written, real in plan["bind"] if _under(real, hide)])
+    for point in hide:
+        ns.mount("tmpfs", point, "tmpfs", _SAFE, _MODES[point])
+    ns.mount("devpts", "/dev/pts", "devpts", ns.MS_NOSUID | ns.MS_NOEXEC, "newinstance,ptmxmode=0666,mode=620")
+    if plan["namespaces"]["pid"]:
+        ns.mount("proc", "/proc", "proc", _SAFE | ns.MS_NOEXEC, None)
+    for path, (fd, is_folder) in kept.items():
+        _attach(fd, path, is_folder)
+    for written, real in plan["bind"]:
+        if written != real and _under(written, hide) and not _under(written, list(kept)):
+            _link(written, real)
+
+
+def _under(path: str, folders: list[str]) -> bool:
+    return any(path.startswith(folder + "/") for folder in folders)
+
+
+def _clones(paths: list[str]) -> dict[str, tuple[int, bool]]:
+    """Clone the outermost of the paths: what lies beneath them comes along. What is missing stays missing."""
+    kept: dict[str, tuple[int, bool]] = {}
+    for path in sorted(paths):
+        if _under(path, list(kept)):
+            continue
+        try:
+            fd = ns.open_tree(ns.AT_FDCWD, path, ns.OPEN_TREE_CLONE | ns.AT_RECURSIVE | ns.OPEN_TREE_CLOEXEC)
+        except FileNotFoundError:
+            continue
+        kept[path] = fd, stat.S_ISDIR(os.fstat(fd).st_mode)
+    return kept
+
+
+def _attach(fd: int, path: str, is_folder: bool) -> None:
+    os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
+    if is_folder:
+        os.mkdir(path, 0o755)
+    else:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    ns.move_mount(fd, "", ns.AT_FDCWD, path, ns.MOVE_MOUNT_F_EMPTY_PATH)
+    os.close(fd)
+
+
+def _link(written: str, real: str) -> None:
+    """Make a hidden symlink again, so that the path the operator wrote leads where it did."""
+    os.makedirs(os.path.dirname(written), 0o755, exist_ok=True)
+    if not os.path.lexists(written):
+        os.symlink(real, written)

@@ -1,0 +1,174 @@
+"""The launch plan: everything the child will do, as plain data it can read with ``marshal`` and a person can read.
+
+Building a plan touches nothing. The child executes it step by step (``launch.child``).
+"""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from pyopenshell.devices.host import Namespaces
+    from pyopenshell.effective.model import Effective, Grant
+    from pyopenshell.landlock.downgrade import Handled
+    from pyopenshell.launch.private import Private
+
+from pyopenshell.kernel import namespaces as ns
+from pyopenshell.landlock import downgrade
+from pyopenshell.record import Record
+
+STEPS = (
+    "descriptors",
+    "session",
+    "namespaces",
+    "fork init",
+    "preparation",
+    "mounts",
+    "terminal",
+    "path descriptors",
+    "identity",
+    "working directory",
+    "no_new_privs",
+    "landlock",
+    "seccomp",
+    "canary",
+    "receipt",
+    "go",
+    "exec",
+)
+"""The numbered steps of a launch, in order."""
+
+
+class Workload(Record):
+    """What is run: ``executable`` is an absolute path, ``argv`` its arguments from argv[0], ``environment`` in full."""
+
+    executable: str
+    argv: tuple[str, ...]
+    environment: dict[str, str]
+    workdir: str
+
+
+class Plan(Record):
+    """A launch, ready to be executed once. ``rules`` are (grant id, path, symlinks allowed, Landlock mask)."""
+
+    digest: str
+    workload: Workload
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+    change_identity: bool
+    namespaces: dict[str, bool]
+    create: tuple[tuple[str, str], ...]
+    rules: tuple[tuple[str, str, bool, int], ...]
+    bind: tuple[tuple[str, str], ...]
+    private: dict[str, Any]
+    handled: tuple[int, int, int]
+    confined: bool
+    filter: bytes
+    filter_sha256: str
+    terminal: bool
+    canary: tuple[str, str]
+
+    def as_plain(self) -> dict[str, Any]:
+        """Return the plan as marshal-able data, for the child."""
+        return {**self.as_dict(), "filter": self.filter}
+
+
+def build(
+    effective: Effective,
+    workload: Workload,
+    *,
+    handled: Handled,
+    namespaces: Namespaces,
+    private: Private,
+    program: bytes,
+    terminal: bool,
+    confined: bool = True,
+) -> Plan:
+    """Turn an effective policy into a plan (pure, but for the caller's uid)."""
+    identity = effective.identity
+    rules = [grant for grant in effective.grants if grant.mechanism == "landlock" and grant.status == "planned"]
+    return Plan(
+        digest=effective.digest,
+        workload=workload,
+        uid=identity.uid,
+        gid=identity.gid,
+        groups=identity.groups,
+        change_identity=os.geteuid() == 0,
+        namespaces={name: getattr(namespaces, name) for name in ("user", "mount", "pid", "net", "ipc")},
+        create=tuple((grant.id, _real_parent(grant.path)) for grant in rules if _to_create(grant)),
+        rules=tuple(_rule(grant, handled) for grant in rules),
+        bind=_binds(rules, private),
+        private=private.as_dict(),
+        handled=(
+            downgrade.mask(handled.fs),
+            downgrade.mask(handled.net),
+            downgrade.mask(handled.scoped),
+        ),
+        confined=confined,
+        filter=program,
+        filter_sha256=effective.seccomp.sha256,
+        terminal=terminal,
+        canary=_canary(rules, private),
+    )
+
+
+def unshare_flags(namespaces: dict[str, bool]) -> int:
+    """Return the flags for unshare(2)."""
+    flags = {
+        "user": ns.CLONE_NEWUSER,
+        "mount": ns.CLONE_NEWNS,
+        "pid": ns.CLONE_NEWPID,
+        "net": ns.CLONE_NEWNET,
+        "ipc": ns.CLONE_NEWIPC,
+    }
+    return sum(flag for name, flag in flags.items() if namespaces[name])
+
+
+def is_own_proc(path: str) -> bool:
+    """Whether the path goes through procfs's magic ``self``: it means another folder for every process."""
+    return path.startswith(("/proc/self", "/proc/thread-self"))
+
+
+def _to_create(grant: Grant) -> bool:
+    return grant.origin.kind == "declared" and grant.origin.name == "read_write" and grant.resolved is None
+
+
+def _real_parent(path: str) -> str:
+    parent, name = os.path.split(path)
+    return os.path.join(os.path.realpath(parent), name)
+
+
+def _rule(grant: Grant, handled: Handled) -> tuple[str, str, bool, int]:
+    """Open by the resolved path, where no symlink may stand any more: a race then fails instead of widening."""
+    own = is_own_proc(grant.path)
+    path = grant.path if own else grant.resolved or grant.path
+    return grant.id, path, own, downgrade.mask(downgrade.allowed(grant.access, handled))
+
+
+def _binds(rules: list[Grant], private: Private) -> tuple[tuple[str, str], ...]:
+    """Return what to bind back under the hidden mount points, outermost first: (path as written, resolved path)."""
+    found: dict[str, str] = {}
+    for grant in rules:
+        real = grant.resolved or grant.path
+        ours = real in (private.shm, private.tmp) or (beneath(real, private.root) and not private.host)
+        if not ours and any(beneath(path, point) for path in (real, grant.path) for point in private.hide):
+            found[real] = grant.path
+    if private.host and any(beneath(private.canary, point) for point in private.hide):
+        found[private.canary] = private.canary
+    return tuple((found[real], real) for real in sorted(found))
+
+
+def beneath(path: str, folder: str) -> bool:
+    """Whether ``path`` is ``folder`` or lies under it."""
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
+
+
+def _canary(rules: list[Grant], private: Private) -> tuple[str, str]:
+    """Return (operation, path) of an access that file modes allow and no grant does."""
+    if any((grant.resolved or grant.path) == "/" for grant in rules):
+        return "write", private.canary
+    return "list", "/"

@@ -1,0 +1,109 @@
+"""The sandbox's private folders: where they are, with a mount namespace and without one.
+
+With one: an empty ``/run``, a private ``/tmp``, ``/dev/shm`` and ``/dev/pts``, all gone with the sandbox, and
+``/run/openshell`` for what the runtime itself needs. Without one: a fresh folder of mode 0700 on the host.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from pyopenshell.errors import StateError
+from pyopenshell.record import Record
+
+INSIDE = "/run/openshell"
+"""The runtime's own folder in a sandbox with a mount namespace; its parent is the sandbox's empty ``/run``."""
+MOUNT_POINTS = ("/run", "/tmp", "/dev/shm")  # noqa: S108 - these are mount points in a namespace of their own
+"""What is hidden by an empty file system in a sandbox with a mount namespace."""
+
+
+class Private(Record):
+    """Paths as the sandbox sees them.
+
+    ``hide``: the mount points that an empty file system hides. ``root`` holds the runtime's own folders and is not
+    granted itself; ``host`` says that it is a folder of the host, to be removed at the end. ``shm`` is None where
+    none could be made private.
+    """
+
+    hide: tuple[str, ...]
+    root: str
+    tmp: str
+    home: str
+    cuda_cache: str
+    canary: str
+    shm: str | None
+    host: bool
+
+
+def folders(*, mount_namespace: bool, keep: frozenset[str], run_id: str) -> Private:
+    """Return where the private folders will be. Makes nothing.
+
+    ``keep`` holds the paths that the operator declared or works in: a mount point among them stays the host's.
+    """
+    hide = tuple(point for point in MOUNT_POINTS if point not in keep) if mount_namespace else ()
+    host = "/run" not in hide
+    root = f"/tmp/openshell-{run_id.lower()}" if host else INSIDE  # noqa: S108 - see make()
+    return Private(
+        hide=hide,
+        root=root,
+        tmp="/tmp" if "/tmp" in hide else f"{root}/tmp",  # noqa: S108
+        home=f"{root}/home",
+        cuda_cache=f"{root}/cuda",
+        canary=f"{root}/canary",
+        shm="/dev/shm" if "/dev/shm" in hide else None,  # noqa: S108
+        host=host,
+    )
+
+
+def make(private: Private, uid: int, gid: int) -> None:
+    """Make the folders, owned by the sandbox's identity; the root itself stays ours.
+
+    The name holds the run's id, so it cannot be guessed before; mkdir fails on anything already there.
+    Raises StateError when the host folder cannot be made.
+    """
+    own = uid == os.geteuid()
+    try:
+        os.mkdir(private.root, 0o700 if own else 0o711)
+        os.chmod(private.root, 0o700 if own else 0o711)
+        for path in (private.tmp, private.home, private.cuda_cache):
+            if path.startswith(private.root):
+                os.mkdir(path, 0o700)
+                if not own:
+                    os.chown(path, uid, gid)
+        fd = os.open(private.canary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        os.fchmod(fd, 0o666)
+        os.close(fd)
+    except OSError as error:
+        raise StateError(
+            f"cannot make the sandbox's private folder {private.root}: {error.strerror}",
+            hint="the file system that holds /tmp must be writable and have space",
+            code="state.private-folder",
+        ) from error
+
+
+def remove(private: Private) -> None:
+    """Remove the host folder with all that the sandbox left in it. Never follows a link out of it."""
+    if private.host:
+        _remove_tree(private.root, None)
+
+
+def _remove_tree(name: str, parent: int | None) -> None:
+    """Remove by descriptor: the folder belongs to another user, who may be swapping entries for links."""
+    try:
+        fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+    except OSError:
+        return
+    try:
+        os.fchmod(fd, 0o700)
+        for entry in os.listdir(fd):
+            info = os.stat(entry, dir_fd=fd, follow_symlinks=False)
+            if stat.S_ISDIR(info.st_mode):
+                _remove_tree(entry, fd)
+            else:
+                os.unlink(entry, dir_fd=fd)
+        os.rmdir(name, dir_fd=parent)
+    except OSError:
+        return  # what cannot be removed stays in a folder only its owner can enter
+    finally:
+        os.close(fd)

@@ -1,0 +1,231 @@
+"""The parent's side of a launch: fork, check the receipt, say go, relay, and tell how it ended."""
+
+from __future__ import annotations
+
+import marshal
+import os
+import select
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from pyopenshell.launch.plan import Plan
+
+import _socket
+
+from pyopenshell.errors import LaunchError
+from pyopenshell.kernel import process, signals
+from pyopenshell.launch import checks, child, reap, terminal, wire
+from pyopenshell.launch.hints import hint
+from pyopenshell.record import Record
+
+FORWARDED = (
+    signals.SIGINT,
+    signals.SIGTERM,
+    signals.SIGHUP,
+    signals.SIGQUIT,
+    signals.SIGUSR1,
+    signals.SIGUSR2,
+    signals.SIGTSTP,
+)
+"""Signals that are passed on to the program's process group."""
+
+
+class Exit(Record):
+    """How the program ended: exit ``code``, or ``signal`` (then ``code`` is 128+signal).
+
+    ``exec_errno`` is set when it never started; ``survivors`` are processes that could not be killed.
+    """
+
+    code: int
+    signal: int | None = None
+    exec_errno: int | None = None
+    survivors: tuple[int, ...] = ()
+
+
+class Launch:
+    """One launch under way. Call ``receipt``, then ``go``, then ``wait``; ``abort`` at any time before ``go``."""
+
+    def __init__(self, plan: Plan) -> None:
+        """Fork the child. Signals to be forwarded are blocked from here on and read from a descriptor."""
+        self.plan = plan
+        self.relay: terminal.Relay | None = None
+        self._spare = frozenset(reap.descendants(os.getpid())) if not plan.namespaces["pid"] else frozenset[int]()
+        if not plan.namespaces["pid"]:
+            process.set_child_subreaper()
+        self._signals = process.signal_fd((*FORWARDED, signals.SIGWINCH, signals.SIGCONT))
+        ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
+        self._socket = ours
+        self.control = ours.fileno()
+        plan_fd = os.memfd_create("plan", os.MFD_CLOEXEC)
+        os.write(plan_fd, marshal.dumps(plan.as_plain()))
+        os.lseek(plan_fd, 0, os.SEEK_SET)
+        self.stem = os.fork()
+        if self.stem == 0:
+            child.stem(plan_fd, theirs.fileno())
+        theirs.close()
+        os.close(plan_fd)
+        self.init_pid = 0
+        self._links: dict[str, int | None] = {}
+
+    def receipt(self) -> dict[str, Any]:
+        """Wait for the child's receipt and add what the supervisor sees for itself (docs/design.md, section 7).
+
+        Raises LaunchError when a step failed, the child died, or a check does not hold; the child is gone then.
+        """
+        try:
+            told = self._until_receipt()
+            fields = checks.status(self.init_pid)
+        except LaunchError:
+            self.abort()
+            raise
+        receipt = {
+            "schema": "pyopenshell.receipt/1",
+            "effective_digest": self.plan.digest,
+            "steps": told["steps"],
+            "rules": told["rules"],
+            "credentials": checks.credentials(fields),
+            "namespaces": self._links,
+            "seccomp": told["seccomp"],
+            "canary": told["canary"],
+            "supervisor_checks": checks.verify(self.plan, fields, self._links),
+            "reach": told["reach"],
+            "created": told["created"],
+        }
+        for check in receipt["supervisor_checks"]:
+            if not check["ok"]:
+                self.abort()
+                raise LaunchError(
+                    f"the sandbox is not what was asked for: {check['name']} is {check['observed']}, "
+                    f"expected {check['expected']}",
+                    step="receipt",
+                    hint="nothing was run; please report this with the output of 'openshell doctor'",
+                )
+        return receipt
+
+    def go(self) -> None:
+        """Let the program start. Only after the receipt was written."""
+        wire.send(self.control, wire.GO)
+
+    def abort(self) -> None:
+        """End a launch that has not said go: the child sees the socket close, and ends."""
+        self._socket.close()
+        os.waitpid(self.stem, 0)
+
+    def wait(self) -> Exit:
+        """Relay until the program ends and everything in its sandbox with it."""
+        if self.relay:
+            self.relay.enter()
+        try:
+            end = self._follow()
+        finally:
+            self._socket.close()  # init and stem end when this closes, whatever else happens
+            _, status = os.waitpid(self.stem, 0)
+            if self.relay:
+                while self.relay.from_sandbox():
+                    pass
+                self.relay.leave()
+        survivors = () if self.plan.namespaces["pid"] else tuple(reap.sweep(self._spare))
+        if end is None:
+            code = os.waitstatus_to_exitcode(status)
+            number = -code if code < 0 else code - 128 if code > 128 else None
+            end = Exit(128 + number if number else 125, number)
+        return end.replace(survivors=survivors)
+
+    def _until_receipt(self) -> dict[str, Any]:
+        while True:
+            kind, payload = self._frame()
+            if kind == wire.INIT_PID:
+                self.init_pid = wire.number(payload)
+                # Now: a process that has changed its uid hides its links from a root without CAP_SYS_PTRACE.
+                self._links = checks.links(self.init_pid)
+            elif kind == wire.FAILURE:
+                told = marshal.loads(payload)  # noqa: S302 - our own child, before any exec
+                step = told["step"]
+                raise LaunchError(
+                    f"cannot start the sandbox: step '{step}': {told['message']}",
+                    step=step,
+                    errno=told["errno"],
+                    hint=hint(step, told["errno"], self.plan),
+                )
+            elif kind == wire.RECEIPT:
+                receipt: dict[str, Any] = marshal.loads(payload)  # noqa: S302 - our own child, before any exec
+                return receipt
+
+    def _frame(self) -> tuple[bytes, bytes]:
+        """Read one frame of the child, with the terminal's descriptor if it carries one."""
+        head, ancillary, _, _ = self._socket.recvmsg(5, _socket.CMSG_SPACE(4), _socket.MSG_WAITALL)
+        for _level, _type, data in ancillary:
+            self.relay = terminal.Relay(int.from_bytes(data[:4], "little"))
+        if len(head) == 5:
+            length = int.from_bytes(head[1:], "little")
+            payload = wire.read(self.control, length)
+            if payload is not None:
+                return head[:1], payload
+        raise LaunchError(
+            "cannot start the sandbox: the child process ended without a word",
+            step="unknown",
+            hint="it was killed, perhaps for memory; see the kernel's log",
+        )
+
+    def _follow(self) -> Exit | None:
+        """Serve the control socket, signals and the terminal. None: the sandbox ended without telling how."""
+        while True:
+            ready = self._poll()
+            if self._signals in ready:
+                self._forward()
+            if self.relay and self.relay.master in ready:
+                self.relay.from_sandbox()
+            if self.relay and 0 in ready and self.relay.source == 0 and not self.relay.from_caller():
+                self.relay.source = None
+            if self.control in ready:
+                frame = wire.receive(self.control)
+                if frame is None:
+                    return None
+                end = self._told(*frame)
+                if end:
+                    return end
+
+    def _poll(self) -> set[int]:
+        poll = select.poll()
+        poll.register(self.control, select.POLLIN)
+        poll.register(self._signals, select.POLLIN)
+        if self.relay and not self.relay.closed:
+            poll.register(self.relay.master, select.POLLIN)
+            if self.relay.source is not None and self.relay.is_foreground:
+                poll.register(self.relay.source, select.POLLIN)
+        return {fd for fd, _ in poll.poll()}
+
+    def _told(self, kind: bytes, payload: bytes) -> Exit | None:
+        if kind == wire.EXITED:
+            code = os.waitstatus_to_exitcode(wire.number(payload))
+            return Exit(code) if code >= 0 else Exit(128 - code, -code)
+        if kind == wire.EXEC_FAILED:
+            return Exit(126, exec_errno=wire.number(payload))
+        if kind == wire.STOPPED:
+            self._stop()
+        return None
+
+    def _stop(self) -> None:
+        """The program was stopped: stop too, so that the caller's shell has its terminal back, until told to go on."""
+        if self.relay:
+            self.relay.leave()
+        os.kill(os.getpid(), signals.SIGSTOP)
+        if self.relay:
+            self.relay.enter()
+            self.relay.resize()
+        wire.send_number(self.control, wire.SIGNAL, signals.SIGCONT)
+
+    def _forward(self) -> None:
+        while (waiting := process.read_signal(self._signals)) is not None:
+            number = waiting[0]
+            if number == signals.SIGWINCH or number == signals.SIGCONT:
+                if self.relay:
+                    self.relay.enter()
+                    self.relay.resize()
+                continue
+            try:
+                wire.send_number(self.control, wire.SIGNAL, number)
+            except OSError:  # it has just ended
+                return

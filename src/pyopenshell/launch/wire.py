@@ -1,0 +1,85 @@
+"""Frames on the control socket between supervisor, stem and init: one kind byte, a length, a payload.
+
+Before the go byte payloads are ``marshal`` data of our own making. After it they are fixed-size integers: the
+sandboxed program shares init's uid by then, so nothing that needs a parser is read from there.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+INIT_PID = b"I"
+"""stem → supervisor: init's pid as the supervisor's pid namespace sees it."""
+TERMINAL = b"M"
+"""init → supervisor, with a descriptor: the master side of the sandbox's own terminal."""
+FAILURE = b"F"
+"""child → supervisor: a step failed (marshal: dict with step, errno, message)."""
+RECEIPT = b"R"
+"""init → supervisor: everything the kernel accepted (marshal)."""
+GO = b"G"
+"""supervisor → init: the receipt is good, exec."""
+EXEC_FAILED = b"X"
+"""init → supervisor: execve's errno."""
+STARTED = b"B"
+"""init → supervisor: the program was executed (its pid inside the sandbox)."""
+EXITED = b"E"
+"""init → supervisor: the main process's wait status."""
+STOPPED = b"T"
+"""init → supervisor: the main process was stopped by this signal."""
+SIGNAL = b"S"
+"""supervisor → init: send this signal to the main process group."""
+
+MAX_PAYLOAD = 16 << 20
+
+
+def send(fd: int, kind: bytes, payload: bytes = b"") -> None:
+    """Write one frame. Raises OSError, EPIPE when the other side is gone."""
+    data = kind + len(payload).to_bytes(4, "little") + payload
+    while data:
+        data = data[os.write(fd, data) :]
+
+
+def send_number(fd: int, kind: bytes, number: int) -> None:
+    """Write one frame that holds a signed 32-bit number."""
+    send(fd, kind, number.to_bytes(4, "little", signed=True))
+
+
+def send_value(fd: int, kind: bytes, value: Any) -> None:
+    """Write one frame that holds a plain value. Only before the go byte."""
+    send(fd, kind, marshal.dumps(value))
+
+
+def receive(fd: int) -> tuple[bytes, bytes] | None:
+    """Read one frame, blocking. Returns None at the end of the stream, also in the middle of a frame."""
+    head = read(fd, 5)
+    if head is None:
+        return None
+    length = int.from_bytes(head[1:], "little")
+    if length > MAX_PAYLOAD:
+        return None
+    payload = read(fd, length)
+    return None if payload is None else (head[:1], payload)
+
+
+def number(payload: bytes) -> int:
+    """Return the number of a frame sent with ``send_number``."""
+    return int.from_bytes(payload[:4], "little", signed=True)
+
+
+def read(fd: int, count: int) -> bytes | None:
+    """Read exactly this many bytes, or return None at the end of the stream."""
+    data = b""
+    while len(data) < count:
+        try:
+            piece = os.read(fd, count - len(data))
+        except ConnectionResetError:
+            return None
+        if not piece:
+            return None
+        data += piece
+    return data
