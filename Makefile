@@ -1,0 +1,88 @@
+# The project's commands. All of them work in .venv, which is made from the system's interpreter where that is new
+# enough: as root a sandbox runs as another user, who could not execute an interpreter beneath a private home.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell /usr/bin/python3 -c '$(NEW_ENOUGH)' 2>/dev/null && echo /usr/bin/python3 || echo python3)
+# Arguments for pytest: make test ARGS="-k landlock -x"
+ARGS ?=
+# Test processes at once; each test file stays in one of them.
+JOBS ?= 2
+# What resolves the locks: its version only matters to `make lock`.
+UV := uv==0.13.9
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+SOURCES := $(shell find src bin -type f -not -name '*.pyc' -not -path '*.egg-info/*')
+
+help: ## Print this list
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+demo: $(VENV)/.installed ## Set up, run an agent and a CUDA-shaped program in sandboxes, and show what each might do
+	@VENV=$(VENV) examples/demo.sh
+
+test: $(VENV)/.installed $(VENV)/.test ## Run the tests; as root and as a user they show different things
+	@echo "· tests"
+	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile $(ARGS)
+
+check: $(VENV)/.installed $(VENV)/.check ## Run the static checks: style, types, import order, dependencies, dead code
+	@echo "· style";        $(BIN)/ruff check --quiet && $(BIN)/ruff format --check --quiet
+	@echo "· types";        $(BIN)/mypy --no-error-summary
+	@echo "· import order"; PYTHONPATH=src $(BIN)/lint-imports --no-logo >build/imports.log || { cat build/imports.log; exit 1; }
+	@echo "· dependencies"; $(BIN)/deptry src >build/deptry.log 2>&1 || { cat build/deptry.log; exit 1; }
+	@echo "· dead code";    $(BIN)/vulture
+	@echo "all checks passed"
+
+bench: $(VENV)/.installed build ## Measure start, file operations and memory side by side with the bare program
+	@$(BIN)/python -m bench
+
+lock: build ## Resolve the dependencies again and write requirements/*.txt
+	@test -x build/uv/bin/uv || { $(PYTHON) -m venv build/uv && build/uv/bin/python -m pip --quiet install $(UV); }
+	@for set in "run pyproject.toml" "build --group build" "test pyproject.toml --extra test -c requirements/run.txt" \
+	    "check pyproject.toml --extra test --extra check -c requirements/test.txt"; do \
+	    read -r name sources <<<"$$set"; echo "· requirements/$$name.txt"; \
+	    build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
+	        --no-emit-index-url --custom-compile-command "make lock" -o requirements/$$name.txt $$sources; \
+	done
+
+clean: ## Remove everything that was made here
+	@rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find src tests bench examples -name __pycache__ -type d -prune -exec rm -rf {} +
+
+build:
+	@mkdir -p build
+
+# The environment. Each stamp stands for one step, so that a repeated call does nothing.
+
+$(VENV)/.made:
+	@$(PYTHON) -c '$(NEW_ENOUGH)' || { echo "$(PYTHON) is older than 3.11. Name a newer one: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+	    { echo "$(PYTHON) has no venv module. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@echo "· environment: $(VENV), from $$($(PYTHON) -c 'import sys; print(sys.executable, sys.version.split()[0])')"
+	@rm -rf $(VENV) && $(PYTHON) -m venv $(VENV) && touch $@
+
+$(VENV)/.run: $(VENV)/.made requirements/run.txt requirements/build.txt
+	@echo "· dependencies"
+	@$(PIP) install --require-hashes -r requirements/run.txt -r requirements/build.txt && touch $@
+
+$(VENV)/.test: $(VENV)/.run requirements/test.txt
+	@echo "· dependencies of the tests"
+	@$(PIP) install --require-hashes -r requirements/test.txt && touch $@
+
+$(VENV)/.check: $(VENV)/.test requirements/check.txt | build
+	@echo "· dependencies of the checks"
+	@$(PIP) install --require-hashes -r requirements/check.txt && touch $@
+
+# setuptools keeps what it built under build/, and would ship a module that was since removed.
+$(VENV)/.installed: $(VENV)/.run pyproject.toml $(wildcard README.md) $(SOURCES)
+	@echo "· pyopenshell"
+	@rm -rf build/lib build/bdist.* src/*.egg-info
+	@$(PIP) install --no-deps --no-build-isolation --force-reinstall . && touch $@
+	@rm -rf build/lib build/bdist.* src/*.egg-info
+
+.PHONY: help demo test check bench lock clean
