@@ -1,0 +1,175 @@
+"""What the syscall filter refuses, and why: one table, a row for each (syscall, condition, action, reason).
+
+The filter closes what Landlock and namespaces leave open, and nothing else: every row is listed in
+docs/syscall-filter.md, and what no row names is allowed. Constants are the same on x86_64 and aarch64.
+"""
+
+from __future__ import annotations
+
+from pyopenshell.record import Record
+
+ALL_BITS = 0xFFFFFFFF
+"""Conditions see the low 32 bits of an argument.
+
+The arguments they look at are C ints, and the kernel drops the upper half of the register before it uses them. A
+filter that compared all 64 bits could be passed with any rubbish up there (CVE-2019-10063, TIOCSTI in flatpak).
+"""
+
+
+class Condition(Record):
+    """Something about one argument (counted from 0): its bits under ``mask`` are one of ``values``.
+
+    ``negated``: none of them. For a 64-bit argument use only the plain form: ignoring the upper half then refuses
+    more calls, never fewer.
+    """
+
+    argument: int
+    values: tuple[int, ...]
+    mask: int = ALL_BITS
+    negated: bool = False
+
+
+class Row(Record):
+    """A syscall is answered with ``action`` when all ``conditions`` hold. Of several rows the first that holds decides.
+
+    ``action``: ``errno:NAME``. ``when`` says the conditions in words, ``reason`` why, for people.
+    """
+
+    syscall: str
+    action: str
+    reason: str
+    when: str = "always"
+    conditions: tuple[Condition, ...] = ()
+
+
+AF_UNIX, AF_INET, AF_INET6, AF_NETLINK = 1, 2, 10, 16
+SOCK_RAW, SOCK_PACKET = 3, 10
+SOCK_TYPE_MASK = 0xF  # the type shares its argument with SOCK_CLOEXEC and SOCK_NONBLOCK (linux/net.h)
+NETLINK_ROUTE = 0
+TIOCSTI, TIOCLINUX = 0x5412, 0x541C
+O_ACCMODE, O_RDONLY, O_TRUNC = 0o3, 0o0, 0o1000
+
+FAMILY, TYPE, PROTOCOL = 0, 1, 2
+"""Arguments of socket(2)."""
+OPEN_FLAGS = (("open", 1), ("openat", 2))
+"""The syscalls that take open flags in an argument, and which one."""
+
+
+def rows(*, net_namespace: bool, landlock_abi: int) -> tuple[Row, ...]:
+    """Return the rows for a sandbox with or without a network namespace, on a kernel with this Landlock ABI."""
+    sockets = _SOCKETS_IN_NAMESPACE if net_namespace else _UNIX_SOCKETS_ONLY
+    result = sockets + _SOCKETPAIR + _TERMINAL + _IO_URING
+    if landlock_abi < 3:
+        result += _TRUNCATION
+    if landlock_abi < 5:
+        result += _ACCESS_MODE_3 + _OPENAT2
+    return result
+
+
+_SOCKETS_IN_NAMESPACE = (
+    Row(
+        "socket",
+        "errno:EAFNOSUPPORT",
+        "Only these are kept apart by the namespace or by Landlock: AF_VSOCK, for one, reaches the hypervisor from any "
+        "namespace, and rarer families load kernel modules nobody needs here.",
+        "the family is none of AF_UNIX, AF_INET, AF_INET6, AF_NETLINK",
+        (Condition(FAMILY, (AF_UNIX, AF_INET, AF_INET6, AF_NETLINK), negated=True),),
+    ),
+    Row(
+        "socket",
+        "errno:EPROTONOSUPPORT",
+        "getaddrinfo and getifaddrs ask NETLINK_ROUTE for addresses; the other protocols configure the kernel (audit, "
+        "netfilter, crypto). The answer is that of a kernel built without them, which programs expect.",
+        "the family is AF_NETLINK and the protocol is not NETLINK_ROUTE",
+        (Condition(FAMILY, (AF_NETLINK,)), Condition(PROTOCOL, (NETLINK_ROUTE,), negated=True)),
+    ),
+    Row(
+        "socket",
+        "errno:EPERM",
+        "Raw and packet sockets forge packets and read those of others. EPERM is the kernel's own answer to a program "
+        "without CAP_NET_RAW.",
+        "the family is AF_INET or AF_INET6 and the type is SOCK_RAW or SOCK_PACKET",
+        (
+            Condition(FAMILY, (AF_INET, AF_INET6)),
+            Condition(TYPE, (SOCK_RAW, SOCK_PACKET), mask=SOCK_TYPE_MASK),
+        ),
+    ),
+)
+
+_UNIX_SOCKETS_ONLY = (
+    Row(
+        "socket",
+        "errno:EAFNOSUPPORT",
+        "Without a network namespace this row alone means no network: there is no loopback then either. Resolvers and "
+        "runtimes take the answer for a host without this protocol and go on.",
+        "the family is not AF_UNIX",
+        (Condition(FAMILY, (AF_UNIX,), negated=True),),
+    ),
+)
+
+_SOCKETPAIR = (
+    Row(
+        "socketpair",
+        "errno:EAFNOSUPPORT",
+        "Pairs of other families (TIPC) are of no use to programs, and a way around the rows for socket.",
+        "the family is not AF_UNIX",
+        (Condition(FAMILY, (AF_UNIX,), negated=True),),
+    ),
+)
+
+_TERMINAL = (
+    Row(
+        "ioctl",
+        "errno:EPERM",
+        "TIOCSTI types into the terminal the sandbox shares with the operator's shell; TIOCLINUX pastes into a "
+        "console.",
+        "the request is TIOCSTI or TIOCLINUX",
+        (Condition(1, (TIOCSTI, TIOCLINUX)),),
+    ),
+)
+
+_IO_URING = tuple(
+    Row(
+        name,
+        "errno:ENOSYS",
+        "A ring opens files and sockets without a syscall that this filter sees. Programs fall back as on a kernel "
+        "without io_uring.",
+    )
+    for name in ("io_uring_setup", "io_uring_enter", "io_uring_register")
+)
+
+_TRUNCATION = (
+    Row("truncate", "errno:EACCES", "Landlock below ABI 3 does not see it: it would empty files granted read-only."),
+    *(
+        Row(
+            name,
+            "errno:EACCES",
+            "It empties the file although it opens it for reading only, and below ABI 3 Landlock checks just the "
+            "reading.",
+            "the flags have O_TRUNC and the access mode is O_RDONLY",
+            (Condition(argument, (O_TRUNC | O_RDONLY,), mask=O_TRUNC | O_ACCMODE),),
+        )
+        for name, argument in OPEN_FLAGS
+    ),
+)
+
+_ACCESS_MODE_3 = tuple(
+    Row(
+        name,
+        "errno:EACCES",
+        "Mode 3 opens a file for neither reading nor writing, but for ioctl (and O_TRUNC). Landlock checks no right "
+        "for it, and below ABI 5 no ioctl either: any device that file modes allow would answer.",
+        "the access mode is 3",
+        (Condition(argument, (3,), mask=O_ACCMODE),),
+    )
+    for name, argument in OPEN_FLAGS
+)
+
+_OPENAT2 = (
+    Row(
+        "openat2",
+        "errno:ENOSYS",
+        "Its flags are in memory, where a filter cannot look; programs fall back to openat, where the rows for open "
+        "flags apply.",
+    ),
+)

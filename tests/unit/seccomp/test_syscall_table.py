@@ -1,0 +1,140 @@
+"""The table: which calls it refuses and which it lets through, in each of its variants."""
+
+import errno
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from pyopenshell.kernel import seccomp
+from pyopenshell.kernel.syscalls import AUDIT_ARCH, number
+from pyopenshell.seccomp import bpf, table
+from pyopenshell.seccomp.bpf import build
+
+NEWEST = 11
+INET, INET6, UNIX, NETLINK, PACKET, VSOCK = 2, 10, 1, 16, 17, 40
+STREAM, DGRAM, RAW, OLD_PACKET = 1, 2, 3, 10
+CLOEXEC_NONBLOCK = os.O_CLOEXEC | os.O_NONBLOCK
+UPPER = 0xDEAD << 32
+RDONLY, WRONLY, RDWR, MODE_3 = 0, 1, 2, 3
+TRUNC, CREAT = os.O_TRUNC, os.O_CREAT
+
+# (net namespace, ABI, syscall, arguments, expected errno or 0 for allowed)
+CASES = [
+    *[(True, NEWEST, "socket", (family, STREAM | CLOEXEC_NONBLOCK, 0), 0) for family in (UNIX, INET, INET6)],
+    (True, NEWEST, "socket", (INET, DGRAM, 17), 0),
+    (True, NEWEST, "socket", (INET6, DGRAM | CLOEXEC_NONBLOCK, 58), 0),
+    (True, NEWEST, "socket", (NETLINK, RAW | CLOEXEC_NONBLOCK, 0), 0),
+    (True, NEWEST, "socket", (NETLINK, RAW, 9), errno.EPROTONOSUPPORT),
+    (True, NEWEST, "socket", (NETLINK, DGRAM, 15 | UPPER), errno.EPROTONOSUPPORT),
+    *[(True, NEWEST, "socket", (family, RAW, 6), errno.EPERM) for family in (INET, INET6)],
+    (True, NEWEST, "socket", (INET | UPPER, RAW | CLOEXEC_NONBLOCK | UPPER, 255), errno.EPERM),
+    (True, NEWEST, "socket", (INET, OLD_PACKET, 3), errno.EPERM),
+    (True, NEWEST, "socket", (UNIX, RAW, 0), 0),
+    *[
+        (True, NEWEST, "socket", (family, STREAM, 0), errno.EAFNOSUPPORT)
+        for family in (0, PACKET, VSOCK, 38, UNIX | 64)
+    ],
+    *[(False, NEWEST, "socket", (UNIX, kind | CLOEXEC_NONBLOCK, 0), 0) for kind in (STREAM, DGRAM, 5)],
+    *[(False, NEWEST, "socket", (family, STREAM, 0), errno.EAFNOSUPPORT) for family in (INET, INET6, NETLINK, VSOCK)],
+    *[(net, NEWEST, "socketpair", (UNIX, STREAM, 0), 0) for net in (True, False)],
+    *[(net, NEWEST, "socketpair", (30, STREAM, 0), errno.EAFNOSUPPORT) for net in (True, False)],
+    *[(False, NEWEST, "ioctl", (0, request), errno.EPERM) for request in (0x5412, 0x541C, 0x5412 | UPPER)],
+    *[(False, NEWEST, "ioctl", (0, request), 0) for request in (0x5401, 0x5413, 0x541B)],
+    *[(True, NEWEST, f"io_uring_{call}", (), errno.ENOSYS) for call in ("setup", "enter", "register")],
+    (True, 2, "truncate", (), errno.EACCES),
+    (True, 3, "truncate", (), 0),
+    (True, 2, "ftruncate", (), 0),
+    (True, 2, "openat", (0, 0, RDONLY | TRUNC), errno.EACCES),
+    (True, 2, "openat", (0, 0, RDONLY | TRUNC | CREAT | os.O_CLOEXEC | UPPER), errno.EACCES),
+    (True, 2, "openat", (0, 0, WRONLY | TRUNC | CREAT), 0),
+    (True, 2, "openat", (0, 0, RDWR | TRUNC), 0),
+    (True, 2, "openat", (0, 0, RDONLY | os.O_CLOEXEC), 0),
+    (True, 3, "openat", (0, 0, RDONLY | TRUNC), 0),
+    (True, 4, "openat", (0, 0, MODE_3), errno.EACCES),
+    (True, 2, "openat", (0, 0, MODE_3 | TRUNC), errno.EACCES),
+    (True, 5, "openat", (0, 0, MODE_3), 0),
+    (True, 2, "open", (0, RDONLY | TRUNC), errno.EACCES),
+    (True, 2, "open", (0, RDWR | TRUNC), 0),
+    (True, 4, "open", (0, MODE_3), errno.EACCES),
+    (True, 4, "openat2", (), errno.ENOSYS),
+    (True, 5, "openat2", (), 0),
+]
+
+
+@pytest.mark.parametrize("architecture", ["x86_64", "aarch64"])
+@pytest.mark.parametrize(("net_namespace", "abi", "name", "args", "expected"), CASES)
+def test_verdict(interpret, architecture, net_namespace, abi, name, args, expected):
+    """Each call gets the errno meant for it, or goes through."""
+    nr = number(name, architecture)
+    if nr is None:
+        assert ("aarch64", "open") == (architecture, name)
+        return
+    program = build(table.rows(net_namespace=net_namespace, landlock_abi=abi), architecture)
+    action = seccomp.RET_ERRNO | expected if expected else seccomp.RET_ALLOW
+    assert action == interpret(program, architecture, nr, args)
+
+
+@pytest.mark.parametrize("net_namespace", [True, False])
+def test_only_what_the_table_names_is_refused(interpret, net_namespace):
+    """Every other number is allowed, whatever its arguments."""
+    rows = table.rows(net_namespace=net_namespace, landlock_abi=1)
+    named = {number(row.syscall) for row in rows}
+    program = build(rows, "x86_64")
+    others = [nr for nr in range(600) if nr not in named]
+    assert {seccomp.RET_ALLOW} == {interpret(program, "x86_64", nr, (3,) * 6) for nr in others}
+
+
+def test_every_row_says_why():
+    """A reason is a sentence for people, and a row with conditions says them in words."""
+    for row in table.rows(net_namespace=True, landlock_abi=1) + table.rows(net_namespace=False, landlock_abi=1):
+        assert row.reason.endswith(".")
+        assert (row.when == "always") == (not row.conditions)
+
+
+HEADERS = "linux/audit.h linux/filter.h linux/netlink.h linux/seccomp.h asm/ioctls.h asm-generic/fcntl.h sys/socket.h"
+CONSTANTS = {
+    "SECCOMP_SET_MODE_FILTER": seccomp.SET_MODE_FILTER,
+    "SECCOMP_GET_ACTION_AVAIL": seccomp.GET_ACTION_AVAIL,
+    "SECCOMP_RET_KILL_PROCESS": seccomp.RET_KILL_PROCESS,
+    "SECCOMP_RET_ERRNO": seccomp.RET_ERRNO,
+    "SECCOMP_RET_ALLOW": seccomp.RET_ALLOW,
+    "BPF_MAXINSNS": seccomp.MAX_INSTRUCTIONS,
+    "sizeof(struct sock_filter)": seccomp.INSTRUCTION_SIZE,
+    "offsetof(struct seccomp_data, nr)": bpf.NUMBER_AT,
+    "offsetof(struct seccomp_data, arch)": bpf.ARCHITECTURE_AT,
+    "offsetof(struct seccomp_data, args)": bpf.ARGUMENTS_AT,
+    "BPF_LD|BPF_W|BPF_ABS": bpf.LOAD,
+    "BPF_ALU|BPF_AND|BPF_K": bpf.AND,
+    "BPF_JMP|BPF_JEQ|BPF_K": bpf.JUMP_EQUAL,
+    "BPF_JMP|BPF_JGE|BPF_K": bpf.JUMP_GREATER_OR_EQUAL,
+    "BPF_RET|BPF_K": bpf.RETURN,
+    "AUDIT_ARCH_X86_64": AUDIT_ARCH["x86_64"],
+    "AUDIT_ARCH_AARCH64": AUDIT_ARCH["aarch64"],
+    "AF_UNIX": table.AF_UNIX,
+    "AF_INET": table.AF_INET,
+    "AF_INET6": table.AF_INET6,
+    "AF_NETLINK": table.AF_NETLINK,
+    "SOCK_RAW": table.SOCK_RAW,
+    "SOCK_PACKET": table.SOCK_PACKET,
+    "~(SOCK_CLOEXEC|SOCK_NONBLOCK) & table": table.SOCK_TYPE_MASK,
+    "NETLINK_ROUTE": table.NETLINK_ROUTE,
+    "TIOCSTI": table.TIOCSTI,
+    "TIOCLINUX": table.TIOCLINUX,
+    "O_ACCMODE": table.O_ACCMODE,
+    "O_RDONLY": table.O_RDONLY,
+    "O_TRUNC": table.O_TRUNC,
+}
+
+
+@pytest.mark.skipif(not shutil.which("gcc"), reason="needs gcc and the kernel's headers")
+def test_constants_are_those_of_the_kernels_headers(tmp_path):
+    """Numbers are written down by hand only here; the compiler has the last word."""
+    includes = "".join(f"#include <{name}>\n" for name in ("stddef.h", "stdio.h", *HEADERS.split()))
+    expressions = [name.replace("table", str(table.SOCK_TYPE_MASK)) for name in CONSTANTS]
+    prints = "".join(f'printf("%u\\n", (unsigned)({expression}));\n' for expression in expressions)
+    (tmp_path / "c.c").write_text(f"{includes}int main(void) {{\n{prints}return 0; }}\n")
+    subprocess.run(["gcc", "-w", "-o", tmp_path / "c", tmp_path / "c.c"], check=True)
+    printed = subprocess.run([tmp_path / "c"], check=True, capture_output=True, text=True).stdout.split()
+    assert dict(zip(CONSTANTS, map(int, printed), strict=True)) == CONSTANTS
