@@ -21,7 +21,11 @@ def name_a_thread(who: str) -> int:
         error = libc.pthread_getname_np(ctypes.c_ulong(worker.ident or 0), name, ctypes.c_size_t(16))
     done.set()
     worker.join()
-    outcome = f"denied  {who}: {os.strerror(error)}" if error else f"ok      {who}: its thread is called {name.value.decode()}"
+    outcome = (
+        f"denied  {who}: {os.strerror(error)}"
+        if error
+        else f"ok      {who}: its thread is called {name.value.decode()}"
+    )
     print(outcome, flush=True)
     return int(name.value != b"cuda-worker")
 
@@ -80,7 +84,11 @@ def main() -> int:
     if len(sys.argv) > 1:
         return name_a_thread(sys.argv[1])
     denied = name_a_thread("the program itself") + child() + grandchild() + executed() + reparented()
-    print("cuInit() would fail here: error 304, CUDA_ERROR_OPERATING_SYSTEM" if denied else "cuInit() could name its threads here")
+    print(
+        "cuInit() would fail here: error 304, CUDA_ERROR_OPERATING_SYSTEM"
+        if denied
+        else "cuInit() could name its threads here"
+    )
     return int(denied > 0)
 
 

@@ -1,0 +1,40 @@
+"""What every test may use: a state folder apart from the person's who tests, and a folder that a sandbox may write."""
+
+import os
+import pwd
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+# Tests start programs in other folders, where a relative entry would mean something else.
+if "PYTHONPATH" in os.environ:
+    os.environ["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, os.environ["PYTHONPATH"].split(os.pathsep)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def state_folder(tmp_path_factory):
+    """The folder under which the commands of this test run keep their state and configuration."""
+    folder = tmp_path_factory.mktemp("state")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(folder))
+        patch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
+        yield folder
+
+
+def whom_sandboxes_run_as():
+    """The uid of the sandboxes of whoever tests: their own; root's is the account ``sandbox``, else ``nobody`` here."""
+    if os.getuid() != 0:
+        return os.getuid()
+    accounts = {entry.pw_name: entry.pw_uid for entry in pwd.getpwall()}
+    return accounts.get("sandbox", accounts["nobody"])
+
+
+@pytest.fixture
+def workdir():
+    """An empty folder whose owner is whom the sandbox runs as; pytest's own folders are closed to them."""
+    folder = Path(tempfile.mkdtemp(prefix="openshell-test."))
+    os.chown(folder, whom_sandboxes_run_as(), -1)
+    yield folder
+    shutil.rmtree(folder)
