@@ -1,0 +1,1 @@
+"""The kernel's interfaces, one file each: the only package that imports ctypes. It knows no policy."""
