@@ -111,3 +111,12 @@ def test_ifreq():
         {"size": "sizeof(struct ifreq)", "flags": "offsetof(struct ifreq, ifr_flags)"},
     )
     assert {"size": 40, "flags": 16} == told
+
+
+def test_mount_attr():
+    """Four members of eight bytes, what is to be set first: what ``mount_set_read_only`` passes."""
+    told = headers.expressions(
+        ["linux/mount.h"],
+        {"size": "sizeof(struct mount_attr)", "set": "offsetof(struct mount_attr, attr_set)"},
+    )
+    assert {"size": 32, "set": 0} == told

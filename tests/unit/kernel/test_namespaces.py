@@ -138,6 +138,23 @@ def test_open_tree_and_move_mount(tmp_path: Any):
     assert [False, ["file"]] == inside(namespaces.CLONE_NEWNS, action)
 
 
+def test_mount_set_read_only(tmp_path: Any):
+    """A held tree becomes read-only with what is mounted beneath it; the folder it was copied from does not."""
+    (tmp_path / "source" / "beneath").mkdir(parents=True)
+    (tmp_path / "target").mkdir()
+
+    def action() -> list[int]:
+        namespaces.mount("tmpfs", f"{tmp_path}/source/beneath", "tmpfs", 0)
+        flags = namespaces.OPEN_TREE_CLONE | namespaces.OPEN_TREE_CLOEXEC | namespaces.AT_RECURSIVE
+        tree = namespaces.open_tree(namespaces.AT_FDCWD, f"{tmp_path}/source", flags)
+        namespaces.mount_set_read_only(tree)
+        namespaces.move_mount(tree, "", namespaces.AT_FDCWD, f"{tmp_path}/target", namespaces.MOVE_MOUNT_F_EMPTY_PATH)
+        names = ("target", "target/beneath", "source")
+        return [harness.errno_of(lambda name=name: os.mkdir(f"{tmp_path}/{name}/new")) for name in names]  # type: ignore[misc]
+
+    assert [errno.EROFS, errno.EROFS, 0] == inside(namespaces.CLONE_NEWNS, action)
+
+
 def test_paths_are_whole():
     """A NUL in any argument of mount(2) is refused before the kernel sees it."""
     for arguments in (("a\0", "/", "x", 0, "y"), ("a", "/\0", "x", 0, "y"), ("a", "/", "x", 0, b"y\0z")):
