@@ -172,7 +172,7 @@ def _init(plan: dict[str, Any], steps: Steps) -> NoReturn:
             # Changing credentials cleared it. Without a pid namespace init must live on to end the others: it sees
             # the control socket close.
             process.set_parent_death_signal(SIGKILL)
-        blocked = [{"grant": grant, "path": path, **_reach(fd, path)} for grant, path, fd, _mask, _errno in opened]
+        reach = [{"grant": grant, **_reach(path)} for grant, path, fd, _mask, _errno in opened if fd >= 0]
     with steps.run("working directory"):  # 10
         os.chdir(plan["workload"]["workdir"])
     canary = _canary_choice(plan)
@@ -193,7 +193,7 @@ def _init(plan: dict[str, Any], steps: Steps) -> NoReturn:
         receipt = {
             "steps": steps.done,
             "rules": rules,
-            "reach": blocked,
+            "reach": reach,
             "created": created,
             "canary": tried,
             "seccomp": {"sha256": plan["filter_sha256"], "mode": "filter"},
@@ -245,16 +245,12 @@ def _become(plan: dict[str, Any]) -> None:
     os.umask(0o022)
 
 
-def _reach(fd: int, path: str) -> dict[str, int]:
-    """Ask, as the identity, what file modes allow: errno of read, write and execute, and of finding the path."""
-    if fd < 0:
-        return {}
-    flags = process.AT_EACCESS
-
-    def ask(mode: int) -> int:
-        return process.access_errno(process.AT_FDCWD, path, mode, flags)
-
-    return {"find": ask(os.F_OK), "read": ask(os.R_OK), "write": ask(os.W_OK), "execute": ask(os.X_OK)}
+def _reach(path: str) -> dict[str, int]:
+    """Ask, as the identity, what file modes allow: the errno of finding, reading, writing and executing the path."""
+    modes = {"find": os.F_OK, "read": os.R_OK, "write": os.W_OK, "execute": os.X_OK}
+    return {
+        name: process.access_errno(process.AT_FDCWD, path, mode, process.AT_EACCESS) for name, mode in modes.items()
+    }
 
 
 def _confine(plan: dict[str, Any], opened: list[tuple[str, str, int, int, int]]) -> list[dict[str, Any]]:
@@ -286,7 +282,7 @@ def _canary(operation: str, path: str) -> dict[str, Any]:
     except OSError as error:
         if error.errno == 13:  # EACCES
             return {"path": path, "errno": 13}
-        raise StepFailed(error.errno or 0, f"canary: {operation} {path}: expected EACCES, got {error.strerror}") from None
+        raise StepFailed(
+            error.errno or 0, f"canary: {operation} {path}: expected EACCES, got {error.strerror}"
+        ) from None
     raise StepFailed(0, f"canary: {operation} {path} was allowed; the sandbox does not hold")
-
-

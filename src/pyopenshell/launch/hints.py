@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import errno
+import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyopenshell.launch.plan import Plan
+
+from pyopenshell.errors import CommandError
 
 
 def hint(step: str, number: int, plan: Plan) -> str | None:
@@ -26,3 +29,37 @@ def hint(step: str, number: int, plan: Plan) -> str | None:
     if step in ("landlock", "seccomp", "canary"):
         return "nothing was run; run 'openshell doctor' to see what this kernel offers"
     return None
+
+
+def no_landlock(number: int) -> tuple[str, str]:
+    """Return message and hint for a kernel whose answer to landlock_create_ruleset(2) is this errno."""
+    unconfined = "--unsafe-unconfined runs the command without it"
+    if number == errno.ENOSYS:
+        return (
+            "this kernel has no Landlock, so nothing would confine the command (ENOSYS)",
+            f"Linux 5.13 or newer with CONFIG_SECURITY_LANDLOCK is needed; {unconfined}",
+        )
+    if number == errno.EOPNOTSUPP:
+        return (
+            "this kernel has Landlock, but it was not switched on at boot (EOPNOTSUPP)",
+            f"add landlock to the kernel's lsm= parameter and reboot; {unconfined}",
+        )
+    if number == errno.EPERM:
+        return (
+            "something around this process forbids Landlock (EPERM), a container's seccomp profile perhaps",
+            f"allow landlock_create_ruleset, landlock_add_rule and landlock_restrict_self there; {unconfined}",
+        )
+    return (
+        f"Landlock cannot be used here ({errno.errorcode.get(number, number)})",
+        f"'openshell doctor' says more; {unconfined}",
+    )
+
+
+def exec_failed(program: str, number: int) -> CommandError:
+    """Return the error for a command that execve(2) refused inside the sandbox, after all checks outside."""
+    hint = "is it, or what it is loaded by, outside of what the policy grants? openshell why --execute PATH tells"
+    if number == errno.ENOEXEC:
+        hint = "it has no '#!' line and is no program for this machine: name its interpreter"
+    error = CommandError(f"cannot execute {program}: {os.strerror(number)}", hint=hint, code="command.not-executable")
+    error.exit_code = 127 if number == errno.ENOENT else 126
+    return error

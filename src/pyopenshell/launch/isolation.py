@@ -8,12 +8,18 @@ if TYPE_CHECKING:
 
 from pyopenshell.effective.model import Dropped, Isolation, LandlockReport
 from pyopenshell.landlock.downgrade import Handled, handled
+from pyopenshell.launch.private import MOUNT_POINTS
 
 OPEN = Isolation("open", "none")
+MOUNTS = "mount namespace: empty /run, private /tmp and /dev/shm"
+FILTER = "seccomp filter: only AF_UNIX sockets"
 
 
-def isolation(namespaces: Namespaces, landlock: Handled) -> dict[str, Isolation]:
-    """Return the state and mechanism of every kind, strongest mechanism first."""
+def isolation(namespaces: Namespaces, landlock: Handled, hide: tuple[str, ...]) -> dict[str, Isolation]:
+    """Return the state and mechanism of every kind, strongest mechanism first.
+
+    ``hide`` are the mount points made private: one that the operator declared shows the host's sockets again.
+    """
 
     def namespace(made: bool, name: str) -> Isolation | None:
         return Isolation("private", f"{name} namespace") if made else None
@@ -21,18 +27,21 @@ def isolation(namespaces: Namespaces, landlock: Handled) -> dict[str, Isolation]
     def scope(right: str) -> Isolation | None:
         return Isolation("scoped", f"landlock {right}") if right in landlock.scoped + landlock.fs else None
 
-    mounts = "mount namespace: empty /run, private /tmp and /dev/shm"
+    sockets = scope("resolve_unix")
+    if sockets is None and namespaces.mount:
+        shown = [point for point in MOUNT_POINTS if point not in hide]
+        sockets = (
+            Isolation("open", f"declared: the host's {' and '.join(shown)}") if shown else Isolation("private", MOUNTS)
+        )
     return {
         "pid": namespace(namespaces.pid, "pid") or OPEN,
         "mount": namespace(namespaces.mount, "mount") or OPEN,
-        "net": namespace(namespaces.net, "network") or Isolation("filtered", "seccomp: only AF_UNIX sockets"),
+        "net": namespace(namespaces.net, "network") or Isolation("filtered", FILTER),
         "user": namespace(namespaces.user, "user") or OPEN,
         "ipc": namespace(namespaces.ipc, "ipc") or OPEN,
         "signals": namespace(namespaces.pid, "pid") or scope("signal") or OPEN,
         "abstract_sockets": namespace(namespaces.net, "network") or scope("abstract_unix_socket") or OPEN,
-        "pathname_sockets": scope("resolve_unix")
-        or (Isolation("private", mounts) if namespaces.mount else None)
-        or OPEN,
+        "pathname_sockets": sockets or OPEN,
     }
 
 
@@ -43,21 +52,23 @@ def landlock_report(compatibility: str, abi: int, namespaces: Namespaces) -> tup
     """
     wanted = not namespaces.net
     result = handled(abi, tcp=wanted, udp=wanted)
-    covers = {
+    covers: dict[str, str | None] = {
         "truncate": "seccomp filter: truncate(2), O_TRUNC without a write mode and openat2 are denied",
         "refer": "this ABI denies every rename and link between folders",
-        "bind_tcp": "seccomp filter: only AF_UNIX sockets",
-        "connect_tcp": "seccomp filter: only AF_UNIX sockets",
-        "bind_udp": "seccomp filter: only AF_UNIX sockets",
-        "connect_send_udp": "seccomp filter: only AF_UNIX sockets",
+        "bind_tcp": FILTER,
+        "connect_tcp": FILTER,
+        "bind_udp": FILTER,
+        "connect_send_udp": FILTER,
         "abstract_unix_socket": "network namespace" if namespaces.net else None,
         "signal": "pid namespace" if namespaces.pid else None,
-        "resolve_unix": "mount namespace: empty /run, private /tmp and /dev/shm" if namespaces.mount else None,
+        "resolve_unix": MOUNTS if namespaces.mount else None,
     }
-    dropped = tuple(Dropped(right.name, right.abi, right.consequence, covers.get(right.name)) for right in result.dropped)
+    dropped = tuple(
+        Dropped(right.name, right.abi, right.consequence, covers.get(right.name)) for right in result.dropped
+    )
     return result, LandlockReport(compatibility, abi, result.fs + result.net + result.scoped, dropped)
 
 
 def network_mechanism(namespaces: Namespaces) -> str:
     """Say what keeps the sandbox off the network."""
-    return "network namespace with only loopback" if namespaces.net else "seccomp filter: only AF_UNIX sockets"
+    return "network namespace with only loopback" if namespaces.net else FILTER

@@ -63,7 +63,7 @@ class Plan(Record):
     namespaces: dict[str, bool]
     create: tuple[tuple[str, str], ...]
     rules: tuple[tuple[str, str, bool, int], ...]
-    bind: tuple[tuple[str, str], ...]
+    bind: tuple[tuple[str, str, bool], ...]
     private: dict[str, Any]
     handled: tuple[int, int, int]
     confined: bool
@@ -99,7 +99,7 @@ def build(
         groups=identity.groups,
         change_identity=os.geteuid() == 0,
         namespaces={name: getattr(namespaces, name) for name in ("user", "mount", "pid", "net", "ipc")},
-        create=tuple((grant.id, _real_parent(grant.path)) for grant in rules if _to_create(grant)),
+        create=tuple((grant.id, grant.path) for grant in rules if _to_create(grant)),
         rules=tuple(_rule(grant, handled) for grant in rules),
         bind=_binds(rules, private),
         private=private.as_dict(),
@@ -137,11 +137,6 @@ def _to_create(grant: Grant) -> bool:
     return grant.origin.kind == "declared" and grant.origin.name == "read_write" and grant.resolved is None
 
 
-def _real_parent(path: str) -> str:
-    parent, name = os.path.split(path)
-    return os.path.join(os.path.realpath(parent), name)
-
-
 def _rule(grant: Grant, handled: Handled) -> tuple[str, str, bool, int]:
     """Open by the resolved path, where no symlink may stand any more: a race then fails instead of widening."""
     own = is_own_proc(grant.path)
@@ -149,17 +144,18 @@ def _rule(grant: Grant, handled: Handled) -> tuple[str, str, bool, int]:
     return grant.id, path, own, downgrade.mask(downgrade.allowed(grant.access, handled))
 
 
-def _binds(rules: list[Grant], private: Private) -> tuple[tuple[str, str], ...]:
-    """Return what to bind back under the hidden mount points, outermost first: (path as written, resolved path)."""
-    found: dict[str, str] = {}
+def _binds(rules: list[Grant], private: Private) -> tuple[tuple[str, str, bool], ...]:
+    """Return what to bind back under the hidden mount points, outermost first: (as written, resolved, writable)."""
+    found: dict[str, tuple[str, bool]] = {}
     for grant in rules:
         real = grant.resolved or grant.path
         ours = real in (private.shm, private.tmp) or (beneath(real, private.root) and not private.host)
         if not ours and any(beneath(path, point) for path in (real, grant.path) for point in private.hide):
-            found[real] = grant.path
+            written, writable = found.get(real, (grant.path, False))
+            found[real] = written, writable or "write_file" in grant.access
     if private.host and any(beneath(private.canary, point) for point in private.hide):
-        found[private.canary] = private.canary
-    return tuple((found[real], real) for real in sorted(found))
+        found[private.canary] = private.canary, True
+    return tuple((written, real, writable) for real, (written, writable) in sorted(found.items()))
 
 
 def beneath(path: str, folder: str) -> bool:

@@ -18,7 +18,9 @@ def make_folder(path: str, uid: int, gid: int) -> tuple[int, bool]:
     What existed keeps its owner. Raises OSError.
     """
     parent, name = os.path.split(path)
-    folder = process.openat2(process.AT_FDCWD, parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, 0, process.RESOLVE_NO_SYMLINKS)
+    folder = process.openat2(
+        process.AT_FDCWD, parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, 0, process.RESOLVE_NO_SYMLINKS
+    )
     try:
         try:
             os.mkdir(name, 0o755, dir_fd=folder)

@@ -41,7 +41,9 @@ def folders(*, mount_namespace: bool, keep: frozenset[str], run_id: str) -> Priv
 
     ``keep`` holds the paths that the operator declared or works in: a mount point among them stays the host's.
     """
-    hide = tuple(point for point in MOUNT_POINTS if point not in keep) if mount_namespace else ()
+    hide = (
+        tuple(point for point in MOUNT_POINTS if point not in keep and os.path.isdir(point)) if mount_namespace else ()
+    )
     host = "/run" not in hide
     root = f"/tmp/openshell-{run_id.lower()}" if host else INSIDE  # noqa: S108 - see make()
     return Private(

@@ -1,0 +1,85 @@
+"""``openshell run``: the cold path. Imports nothing it does not need; options come from ``run_options``."""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pyopenshell.effective.model import Effective
+    from pyopenshell.launch.supervisor import Exit
+    from pyopenshell.sandbox import Planned
+
+from pyopenshell import sandbox
+from pyopenshell.cli import run_options
+from pyopenshell.kernel import signals
+from pyopenshell.launch.hints import exec_failed
+
+SHOWN = ("Medium", "High", "Critical")
+"""Severities of findings that are worth a line on stderr before the command starts."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run a command in a sandbox, or explain what would be done. Returns the exit code."""
+    options, command = run_options.parse(argv)
+    if options["help"]:
+        _print(1, run_options.help_text().rstrip("\n"))
+        return 0
+    request = sandbox.RunRequest(
+        command=tuple(command),
+        policy=options["policy"],
+        name=options["name"],
+        gpu=options["gpu"],
+        env=options["env"],
+        workdir=options["workdir"],
+        max_abi=options["max_abi"],
+        unsafe_unconfined=options["unsafe_unconfined"],
+    )
+    if options["explain"]:
+        from pyopenshell.cli.explain import explain
+
+        return explain(request, options["output"] or "table")
+
+    def notice(planned: Planned, effective: Effective) -> None:
+        for line in _notices(planned, effective):
+            _print(2, line)
+
+    end = sandbox.run(request, None if options["quiet"] else notice)
+    return _finish(end, command[0])
+
+
+def _notices(planned: Planned, effective: Effective) -> list[str]:
+    """Return what the operator should know before the command starts: what is weaker than asked, what was made."""
+    lines = [
+        f"openshell: {finding.severity.lower()}: {finding.message}" + (f" ({finding.hint})" if finding.hint else "")
+        for finding in effective.findings
+        if finding.severity in SHOWN
+    ]
+    lines += [f"openshell: {grant.path}: {grant.detail.message}" for grant in effective.grants if _was_created(grant)]
+    if lines:
+        lines.append(f"openshell: all grants: openshell policy get {planned.effective.name} --full")
+    return lines
+
+
+def _was_created(grant: object) -> bool:
+    detail = getattr(grant, "detail", None)
+    return bool(detail and detail.message and detail.message.startswith("created"))
+
+
+def _finish(end: Exit, program: str) -> int:
+    """Say in words what a bare number does not, and return the exit code."""
+    if end.exec_errno is not None:
+        raise exec_failed(program, end.exec_errno)
+    if end.survivors:
+        _print(2, f"openshell: these processes of the sandbox could not be ended: {', '.join(map(str, end.survivors))}")
+    if end.signal is not None and end.signal not in (signals.SIGINT, signals.SIGPIPE):
+        _print(2, f"openshell: {program} was ended by {signals.name(end.signal)}")
+    return end.code
+
+
+def _print(fd: int, text: str) -> None:
+    """Write a line, with control characters made visible: paths and names come from others."""
+    safe = "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+    os.write(fd, f"{safe}\n".encode(errors="backslashreplace"))

@@ -1,0 +1,46 @@
+"""A launch plan in words: the numbered steps as they would be done. Shown by ``openshell run --explain``."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pyopenshell.launch.plan import Plan
+
+from pyopenshell.landlock.downgrade import names
+from pyopenshell.launch.plan import STEPS
+
+
+def describe(plan: Plan) -> list[str]:
+    """Return one line for each step, in order."""
+    made = [name for name, wanted in plan.namespaces.items() if wanted]
+    fs, net, scoped = plan.handled
+    rights = len(names(fs)) + len(names(net, "net")) + len(names(scoped, "scope"))
+    hidden = " ".join(plan.private["hide"])
+    bound = ", ".join(real if writable else f"{real} (read-only)" for _written, real, writable in plan.bind)
+    words = {
+        "descriptors": "close every descriptor but 0, 1 and 2",
+        "session": "start a session of its own, away from this terminal",
+        "namespaces": f"unshare {', '.join(made)}" if made else "none: this host allows none",
+        "fork init": "fork the sandbox's first process" + (" (pid 1)" if plan.namespaces["pid"] else ""),
+        "preparation": _joined("create ", [path for _grant, path in plan.create], "nothing to create"),
+        "mounts": (f"empty {hidden}; private /dev/pts" + (f"; bind back {bound}" if bound else ""))
+        if plan.namespaces["mount"]
+        else f"none; private folder {plan.private['root']}",
+        "terminal": "a terminal of its own, relayed" if plan.terminal else "none: standard streams are not a terminal",
+        "path descriptors": f"open the paths of {len(plan.rules)} rules",
+        "identity": f"uid {plan.uid}, gid {plan.gid}, groups {list(plan.groups)}, no capabilities"
+        + ("" if plan.change_identity else " (the caller's own)"),
+        "working directory": plan.workload.workdir,
+        "no_new_privs": "set",
+        "landlock": f"handle {rights} rights, add {len(plan.rules)} rules" if plan.confined else "NOT ENFORCED",
+        "seccomp": f"install the syscall filter ({len(plan.filter) // 8} instructions)",
+        "canary": f"{plan.canary[0]} {plan.canary[1]}, which must fail" if plan.confined else "not tried",
+        "receipt": "report every rule, and wait for the supervisor's own checks",
+        "go": "only after receipt and record are written",
+        "exec": f"{plan.workload.executable} ({len(plan.workload.argv) - 1} arguments)",
+    }
+    return [f"{number:2} {name}: {words[name]}" for number, name in enumerate(STEPS, 1)]
+
+
+def _joined(prefix: str, items: list[str], otherwise: str) -> str:
+    return prefix + ", ".join(items) if items else otherwise
