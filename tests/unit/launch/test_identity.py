@@ -137,6 +137,13 @@ def test_the_policys_user_comes_first(workdir):
 
 
 @root_only
+def test_roots_group_is_not_among_the_groups(workdir, monkeypatch):
+    """Even for an account that is a member of it."""
+    monkeypatch.setattr(os, "getgrouplist", lambda _name, gid: [gid, 0, 4])
+    assert tuple(sorted({4, DAEMON.pw_gid})) == identity.resolve(policy("daemon"), workdir, "demo")[0].groups
+
+
+@root_only
 def test_numbers_need_no_account(workdir):
     """The group is the same number, USER is nobody else's name, HOME is somewhere harmless."""
     found, _ = identity.resolve(policy(str(FREE)), workdir, "demo")
@@ -239,19 +246,34 @@ def test_root_without_capabilities_is_refused_clearly(workdir):
     assert "root without CAP_SETUID and CAP_SETGID" in answer[1]
 
 
+def only_root() -> None:
+    """Enter a user namespace that has no ids but root's."""
+    namespaces.unshare(namespaces.CLONE_NEWUSER)
+    for name, text in (("setgroups", "deny"), ("uid_map", "0 0 1"), ("gid_map", "0 0 1")):
+        with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
+            file.write(text)
+
+
 @root_only
-@pytest.mark.parametrize("user", ["daemon", None])
-def test_an_id_outside_the_user_namespace_is_refused_clearly(workdir, user):
-    """As for root in a namespace that maps only itself; the lock of a dynamic id is given back."""
-
-    def only_root() -> None:
-        namespaces.unshare(namespaces.CLONE_NEWUSER)
-        for name, text in (("setgroups", "deny"), ("uid_map", "0 0 1"), ("gid_map", "0 0 1")):
-            with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
-                file.write(text)
-
-    answer = in_child(only_root, lambda: identity.resolve(policy(user), workdir, "demo"))
+def test_an_id_outside_the_user_namespace_is_refused_clearly(workdir):
+    """Rather than by the kernel, half-way through the launch."""
+    answer = in_child(only_root, lambda: identity.resolve(policy("daemon"), workdir, "demo"))
     assert "does not exist in this user namespace, which has only 0-0" in answer[1]
+
+
+@root_only
+def test_a_dynamic_id_that_is_refused_is_given_back(workdir):
+    """So the lock is free for the next attempt in the same process."""
+
+    def twice() -> list[int]:
+        before, lock = dynamic_id.take("demo", None)
+        os.close(lock)
+        with pytest.raises(IdentityError, match="does not exist"):
+            identity.resolve(policy(), workdir, "demo")
+        return [before, dynamic_id.take("demo", None)[0]]
+
+    before, after = in_child(only_root, twice)
+    assert before == after
 
 
 # --- dynamic ids
