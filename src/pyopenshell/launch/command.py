@@ -163,11 +163,18 @@ def _refused(file: str, code: int, can_execute: Access) -> CommandError:
                 return _error(f"{message}; {info}", hint, 126)
     if code != errno.EACCES:
         return _error(message, "name another program", 126)
-    if os.statvfs(file).f_flag & os.ST_NOEXEC:
+    if _is_noexec(file):
         return _error(f"{message}; its file system is mounted noexec", "use a program on another file system", 126)
     return _error(
         f"{message}; it is {_mode(file)} and the sandbox runs as uid {uid}", f"chmod +x {file}, if it is a program", 126
     )
+
+
+def _is_noexec(file: str) -> bool:
+    try:
+        return bool(os.statvfs(file).f_flag & os.ST_NOEXEC)
+    except OSError:
+        return False  # not reachable for us either
 
 
 def _folders(path: str) -> list[str]:
