@@ -6,13 +6,12 @@ Messages name what failed and where; hints say how to go on. The command turns t
 
 from __future__ import annotations
 
+from pyopenshell.record import Record
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
-
-from pyopenshell.record import Record
-
 
 class OpenShellError(Exception):
     """Base of all errors this package raises on purpose.

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from typing import Any, Self, dataclass_transform
 else:
 
-    def dataclass_transform(**_options: object):  # type: ignore[no-untyped-def]
+    def dataclass_transform(**_options: object):  # type: ignore[no-untyped-def]  # noqa: ANN201
         """Stand in for ``typing.dataclass_transform`` at run time."""
         return lambda cls: cls
 
@@ -28,7 +28,7 @@ class Record:
     def __init_subclass__(cls) -> None:
         """Collect the fields of the class and of its bases."""
         inherited = tuple(name for base in reversed(cls.__mro__[1:]) for name in base.__dict__.get("_own", ()))
-        own = tuple(name for name in cls.__dict__.get("__annotations__", {}) if not name.startswith("_"))
+        own = tuple(name for name in cls.__annotations__ if not name.startswith("_"))
         cls._own = own  # type: ignore[attr-defined]
         cls._fields = tuple(dict.fromkeys(inherited + own))
 

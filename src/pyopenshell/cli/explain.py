@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pyopenshell import sandbox
 from pyopenshell.cli import effective_view, output
+from pyopenshell.launch.trial import Trial
 
 
-def explain(request: sandbox.RunRequest, form: str) -> int:
+def explain(request: sandbox.RunRequest, form: str, trial: Trial) -> int:
     """Print the plan of a request as a table, JSON or YAML, and return the exit code."""
     output.prepare_streams()
-    planned = sandbox.plan(request)
+    planned = sandbox.plan(request, trial)
     try:
         shape = planned.effective.as_dict()
         if form == "table":

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 
+from pyopenshell.cli import run_options
+from pyopenshell.kernel import signals
+from pyopenshell.launch.trial import Trial
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
     from pyopenshell.effective.model import Effective
     from pyopenshell.launch.supervisor import Exit
     from pyopenshell.sandbox import Planned
-
-from pyopenshell import sandbox
-from pyopenshell.cli import run_options
-from pyopenshell.kernel import signals
-from pyopenshell.launch.hints import exec_failed
 
 SHOWN = ("Medium", "High", "Critical")
 """Severities of findings that are worth a line on stderr before the command starts."""
@@ -27,8 +27,18 @@ def main(argv: Sequence[str]) -> int:
     if options["help"]:
         _print(1, run_options.help_text().rstrip("\n"))
         return 0
+    trial = Trial()  # it measures in a child of its own while the rest is imported
+    try:
+        return _run(options, tuple(command), trial)
+    finally:
+        trial.close()
+
+
+def _run(options: dict[str, Any], command: tuple[str, ...], trial: Trial) -> int:
+    from pyopenshell import sandbox
+
     request = sandbox.RunRequest(
-        command=tuple(command),
+        command=command,
         policy=options["policy"],
         name=options["name"],
         gpu=options["gpu"],
@@ -40,13 +50,13 @@ def main(argv: Sequence[str]) -> int:
     if options["explain"]:
         from pyopenshell.cli.explain import explain
 
-        return explain(request, options["output"] or "table")
+        return explain(request, options["output"] or "table", trial)
 
     def notice(planned: Planned, effective: Effective) -> None:
         for line in _notices(planned, effective):
             _print(2, line)
 
-    end = sandbox.run(request, None if options["quiet"] else notice)
+    end = sandbox.run(request, None if options["quiet"] else notice, trial)
     return _finish(end, command[0])
 
 
@@ -71,6 +81,8 @@ def _was_created(grant: object) -> bool:
 def _finish(end: Exit, program: str) -> int:
     """Say in words what a bare number does not, and return the exit code."""
     if end.exec_errno is not None:
+        from pyopenshell.launch.hints import exec_failed
+
         raise exec_failed(program, end.exec_errno)
     if end.survivors:
         _print(2, f"openshell: these processes of the sandbox could not be ended: {', '.join(map(str, end.survivors))}")

@@ -12,11 +12,6 @@ import marshal
 import os
 import resource
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import Any, NoReturn
-
 from pyopenshell.kernel import namespaces as ns
 from pyopenshell.kernel import process, seccomp
 from pyopenshell.kernel.signals import SIGKILL
@@ -24,6 +19,11 @@ from pyopenshell.landlock import ruleset
 from pyopenshell.launch import init, mounts, prepare, reap, terminal, wire
 from pyopenshell.launch.plan import STEPS, unshare_flags
 from pyopenshell.launch.trial import map_identity
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, NoReturn
 
 CONTROL = 3
 PLAN = 4
@@ -85,7 +85,7 @@ def stem(plan_fd: int, control_fd: int) -> NoReturn:
         call = error.filename if isinstance(error.filename, str) else None
         text = error.strerror or str(error)
         _report(steps.current, error.errno or 0, f"{call}: {text}" if call else text)
-    except BaseException as error:  # noqa: BLE001 - whatever it is, the supervisor must hear of it
+    except BaseException as error:
         _report(steps.current, 0, f"{type(error).__name__}: {error}")
     finally:
         os._exit(code)
@@ -258,7 +258,7 @@ def _confine(plan: dict[str, Any], opened: list[tuple[str, str, int, int, int]])
     usable = [(grant, fd, mask) for grant, _path, fd, mask, _errno in opened if fd >= 0]
     ruleset_fd, outcomes = ruleset.build(fs, net, scoped, usable)
     ruleset.enforce(ruleset_fd)
-    missing = [
+    missing: list[dict[str, Any]] = [
         {"grant": grant, "dev": None, "ino": None, "requested": [], "actual": [], "errno": errno}
         for grant, _path, fd, _mask, errno in opened
         if fd < 0

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from pyopenshell.landlock.downgrade import names
+from pyopenshell.launch.plan import STEPS
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyopenshell.launch.plan import Plan
-
-from pyopenshell.landlock.downgrade import names
-from pyopenshell.launch.plan import STEPS
 
 
 def describe(plan: Plan) -> list[str]:

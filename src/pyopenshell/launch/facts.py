@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from pyopenshell.devices.host import Device, Host, Namespaces
+from pyopenshell.devices.host import Device, Host
 from pyopenshell.kernel import landlock, seccomp
-from pyopenshell.launch.trial import Trial
+from pyopenshell.launch.trial import Trial, namespaces
 
 
 def host(max_abi: int | None = None, trial: Trial | None = None, *, with_devices: bool = True) -> Host:
@@ -22,7 +22,7 @@ def host(max_abi: int | None = None, trial: Trial | None = None, *, with_devices
         landlock_abi=abi if max_abi is None else min(abi, max_abi),
         landlock_errno=errno,
         seccomp=seccomp.action_available(seccomp.RET_ERRNO),
-        namespaces=_namespaces(trial),
+        namespaces=trial.result() if trial else namespaces(),
         devices=_devices() if with_devices else (),
     )
 
@@ -32,10 +32,6 @@ def _landlock() -> tuple[int, int]:
         return landlock.abi(), 0
     except OSError as error:
         return 0, error.errno or 0
-
-
-def _namespaces(trial: Trial | None) -> Namespaces:
-    return (trial or Trial()).result()
 
 
 def _devices() -> tuple[Device, ...]:

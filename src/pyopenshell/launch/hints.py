@@ -5,11 +5,11 @@ from __future__ import annotations
 import errno
 import os
 
+from pyopenshell.errors import CommandError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyopenshell.launch.plan import Plan
-
-from pyopenshell.errors import CommandError
 
 
 def hint(step: str, number: int, plan: Plan) -> str | None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 import select
 
+from pyopenshell.kernel import process, signals
+from pyopenshell.launch import reap, wire
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
-
-from pyopenshell.kernel import process, signals
-from pyopenshell.launch import reap, wire
 
 
 def make_private(plan: dict[str, Any]) -> None:
@@ -71,7 +71,7 @@ def _exec(plan: dict[str, Any], failure: int) -> NoReturn:
             os.tcsetpgrp(0, os.getpid())
         process.reset_signals()
         workload = plan["workload"]
-        os.execve(workload["executable"], workload["argv"], workload["environment"])
+        os.execve(workload["executable"], workload["argv"], workload["environment"])  # noqa: S606
     except OSError as error:
         os.write(failure, (error.errno or 0).to_bytes(4, "little"))
     finally:

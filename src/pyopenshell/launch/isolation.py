@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from pyopenshell.devices.host import Namespaces
-
 from pyopenshell.effective.model import Dropped, Isolation, LandlockReport
 from pyopenshell.landlock.downgrade import Handled, handled
 from pyopenshell.launch.private import MOUNT_POINTS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pyopenshell.devices.host import Namespaces
 
 OPEN = Isolation("open", "none")
 MOUNTS = "mount namespace: empty /run, private /tmp and /dev/shm"

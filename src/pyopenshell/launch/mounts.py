@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import stat
 
+from pyopenshell.kernel import namespaces as ns
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-from pyopenshell.kernel import namespaces as ns
 
 _MODES = {"/run": "mode=755", "/tmp": "mode=1777", "/dev/shm": "mode=1777"}  # noqa: S108 - mount points
 _SAFE = ns.MS_NOSUID | ns.MS_NODEV

@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import os
 
+from pyopenshell.kernel import namespaces as ns
+from pyopenshell.landlock import downgrade
+from pyopenshell.record import Record
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -15,10 +19,6 @@ if TYPE_CHECKING:
     from pyopenshell.effective.model import Effective, Grant
     from pyopenshell.landlock.downgrade import Handled
     from pyopenshell.launch.private import Private
-
-from pyopenshell.kernel import namespaces as ns
-from pyopenshell.landlock import downgrade
-from pyopenshell.record import Record
 
 STEPS = (
     "descriptors",

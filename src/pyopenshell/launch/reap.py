@@ -1,4 +1,4 @@
-"""End what a sandbox leaves behind. Where there is a pid namespace the kernel does it; elsewhere this kill loop does."""
+"""End what a sandbox leaves behind. With a pid namespace the kernel does it; without one, this kill loop."""
 
 from __future__ import annotations
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-import os
 
 MOST = 20
 """How many are named in a finding."""

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+import _socket
 import marshal
 import os
 import select
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-    from pyopenshell.launch.plan import Plan
-
-import _socket
 
 from pyopenshell.errors import LaunchError
 from pyopenshell.kernel import process, signals
 from pyopenshell.launch import checks, child, reap, terminal, wire
 from pyopenshell.launch.hints import hint
 from pyopenshell.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from pyopenshell.launch.plan import Plan
 
 FORWARDED = (
     signals.SIGINT,
@@ -208,7 +207,7 @@ class Launch:
         return None
 
     def _stop(self) -> None:
-        """The program was stopped: stop too, so that the caller's shell has its terminal back, until told to go on."""
+        """Stop as the program did, so that the caller's shell has its terminal back, until told to go on."""
         if self.relay:
             self.relay.leave()
         os.kill(os.getpid(), signals.SIGSTOP)
@@ -220,7 +219,7 @@ class Launch:
     def _forward(self) -> None:
         while (waiting := process.read_signal(self._signals)) is not None:
             number = waiting[0]
-            if number == signals.SIGWINCH or number == signals.SIGCONT:
+            if number in (signals.SIGWINCH, signals.SIGCONT):
                 if self.relay:
                     self.relay.enter()
                     self.relay.resize()

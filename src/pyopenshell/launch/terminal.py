@@ -7,17 +7,16 @@ devpts where it has one, and the supervisor copies bytes, size changes and stops
 
 from __future__ import annotations
 
+import _socket
 import fcntl
 import os
 import termios
 
+from pyopenshell.launch import wire
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-import _socket
-
-from pyopenshell.launch import wire
 
 
 def wanted() -> bool:

@@ -9,16 +9,16 @@ from __future__ import annotations
 import marshal
 import os
 
+from pyopenshell.devices.host import Namespaces
+from pyopenshell.kernel import namespaces as ns
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-from pyopenshell.devices.host import Namespaces
-from pyopenshell.kernel import namespaces as ns
-
 
 class Trial:
-    """A throwaway child that is trying. Start it early, ask for the result when it is needed."""
+    """A throwaway child that is trying. Start it early, ask for the result when it is needed, then ``close``."""
 
     def __init__(self) -> None:
         """Fork the child."""
@@ -32,20 +32,25 @@ class Trial:
         os.close(write)
 
     def result(self) -> Namespaces:
-        """Wait for the child and return what it found. A child that died found nothing."""
-        data = b""
-        while piece := os.read(self._read, 4096):
-            data += piece
-        os.close(self._read)
-        os.waitpid(self._pid, 0)
+        """Wait for the child's answer (one write, so one read). A child that died without one found nothing."""
+        data = os.read(self._read, 65536)
         if not data:
             return Namespaces(reason="the trial process died")
         return Namespaces(**marshal.loads(data))  # noqa: S302 - written by our own child, before any exec
 
+    def close(self) -> None:
+        """Reap the child. It answers before the kernel has taken its namespaces down, which takes longer."""
+        os.close(self._read)
+        os.waitpid(self._pid, 0)
+
 
 def namespaces() -> Namespaces:
     """Try and wait."""
-    return Trial().result()
+    trial = Trial()
+    try:
+        return trial.result()
+    finally:
+        trial.close()
 
 
 def map_identity(uid: int, gid: int) -> None:

@@ -1,0 +1,279 @@
+"""From a request to a planned sandbox: what it may do, and how it would be made. Nothing is made here.
+
+It leads the way through the packages in the order of docs/design.md, section 3, and holds no detail of its own.
+"""
+
+from __future__ import annotations
+
+import os
+
+from pyopenshell import runs
+from pyopenshell.baseline import command as command_baseline
+from pyopenshell.baseline import model as baseline
+from pyopenshell.baseline.propose import propose
+from pyopenshell.effective.compose import Request, compose
+from pyopenshell.effective.model import Finding, Network, SeccompReport
+from pyopenshell.effective.resolve import resolver
+from pyopenshell.errors import CommandError, KernelUnsupported, UsageError
+from pyopenshell.launch import command, environment, facts, identity, isolation, private, sockets, terminal
+from pyopenshell.launch import plan as launch_plan
+from pyopenshell.launch.trial import Trial
+from pyopenshell.policy import load
+from pyopenshell.record import Record
+from pyopenshell.seccomp import bpf, table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pyopenshell.baseline.model import Proposal
+    from pyopenshell.devices.host import Host
+    from pyopenshell.effective.model import Effective, Identity, Isolation, LandlockReport
+    from pyopenshell.landlock.downgrade import Handled
+    from pyopenshell.policy.model import Policy
+
+
+class RunRequest(Record):
+    """What a caller asks for.
+
+    ``policy`` is a file (None: the built-in default policy). ``gpu``: None for no GPU, -1 for all there are, 0 for the
+    GPU runtime without a device. ``env`` holds ``KEY`` or ``KEY=VALUE``. ``max_abi`` caps the Landlock ABI used.
+    """
+
+    command: tuple[str, ...]
+    policy: str | None = None
+    name: str | None = None
+    gpu: int | None = None
+    env: tuple[str, ...] = ()
+    workdir: str | None = None
+    max_abi: int | None = None
+    unsafe_unconfined: bool = False
+
+
+class Planned(Record):
+    """A sandbox that could be started: what it may do, and how it will be made."""
+
+    request: RunRequest
+    policy: Policy
+    host: Host
+    identity: Identity
+    identity_lock: int | None
+    private: private.Private
+    effective: Effective
+    plan: launch_plan.Plan
+
+    def describe(self) -> list[str]:
+        """Return the launch as numbered steps, in words."""
+        from pyopenshell.launch.describe import describe
+
+        return describe(self.plan)
+
+    def close(self) -> None:
+        """Let go of the identity's lock."""
+        if self.identity_lock is not None:
+            os.close(self.identity_lock)
+
+
+class Ground(Record):
+    """All that is known before anything is composed: policy, host, identity, and what the runtime brings."""
+
+    request: RunRequest
+    policy: Policy
+    host: Host
+    confined: bool
+    workdir: str
+    name: str
+    run_id: str
+    identity: Identity
+    identity_lock: int | None
+    private: private.Private
+    home: str
+    handled: Handled
+    landlock: LandlockReport
+    isolation: dict[str, Isolation]
+    program: bytes
+    environment: dict[str, str]
+
+    @property
+    def cuda_cache(self) -> str | None:
+        """The private folder for CUDA's compiled kernels, for sandboxes that ask for a GPU."""
+        return self.private.cuda_cache if self.request.gpu is not None else None
+
+
+def plan(request: RunRequest, trial: Trial | None = None, *, keep_id: bool = False) -> Planned:
+    """Work out everything a run will be. ``trial`` is one already under way; ``keep_id`` remembers a dynamic id.
+
+    Raises PolicyError, PolicyRefused, IdentityError, CommandError, GpuError, KernelUnsupported, UsageError.
+    """
+    own_trial = None if trial else Trial()
+    try:
+        ground = _ground(request, trial or own_trial, keep_id=keep_id)
+    finally:
+        if own_trial:
+            own_trial.close()
+    try:
+        return _planned(ground)
+    except BaseException:
+        if ground.identity_lock is not None:
+            os.close(ground.identity_lock)
+        raise
+
+
+def _ground(request: RunRequest, trial: Trial | None, *, keep_id: bool) -> Ground:
+    policy = load.load(request.policy) if request.policy else load.default()
+    workdir = _workdir(request.workdir)
+    host = facts.host(request.max_abi, trial, with_devices=request.gpu is not None)
+    confined = _check_kernel(host, unsafe=request.unsafe_unconfined)
+    run_id = runs.new_id()
+    name = request.name or runs.generated_name(run_id)
+    own = _private_folders(policy, workdir, host, run_id)
+    handled, report = isolation.landlock_report(policy.compatibility, host.landlock_abi, host.namespaces)
+    rows = table.rows(net_namespace=host.namespaces.net, landlock_abi=host.landlock_abi)
+    # An id is kept for a name that somebody chose, and not for a mere plan.
+    ids = f"{runs.state_root()}/ids" if keep_id and request.name else None
+    who, lock = identity.resolve(policy, workdir, name, ids_folder=ids)
+    ground = Ground(
+        request=request,
+        policy=policy,
+        host=host,
+        confined=confined,
+        workdir=workdir,
+        name=name,
+        run_id=run_id,
+        identity=who,
+        identity_lock=lock,
+        private=own,
+        home=who.home if _is_granted(who.home, policy, workdir) else own.home,
+        handled=handled,
+        landlock=report,
+        isolation=isolation.isolation(host.namespaces, handled, own.hide),
+        program=bpf.build(rows, host.architecture),
+        environment={},
+    )
+    env = environment.build(os.environ, request.env, who, home=ground.home, tmp=own.tmp, cuda_cache=ground.cuda_cache)
+    return ground.replace(environment=env)
+
+
+def _planned(ground: Ground) -> Planned:
+    with command.as_identity(ground.identity) as can_execute:
+        executable, command_proposals = _command(ground, can_execute)
+        is_open = ground.isolation["pathname_sockets"].state == "open"
+        reachable = sockets.reachable(can_execute.query) if is_open else ()
+    effective = _effective(ground, command_proposals, reachable)
+    return Planned(
+        request=ground.request,
+        policy=ground.policy,
+        host=ground.host,
+        identity=ground.identity,
+        identity_lock=ground.identity_lock,
+        private=ground.private,
+        effective=effective,
+        plan=launch_plan.build(
+            effective,
+            launch_plan.Workload(executable, ground.request.command, ground.environment, ground.workdir),
+            handled=ground.handled,
+            namespaces=ground.host.namespaces,
+            private=ground.private,
+            program=ground.program,
+            terminal=terminal.wanted(),
+            confined=ground.confined,
+        ),
+    )
+
+
+def _command(ground: Ground, can_execute: command.Access) -> tuple[str, tuple[Proposal, ...]]:
+    """Return the command's file and what it needs besides."""
+    path, workdir, who = ground.environment["PATH"], ground.workdir, ground.identity
+    executable = command.locate(ground.request.command[0], path, workdir, can_execute)
+
+    def find(program: str) -> str | None:
+        try:
+            return command.locate(program, path, workdir, can_execute)
+        except CommandError:
+            return None
+
+    homes = (who.home, os.environ.get("HOME") or who.home)
+    return executable, command_baseline.proposals(executable, find, homes)
+
+
+def _effective(ground: Ground, command_proposals: tuple[Proposal, ...], reachable: tuple[str, ...]) -> Effective:
+    own = ground.private
+    effective = compose(
+        Request(
+            policy=ground.policy,
+            name=ground.name,
+            run_id=ground.run_id,
+            host=ground.host,
+            identity=ground.identity,
+            workdir=ground.workdir,
+            gpu=ground.request.gpu,
+            proposals=propose(
+                baseline.Private(
+                    tmp=own.tmp,
+                    shm=own.shm,
+                    home=own.home if ground.home == own.home else None,
+                    cuda_cache=ground.cuda_cache,
+                ),
+                network="none",
+                command=command_proposals,
+                gpu=ground.request.gpu,
+                devices=ground.host.devices,
+            ),
+            landlock=ground.landlock,
+            seccomp=SeccompReport(*bpf.report(ground.program)),
+            network=Network("none", isolation.network_mechanism(ground.host.namespaces)),
+            isolation=ground.isolation,
+            protected=((runs.state_root(), "state"), (runs.config_root(), "configuration")),
+            home=os.environ.get("HOME"),
+            resolve=resolver(os.getuid()),
+            reachable_sockets=reachable,
+        )
+    )
+    return effective if ground.confined else effective.replace(findings=(*effective.findings, _unconfined()))
+
+
+def _workdir(given: str | None) -> str:
+    path = os.path.realpath(given if given is not None else os.getcwd())
+    if not os.path.isdir(path):
+        raise UsageError(f"the working directory {given} is not a folder", hint="give --workdir an existing folder")
+    return path
+
+
+def _check_kernel(host: Host, *, unsafe: bool) -> bool:
+    """Return whether the sandbox will be confined by Landlock. Raises KernelUnsupported where it must be and cannot."""
+    if not host.seccomp:
+        raise KernelUnsupported(
+            "this kernel has no syscall filters (seccomp)",
+            hint="a kernel built with CONFIG_SECCOMP_FILTER is needed; 'openshell doctor' says more",
+            code="kernel.no-seccomp",
+        )
+    if host.landlock_abi or unsafe:
+        return host.landlock_abi > 0
+    from pyopenshell.launch.hints import no_landlock
+
+    message, hint = no_landlock(host.landlock_errno)
+    raise KernelUnsupported(message, hint=hint, code="kernel.no-landlock")
+
+
+def _unconfined() -> Finding:
+    return Finding(
+        "landlock.unconfined",
+        "High",
+        "Landlock is not in force: the sandbox can reach every file its user can",
+        "do not pass --unsafe-unconfined, and run on a kernel with Landlock",
+    )
+
+
+def _private_folders(policy: Policy, workdir: str, host: Host, run_id: str) -> private.Private:
+    files = policy.filesystem
+    keep = {os.path.realpath(entry.path) for entry in (*files.read_only, *files.read_write)}
+    if files.include_workdir:
+        keep.add(workdir)
+    return private.folders(mount_namespace=host.namespaces.mount, keep=frozenset(keep), run_id=run_id)
+
+
+def _is_granted(home: str, policy: Policy, workdir: str) -> bool:
+    """Whether the identity's own home is part of what the operator granted; else the sandbox gets a private one."""
+    files = policy.filesystem
+    folders = [entry.path for entry in (*files.read_only, *files.read_write)]
+    if files.include_workdir:
+        folders.append(workdir)
+    return home != "/" and any(launch_plan.beneath(home, folder) for folder in folders)
