@@ -30,13 +30,29 @@ test: $(VENV)/.installed $(VENV)/.test ## Run the tests; as root and as a user t
 	@echo "· tests"
 	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile $(ARGS)
 
-check: $(VENV)/.installed $(VENV)/.check ## Run the static checks: style, types, import order, dependencies, dead code
-	@echo "· style";        $(BIN)/ruff check --quiet && $(BIN)/ruff format --check --quiet
-	@echo "· types";        $(BIN)/mypy --no-error-summary
-	@echo "· import order"; PYTHONPATH=src $(BIN)/lint-imports --no-logo >build/imports.log || { cat build/imports.log; exit 1; }
-	@echo "· dependencies"; $(BIN)/deptry src >build/deptry.log 2>&1 || { cat build/deptry.log; exit 1; }
-	@echo "· dead code";    $(BIN)/vulture
+CHECKS := style types imports dependencies unused
+check: $(CHECKS:%=check-%) ## Run the static checks: style, types, import order, dependencies, dead code
 	@echo "all checks passed"
+
+check-style: $(VENV)/.check
+	@echo "· style"
+	@$(BIN)/ruff check --quiet && $(BIN)/ruff format --check --quiet
+
+check-types: $(VENV)/.check
+	@echo "· types"
+	@$(BIN)/mypy --no-error-summary
+
+check-imports: $(VENV)/.check | build
+	@echo "· import order"
+	@PYTHONPATH=src $(BIN)/lint-imports --no-logo >build/imports.log || { cat build/imports.log; exit 1; }
+
+check-dependencies: $(VENV)/.check | build
+	@echo "· dependencies"
+	@$(BIN)/deptry src >build/deptry.log 2>&1 || { cat build/deptry.log; exit 1; }
+
+check-unused: $(VENV)/.check
+	@echo "· dead code"
+	@$(BIN)/vulture
 
 bench: $(VENV)/.installed build ## Measure start, file operations and memory side by side with the bare program
 	@$(BIN)/python -m bench
@@ -74,7 +90,7 @@ $(VENV)/.test: $(VENV)/.run requirements/test.txt
 	@echo "· dependencies of the tests"
 	@$(PIP) install --require-hashes -r requirements/test.txt && touch $@
 
-$(VENV)/.check: $(VENV)/.test requirements/check.txt | build
+$(VENV)/.check: $(VENV)/.test $(VENV)/.installed requirements/check.txt | build
 	@echo "· dependencies of the checks"
 	@$(PIP) install --require-hashes -r requirements/check.txt && touch $@
 
@@ -85,4 +101,4 @@ $(VENV)/.installed: $(VENV)/.run pyproject.toml $(wildcard README.md) $(SOURCES)
 	@$(PIP) install --no-deps --no-build-isolation --force-reinstall . && touch $@
 	@rm -rf build/lib build/bdist.* src/*.egg-info
 
-.PHONY: help demo test check bench lock clean
+.PHONY: help demo test check $(CHECKS:%=check-%) bench lock clean
