@@ -1,0 +1,121 @@
+"""``openshell policy``: what a sandbox may do, and policy files."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from pyopenshell.cli import output
+from pyopenshell.errors import StateError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from pyopenshell.policy.model import Policy
+    from pyopenshell.runs import RunView
+
+
+def get(arguments: argparse.Namespace) -> int:
+    """Print the policy of a sandbox: as stored, or with everything in force behind it."""
+    from pyopenshell import runs
+
+    view = runs.find(arguments.name)
+    if arguments.full:
+        _full(view, arguments.output)
+    elif arguments.output != "table":
+        output.document(_parsed(view).declared, arguments.output)
+    else:
+        stored(view)
+        if not arguments.base:
+            output.line()
+            output.line(f"# What the runtime adds is shown by: openshell policy get {view.name} --full")
+    return 0
+
+
+def stored(view: RunView) -> None:
+    """Print a run's policy exactly as it was stored, byte for byte."""
+    data = _bytes(view)
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def _bytes(view: RunView) -> bytes:
+    try:
+        with open(f"{view.path}/policy.yaml", "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise StateError(f"cannot read {view.path}/policy.yaml: {error.strerror}") from error
+
+
+def _full(view: RunView, form: str) -> None:
+    from pyopenshell.cli.sandbox import effective
+
+    shape = effective(view)
+    if shape is None:
+        raise StateError(
+            f"sandbox {view.name} has no effective policy: its launch did not get that far",
+            hint=f"openshell sandbox inspect {view.name} shows what there is",
+        )
+    if form != "table":
+        output.document(shape, form)
+        return
+    from pyopenshell.cli import effective_view
+
+    output.title(f"Policy of {view.name}, as written", first=True)
+    stored(view)
+    effective_view.show(shape)
+
+
+def _parsed(view: RunView) -> Policy:
+    from pyopenshell.policy import load
+
+    return load.parse(_bytes(view), f"{view.path}/policy.yaml")
+
+
+def default(_arguments: argparse.Namespace) -> int:
+    """Print the built-in default policy."""
+    from pyopenshell.policy import load
+
+    sys.stdout.write(load.default().source.text)
+    return 0
+
+
+def validate(arguments: argparse.Namespace) -> int:
+    """Check a policy file. Raises PolicyError with every mistake."""
+    from pyopenshell.policy import load
+    from pyopenshell.policy.model import MAX_FILE_SIZE
+
+    if arguments.file == "-":
+        with open(0, "rb", closefd=False) as stdin:
+            policy = load.parse(stdin.read(MAX_FILE_SIZE + 1), "-")
+    else:
+        policy = load.load(arguments.file)
+    if arguments.output != "table":
+        output.document({"valid": True, "file": arguments.file, "declared": policy.declared}, arguments.output)
+        return 0
+    files = policy.filesystem
+    parts = [
+        *(["the working directory"] if files.include_workdir else []),
+        _counted(len(files.read_only), "read-only path"),
+        _counted(len(files.read_write), "read-write path"),
+        _counted(len(policy.network), "network policy", "network policies"),
+        policy.compatibility,
+    ]
+    output.line(f"{arguments.file}: valid: {', '.join(parts)}")
+    return 0
+
+
+def _counted(number: int, one: str, many: str | None = None) -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def schema(_arguments: argparse.Namespace) -> int:
+    """Print the JSON Schema of policy files, as it is shipped."""
+    from pyopenshell.policy.schema import text
+
+    sys.stdout.write(text())
+    return 0
+
+
+VERBS = {"get": get, "default": default, "validate": validate, "schema": schema}

@@ -1,0 +1,141 @@
+"""``openshell sandbox``: the sandboxes there are and were."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from pyopenshell import runs
+from pyopenshell.cli import output
+from pyopenshell.errors import NameInUse, OpenShellError, StateError, UsageError
+
+if TYPE_CHECKING:
+    import argparse
+    from typing import Any
+
+    from pyopenshell.runs import RunView
+
+
+def list_(arguments: argparse.Namespace) -> int:
+    """Print one row for each run, the newest first."""
+    views = runs.list_runs()[: arguments.limit]
+    rows = [_summary(view) for view in views]
+    if arguments.ids or arguments.names:
+        shown = [row["id"] for row in rows] if arguments.ids else list(dict.fromkeys(row["name"] for row in rows))
+        for text in shown:
+            output.line(text)
+    elif arguments.output != "table":
+        output.document(rows, arguments.output)
+    elif rows:
+        output.table(("name", "state", "exit", "started", "id", "command"), [_row(row) for row in rows])
+    else:
+        output.line("no sandboxes yet: openshell run -- COMMAND makes one")
+    return 0
+
+
+def _row(summary: dict[str, Any]) -> list[str]:
+    code = "-" if summary["exit_code"] is None else str(summary["exit_code"])
+    return [summary["name"], summary["state"], code, summary["started"], summary["id"], command(summary["command"])]
+
+
+def command(argv: list[str]) -> str:
+    """Return a command as a shell would take it."""
+    import shlex
+
+    return shlex.join(argv)
+
+
+def _summary(view: RunView) -> dict[str, Any]:
+    """Return what is known about a run in short; a record that cannot be read is a row of its own, not an end."""
+    try:
+        meta, end = view.meta(), view.exit()
+    except StateError:
+        return {
+            "name": view.name,
+            "id": view.id,
+            "state": "unreadable",
+            "exit_code": None,
+            "started": "-",
+            "command": [],
+        }
+    return {
+        "name": meta["name"],
+        "id": view.id,
+        "state": view.state,
+        "exit_code": end["code"] if end else None,
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started(view.id))),
+        "command": meta.get("command", []),
+    }
+
+
+def effective(view: RunView) -> dict[str, Any] | None:
+    """Return a run's effective policy as stored, but for its state: what was running then may have ended since."""
+    shape = view.effective()
+    if shape is not None and shape["sandbox"]["state"] == "running":
+        shape["sandbox"]["state"] = view.state
+    return shape
+
+
+def started(identifier: str) -> float:
+    """Return the time, in seconds since 1970, that a run's id (a ULID) carries."""
+    number = 0
+    for letter in identifier[:10]:
+        number = number << 5 | "0123456789ABCDEFGHJKMNPQRSTVWXYZ".index(letter)
+    return number / 1000
+
+
+def get(arguments: argparse.Namespace) -> int:
+    """Print a sandbox in short, or only its policy."""
+    view = runs.find(arguments.name)
+    if arguments.policy_only:
+        from pyopenshell.cli import policy
+
+        policy.stored(view)
+        return 0
+    summary = _summary(view)
+    if arguments.output != "table":
+        output.document(summary, arguments.output)
+    else:
+        from pyopenshell.cli.effective_view import fields
+
+        fields(*((key, command(value) if key == "command" else str(value)) for key, value in summary.items()))
+    return 0
+
+
+def inspect(arguments: argparse.Namespace) -> int:
+    """Print all that is known about a sandbox."""
+    view = runs.find(arguments.name)
+    parts = {"meta": view.meta(), "effective": effective(view), "receipt": view.receipt(), "exit": view.exit()}
+    summary = _summary(view)
+    if arguments.output != "table":
+        output.document({"sandbox": summary, **parts}, arguments.output)
+    else:
+        from pyopenshell.cli import inspect_view
+
+        inspect_view.show(summary, view.path, parts)
+    return 0
+
+
+def delete(arguments: argparse.Namespace) -> int:
+    """Remove records. One that cannot be removed does not keep the others; the last failure gives the exit code."""
+    if bool(arguments.names) == arguments.all:
+        raise UsageError("sandbox delete: name sandboxes, or --all", hint="openshell sandbox list shows their names")
+    failures: list[OpenShellError] = []
+    for name in [view.id for view in runs.list_runs()] if arguments.all else arguments.names:
+        try:
+            removed = runs.delete(name)
+        except NameInUse as problem:
+            if not arguments.all:  # --all means those that ended
+                failures.append(problem)
+        except OpenShellError as problem:
+            failures.append(problem)
+        else:
+            output.line(f"deleted {name}" + (f" ({len(removed)} runs)" if len(removed) > 1 else ""))
+    for failure in failures[:-1]:
+        output.error(failure)
+    if failures:
+        raise failures[-1]
+    return 0
+
+
+VERBS = {"list": list_, "get": get, "inspect": inspect, "delete": delete}
