@@ -57,14 +57,14 @@ def read_shadow() -> None:
         pass
 
 
-def list_parent() -> None:
-    """Look at what lies beside the working folder. File modes usually allow it: only the sandbox says no."""
-    os.listdir("..")
+def list_root() -> None:
+    """Look around at the top of the file system. File modes allow it to everyone: only the sandbox says no."""
+    os.listdir("/")
 
 
-def write_beside() -> None:
-    """Leave a file beside the working folder."""
-    create(os.path.join("..", f"agent-was-here-{os.getpid()}"))
+def write_public() -> None:
+    """Leave a file where everyone may."""
+    create(f"/var/tmp/agent-{os.getpid()}")
 
 
 def write_system() -> None:
@@ -141,8 +141,8 @@ WORK: tuple[tuple[str, Callable[[], str]], ...] = (
 )
 FORBIDDEN: tuple[tuple[str, Callable[[], None], tuple[str, ...]], ...] = (
     ("read /etc/shadow", read_shadow, DENIED),
-    ("list the folder above", list_parent, DENIED),
-    ("write beside its folder", write_beside, DENIED),
+    ("list the root folder", list_root, DENIED),
+    ("write to /var/tmp", write_public, DENIED),
     ("write to /usr/local/bin", write_system, DENIED),
     ("read SSH keys", read_ssh_keys, (*DENIED, ABSENT)),
     ("write a kernel setting", write_sysctl, DENIED),

@@ -6,13 +6,11 @@ set -euo pipefail
 examples=$(cd "$(dirname "$0")" && pwd)
 openshell=$(cd "${VENV:-.venv}" && pwd)/bin/openshell
 
-# A folder of its own. /var/tmp, because whoever the sandbox runs as must be able to enter it, and because nothing
-# there is hidden from a sandbox by a private /tmp: what is denied in this demo is denied, not absent.
+# A folder of its own: whoever the sandbox runs as must be able to enter it, and may not be able to enter this one.
 scratch=$(mktemp -d /var/tmp/openshell-demo.XXXXXX)
 trap 'rm -rf "$scratch"' EXIT
 mkdir "$scratch/work"
 cp -r "$examples" "$scratch/work/examples"
-echo "beside the working folder, owned by the same user" >"$scratch/notes.txt"
 
 if command -v cc >/dev/null; then
     cc -O2 -pthread -o "$scratch/work/thread-names" "$examples/thread-names.c"
