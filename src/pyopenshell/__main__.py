@@ -103,11 +103,9 @@ def _influenced() -> bool:
         return False
     if any(name.startswith("PYTHON") for name in os.environ):
         return True
-    if not sys.flags.no_user_site:
-        site = sys.modules.get("site")
-        folder = getattr(site, "USER_SITE", None)
-        if folder is not None and os.path.isdir(folder):
-            return True
+    site = sys.modules.get("site")
+    if getattr(site, "ENABLE_USER_SITE", False) and os.path.isdir(getattr(site, "USER_SITE", None) or ""):
+        return True
     return sys.path[:1] in ([""], [_current_folder()])
 
 

@@ -85,7 +85,11 @@ def _group(heading: str, shown: Sequence[dict[str, Any]], extra: str | None = No
     by = any(grant["mechanism"] != "landlock" or grant["origin"]["kind"] in ADDITIONS for grant in shown)
     rows = []
     for grant in shown:
-        row = {"path": _path(grant), "requested": words(grant["access"]), "actual": words(grant["actual"])}
+        row = {
+            "path": _path(grant),
+            "requested": words(grant["access"]),
+            "actual": accepted(grant["access"], grant["actual"]),
+        }
         row |= {"status": grant["status"]} | ({"mechanism": grant["mechanism"]} if by else {})
         row |= {"from": _place(grant["origin"])} if extra == "from" else {"origin": origin(grant)} if extra else {}
         rows.append(row | {"reason": _note(grant)})
@@ -102,13 +106,18 @@ def words(access: Sequence[str]) -> str:
     """Return access rights in the fewest words: the policy's own, these less a few, or the rights themselves."""
     if not access:
         return "-"
-    spelled = [", ".join(right.name for right in RIGHTS if right.name in access)]
+    spelled = [",".join(right.name for right in RIGHTS if right.name in access)]
     for name, rights in (("read_only", READ_ONLY), ("read_write", READ_WRITE)):
         missing = [right for right in rights if right not in access]
         more = [right for right in access if right not in rights]
         if len(missing) + len(more) <= EXCEPTIONS:
             spelled.append(" ".join([name, *(f"+{right}" for right in more), *(f"-{right}" for right in missing)]))
     return min(spelled, key=len)
+
+
+def accepted(requested: Sequence[str], actual: Sequence[str]) -> str:
+    """Return what the kernel accepted, in words; ``same`` where that is all that was asked for."""
+    return "same" if set(requested) == set(actual) else words(actual)
 
 
 def _path(grant: dict[str, Any]) -> str:

@@ -88,7 +88,7 @@ def _receipt(receipt: dict[str, Any], effective: dict[str, Any] | None) -> None:
             rule["grant"],
             f"{rule['dev']}:{rule['ino']}",
             effective_view.words(rule["requested"]),
-            effective_view.words(rule["actual"]),
+            effective_view.accepted(rule["requested"], rule["actual"]),
             _errno(rule.get("errno")),
         ]
         for rule in receipt["rules"]

@@ -126,25 +126,35 @@ def paragraph(text: str, *, indent: int = 0, mark: str = "") -> None:
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, indent: int = 0) -> None:
     """Print rows under their columns. On a terminal the last column is folded where that leaves it room enough.
 
-    Where it does not, each row becomes a short paragraph. In neither case is anything cut.
+    Where it does not, its cells go beneath their rows; where not even the other columns fit, each row becomes a short
+    paragraph. In no case is anything cut.
     """
     from rich.padding import Padding
 
     console = _console()
     widths = [max(len(escape(cell)) for cell in column) for column in zip(columns, *rows, strict=True)]
-    if sum(widths[:-1]) + 2 * len(widths) + indent + min(widths[-1], FOLDED) > console.width:
+    others = indent + sum(widths[:-1]) + 2 * (len(widths) - 2)
+    if others + 2 + min(widths[-1], FOLDED) <= console.width:
+        _print(console, Padding(_grid(columns, rows), (0, 0, 0, indent), expand=False))
+    elif others <= console.width:
+        grid = Padding(_grid(columns[:-1], [row[:-1] for row in rows], last=False), (0, 0, 0, indent), expand=False)
+        head, *lines = _rendered(console, grid)
+        print(head)
+        for text, row in zip(lines, rows, strict=True):
+            print(text)
+            paragraph(row[-1], indent=indent + 4)
+    else:
         _paragraphs(console, columns, rows, indent)
-        return
-    _print(console, Padding(_grid(columns, rows), (0, 0, 0, indent), expand=False))
 
 
-def _grid(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+def _grid(columns: Sequence[str], rows: Sequence[Sequence[str]], *, last: bool = True) -> Table:
+    """Return a table; with ``last`` its last column may be folded."""
     from rich.table import Table
     from rich.text import Text
 
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for column in columns:
-        grid.add_column(column.upper(), no_wrap=column != columns[-1], overflow="fold")
+        grid.add_column(column.upper(), no_wrap=not last or column != columns[-1], overflow="fold")
     for row in rows:
         grid.add_row(*(Text(escape(cell), style=STYLES.get(cell, "")) for cell in row))
     return grid
@@ -168,13 +178,17 @@ def _paragraphs(console: Console, columns: Sequence[str], rows: Sequence[Sequenc
 
 
 def _print(console: Console, what: RenderableType) -> None:
-    """Print without the spaces rich fills lines with. A reader that left is not for rich to see: it would exit."""
+    for text in _rendered(console, what):
+        print(text)
+
+
+def _rendered(console: Console, what: RenderableType) -> list[str]:
+    """Return lines without the spaces rich fills them with. Rich itself never writes: it exits on a broken pipe."""
     from io import StringIO
 
     console.file = rendered = StringIO()
     console.print(what)
-    for text in rendered.getvalue().splitlines():
-        print(text.rstrip())
+    return [text.rstrip() for text in rendered.getvalue().splitlines()]
 
 
 def _console() -> Console:

@@ -69,7 +69,7 @@ def _group(parser: Parser) -> argparse._SubParsersAction[Parser]:
 
 
 def _verb(
-    group: argparse._SubParsersAction[Parser], parent: Parser, name: str, handler: str | None, summary: str, **more: str
+    group: argparse._SubParsersAction[Parser], parent: Parser, name: str, handler: str | None, summary: str, **more: Any
 ) -> Parser:
     verb = group.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.", **more)
     verb.set_defaults(handler=handler, parser=verb)

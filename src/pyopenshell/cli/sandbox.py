@@ -27,7 +27,7 @@ def list_(arguments: argparse.Namespace) -> int:
     elif arguments.output != "table":
         output.document(rows, arguments.output)
     elif rows:
-        output.table(("name", "state", "exit", "started", "id", "command"), [_row(row) for row in rows])
+        output.table(("name", "state", "exit", "started (UTC)", "id", "command"), [_row(row) for row in rows])
     else:
         output.line("no sandboxes yet: openshell run -- COMMAND makes one")
     return 0
@@ -35,7 +35,8 @@ def list_(arguments: argparse.Namespace) -> int:
 
 def _row(summary: dict[str, Any]) -> list[str]:
     code = "-" if summary["exit_code"] is None else str(summary["exit_code"])
-    return [summary["name"], summary["state"], code, summary["started"], summary["id"], command(summary["command"])]
+    when = summary["started"][:16].replace("T", " ")
+    return [summary["name"], summary["state"], code, when, summary["id"], command(summary["command"])]
 
 
 def command(argv: list[str]) -> str:

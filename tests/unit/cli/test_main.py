@@ -212,7 +212,8 @@ def test_root_is_isolated_from_the_callers_python(tmp_path):
 )
 def test_what_counts_as_influence(monkeypatch, isolated, variables, path, expected):
     """PYTHON* variables and the current folder on the path do; an isolated interpreter is never restarted."""
-    flags = argparse.Namespace(no_user_site=1, isolated=isolated)
+    flags = argparse.Namespace(isolated=isolated)
+    monkeypatch.setattr("site.ENABLE_USER_SITE", False)
     for name in [name for name in os.environ if name.startswith("PYTHON")]:
         monkeypatch.delenv(name)
     for name, value in variables.items():
@@ -220,6 +221,18 @@ def test_what_counts_as_influence(monkeypatch, isolated, variables, path, expect
     monkeypatch.setattr(sys, "flags", flags)
     monkeypatch.setattr(sys, "path", path)
     assert expected == __main__._influenced()
+
+
+@pytest.mark.parametrize(("enabled", "there"), [(True, True), (True, False), (False, True), (None, True)])
+def test_a_users_own_packages_count_as_influence(monkeypatch, tmp_path, enabled, there):
+    """Packages in the user's home count where Python looks at them: not in a virtual environment."""
+    for name in [name for name in os.environ if name.startswith("PYTHON")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(sys, "flags", argparse.Namespace(isolated=0))
+    monkeypatch.setattr(sys, "path", ["/usr/lib/python3"])
+    monkeypatch.setattr("site.ENABLE_USER_SITE", enabled)
+    monkeypatch.setattr("site.USER_SITE", str(tmp_path if there else tmp_path / "missing"))
+    assert (enabled is True and there) == __main__._influenced()
 
 
 def test_public_names_are_lazy_and_there():
