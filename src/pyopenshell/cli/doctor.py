@@ -48,11 +48,10 @@ def doctor(arguments: argparse.Namespace) -> int:
         output.document({"works": works, "checks": [check.as_dict() for check in checks]}, arguments.output)
         return 0 if works else 1
     output.table(("check", "status", "seen"), [(check.name, check.status, check.evidence) for check in checks])
+    output.line()
     for check in checks:
         if check.hint and check.status != OK:
-            output.line()
             output.paragraph(f"{check.name}: {check.hint}", mark=check.status)
-    output.line()
     output.line("A sandbox works here." if works else "No sandbox works here: see what failed above.")
     return 0 if works else 1
 
