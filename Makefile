@@ -18,15 +18,15 @@ UV := uv==0.13.9
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
-SOURCES := $(shell find src bin -type f -not -name '*.pyc' -not -path '*.egg-info/*')
+SOURCES := $(shell find src -name '*.py')
 
 help: ## Print this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
-demo: $(VENV)/.installed ## Set up, run an agent and a CUDA-shaped program in sandboxes, and show what each might do
+demo: $(VENV)/.compiled ## Set up, run an agent and a CUDA-shaped program in sandboxes, and show what each might do
 	@VENV=$(VENV) examples/demo.sh
 
-test: $(VENV)/.installed $(VENV)/.test ## Run the tests; as root and as a user they show different things
+test: $(VENV)/.compiled $(VENV)/.test ## Run the tests; as root and as a user they show different things
 	@echo "· tests"
 	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile $(ARGS)
 
@@ -54,7 +54,7 @@ check-unused: $(VENV)/.check
 	@echo "· dead code"
 	@$(BIN)/vulture
 
-bench: $(VENV)/.installed build ## Measure start, file operations and memory side by side with the bare program
+bench: $(VENV)/.compiled build ## Measure start, file operations and memory side by side with the bare program
 	@$(BIN)/python -m bench
 
 lock: build ## Resolve the dependencies again and write requirements/*.txt
@@ -94,11 +94,13 @@ $(VENV)/.check: $(VENV)/.test $(VENV)/.installed requirements/check.txt | build
 	@echo "· dependencies of the checks"
 	@$(PIP) install --require-hashes -r requirements/check.txt && touch $@
 
-# setuptools keeps what it built under build/, and would ship a module that was since removed.
-$(VENV)/.installed: $(VENV)/.run pyproject.toml $(wildcard README.md) $(SOURCES)
+# The checkout itself is installed, so that nothing here is ever stale; tests/unit/test_packaging.py makes the wheel.
+# Modules are compiled as pip would: a start must not do it, and as another user it could not keep the result.
+$(VENV)/.installed: $(VENV)/.run pyproject.toml bin/openshell $(wildcard README.md)
 	@echo "· pyopenshell"
-	@rm -rf build/lib build/bdist.* src/*.egg-info
-	@$(PIP) install --no-deps --no-build-isolation --force-reinstall . && touch $@
-	@rm -rf build/lib build/bdist.* src/*.egg-info
+	@$(PIP) install --no-deps --no-build-isolation --editable . && touch $@
+
+$(VENV)/.compiled: $(VENV)/.installed $(SOURCES)
+	@$(BIN)/python -m compileall -q src && touch $@
 
 .PHONY: help demo test check $(CHECKS:%=check-%) bench lock clean

@@ -45,6 +45,7 @@ OWN = {
     "kernel",
     "landlock",
     "launch",
+    "planning",
     "policy",
     "record",
     "runs",
