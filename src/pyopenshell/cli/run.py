@@ -86,6 +86,8 @@ def _finish(end: Exit, program: str) -> int:
         raise exec_failed(program, end.exec_errno)
     if end.survivors:
         _print(2, f"openshell: these processes of the sandbox could not be ended: {', '.join(map(str, end.survivors))}")
+    for trouble in end.troubles:
+        _print(2, f"openshell: {trouble}")
     if end.signal is not None and end.signal not in (signals.SIGINT, signals.SIGPIPE):
         _print(2, f"openshell: {program} was ended by {signals.name(end.signal)}")
     return end.code

@@ -11,6 +11,7 @@ from __future__ import annotations
 import marshal
 import os
 import resource
+import stat
 
 from pyopenshell.kernel import namespaces as ns
 from pyopenshell.kernel import process, seccomp
@@ -172,7 +173,7 @@ def _init(plan: dict[str, Any], steps: Steps) -> NoReturn:
             # Changing credentials cleared it. Without a pid namespace init must live on to end the others: it sees
             # the control socket close.
             process.set_parent_death_signal(SIGKILL)
-        reach = [{"grant": grant, **_reach(path)} for grant, path, fd, _mask, _errno in opened if fd >= 0]
+        reach = [{"grant": grant, **_reach(path, fd)} for grant, path, fd, _mask, _errno in opened if fd >= 0]
     with steps.run("working directory"):  # 10
         os.chdir(plan["workload"]["workdir"])
     canary = _canary_choice(plan)
@@ -245,12 +246,13 @@ def _become(plan: dict[str, Any]) -> None:
     os.umask(0o022)
 
 
-def _reach(path: str) -> dict[str, int]:
+def _reach(path: str, fd: int) -> dict[str, Any]:
     """Ask, as the identity, what file modes allow: the errno of finding, reading, writing and executing the path."""
     modes = {"find": os.F_OK, "read": os.R_OK, "write": os.W_OK, "execute": os.X_OK}
-    return {
-        name: process.access_errno(process.AT_FDCWD, path, mode, process.AT_EACCESS) for name, mode in modes.items()
-    }
+    answers: dict[str, Any] = {"folder": stat.S_ISDIR(os.fstat(fd).st_mode)}
+    for name, mode in modes.items():
+        answers[name] = process.access_errno(process.AT_FDCWD, path, mode, process.AT_EACCESS)
+    return answers
 
 
 def _confine(plan: dict[str, Any], opened: list[tuple[str, str, int, int, int]]) -> list[dict[str, Any]]:

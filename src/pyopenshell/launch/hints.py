@@ -34,6 +34,8 @@ def hint(step: str, number: int, plan: Plan) -> str | None:
 def no_landlock(number: int) -> tuple[str, str]:
     """Return message and hint for a kernel whose answer to landlock_create_ruleset(2) is this errno."""
     unconfined = "--unsafe-unconfined runs the command without it"
+    if number == 0:
+        return "--max-abi 0 leaves nothing of Landlock, so nothing would confine the command", unconfined
     if number == errno.ENOSYS:
         return (
             "this kernel has no Landlock, so nothing would confine the command (ENOSYS)",

@@ -34,13 +34,15 @@ FORWARDED = (
 class Exit(Record):
     """How the program ended: exit ``code``, or ``signal`` (then ``code`` is 128+signal).
 
-    ``exec_errno`` is set when it never started; ``survivors`` are processes that could not be killed.
+    ``exec_errno`` is set when it never started; ``survivors`` are processes that could not be killed; ``troubles``
+    says what could not be recorded.
     """
 
     code: int
     signal: int | None = None
     exec_errno: int | None = None
     survivors: tuple[int, ...] = ()
+    troubles: tuple[str, ...] = ()
 
 
 class Launch:
@@ -71,14 +73,10 @@ class Launch:
     def receipt(self) -> dict[str, Any]:
         """Wait for the child's receipt and add what the supervisor sees for itself (docs/design.md, section 7).
 
-        Raises LaunchError when a step failed, the child died, or a check does not hold; the child is gone then.
+        Raises LaunchError when a step failed, the child died, or a check does not hold; ``abort`` it then.
         """
-        try:
-            told = self._until_receipt()
-            fields = checks.status(self.init_pid)
-        except LaunchError:
-            self.abort()
-            raise
+        told = self._until_receipt()
+        fields = checks.status(self.init_pid)
         receipt = {
             "schema": "pyopenshell.receipt/1",
             "effective_digest": self.plan.digest,
@@ -94,7 +92,6 @@ class Launch:
         }
         for check in receipt["supervisor_checks"]:
             if not check["ok"]:
-                self.abort()
                 raise LaunchError(
                     f"the sandbox is not what was asked for: {check['name']} is {check['observed']}, "
                     f"expected {check['expected']}",
@@ -108,7 +105,7 @@ class Launch:
         wire.send(self.control, wire.GO)
 
     def abort(self) -> None:
-        """End a launch that has not said go: the child sees the socket close, and ends."""
+        """End a launch: the child sees the socket close, and ends."""
         self._socket.close()
         os.waitpid(self.stem, 0)
 
