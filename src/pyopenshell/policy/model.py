@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from pyopenshell.record import Record
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-from pyopenshell.record import Record
 
 MAX_PATHS = 256
 """Paths a policy may declare, read-only and read-write together (OpenShell's limit)."""
@@ -68,7 +68,7 @@ class Source(Record):
 
 
 class Policy(Record):
-    """A validated policy. ``declared`` is the document as written (keys, values, order), for ``--base`` and ``--full``."""
+    """A validated policy. ``declared`` is the document as written: keys, values and order."""
 
     source: Source
     declared: dict[str, Any]
