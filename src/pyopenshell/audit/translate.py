@@ -1,0 +1,282 @@
+"""The only place that builds audit events: OCSF 1.8.0 (https://schema.ocsf.io/1.8.0), as plain dicts.
+
+Everything here is pure. What OCSF has no word for goes under ``unmapped``. Environment variables appear by name only.
+Tests hold every class against the official schema.
+"""
+
+from __future__ import annotations
+
+from pyopenshell.record import plain
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from pyopenshell.audit.context import Context, Process
+    from pyopenshell.effective.model import Effective, Finding, Grant
+
+OCSF_VERSION = "1.8.0"
+PROFILES = ("host", "security_control")
+"""They bring ``device`` and ``actor``; ``policy``, ``action_id``, ``disposition_id`` and ``is_alert``."""
+COMMAND_LINE_LIMIT = 4096
+"""Characters of a command line that an event carries; ``meta.json`` keeps the whole."""
+
+_EACCES = 13
+_SEVERITIES = {"Informational": 1, "Low": 2, "Medium": 3, "High": 4, "Critical": 5}
+_ORDINARY = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./-_")
+_CLASSES = {
+    1007: ("Process Activity", 1, "System Activity", {1: "Launch", 2: "Terminate"}),
+    2004: ("Detection Finding", 2, "Findings", {1: "Create"}),
+    5019: ("Device Config State Change", 5, "Discovery", {1: "Log"}),
+    6002: ("Application Lifecycle", 6, "Application Activity", {3: "Start", 4: "Stop"}),
+}
+
+
+def enrichments(effective: Effective, context: Context) -> list[dict[str, Any]]:
+    """Return one Device Config State Change for every grant that the operator did not declare."""
+    policy = _policy(effective)
+    grants = [grant for grant in effective.grants if grant.origin.kind != "declared"]
+    return [{**_grant(grant, context), "policy": policy} for grant in grants]
+
+
+def _grant(grant: Grant, context: Context) -> dict[str, Any]:
+    added = grant.is_addition
+    verb = "Runtime addition" if added else "Enrichment"
+    event = _event(
+        5019,
+        1,
+        context,
+        code="grant.runtime-addition" if added else "grant.enrichment",
+        severity=_grant_severity(grant),
+        message=f"{verb} from {grant.origin}: {', '.join(grant.access)} on {grant.path}: {grant.reason}",
+        unmapped={"runtime_addition": added, "grant": grant.as_dict()},
+    )
+    event |= {
+        "actor": _actor(context),
+        "state_id": 99,
+        "state": "Added" if added else "Enriched",
+        "status_id": 1 if grant.status == "enforced" else 99,
+        "status": "Success" if grant.status == "enforced" else grant.status.capitalize(),
+    }
+    if grant.detail.message:
+        event["status_detail"] = grant.detail.message
+    if grant.status in ("enforced", "covered", "blocked"):
+        event |= {"action_id": 1, "action": "Allowed", "disposition_id": 1, "disposition": "Allowed"}
+    return event
+
+
+def _grant_severity(grant: Grant) -> str:
+    """Return High for writing to /proc, which reaches the kernel's settings; Low for other additions."""
+    if grant.status == "skipped":
+        return "Informational"
+    paths = (grant.path, grant.resolved or grant.path)
+    on_proc = any(path == "/proc" or path.startswith("/proc/") for path in paths)
+    if on_proc and grant.mechanism == "landlock" and "write_file" in grant.access:
+        return "High"
+    return "Low" if grant.is_addition else "Informational"
+
+
+def enforcement(effective: Effective, receipt: dict[str, Any], context: Context) -> dict[str, Any]:
+    """Return the Device Config State Change that says what the kernel enforces, from its receipt.
+
+    It is a failure, severity High, when a check of the supervisor did not hold, or none was made, or the canary was
+    not denied.
+    """
+    failed = [check["name"] for check in receipt["supervisor_checks"] if not check["ok"]]
+    if not receipt["supervisor_checks"]:
+        failed.append("supervisor")
+    if (receipt["canary"] or {}).get("errno") != _EACCES:
+        failed.append("canary")
+    landlock, rules = effective.landlock, receipt["rules"]
+    verdict = f"checks that failed: {', '.join(failed)}" if failed else "all checks hold"
+    event = _event(
+        5019,
+        1,
+        context,
+        code="sandbox.enforced",
+        severity="High" if failed else "Informational",
+        message=f"The kernel enforces {len(rules)} Landlock rules at ABI {landlock.abi} and a syscall filter of "
+        f"{effective.seccomp.count} instructions; {verdict}",
+        unmapped={
+            "effective_digest": receipt["effective_digest"],
+            "landlock": landlock.as_dict(),
+            "rules": len(rules),
+            "seccomp": {**effective.seccomp.as_dict(), "mode": receipt["seccomp"]["mode"]},
+            "isolation": plain(effective.isolation),
+            "network": {"mode": effective.network.mode, "mechanism": effective.network.mechanism},
+            "credentials": receipt["credentials"],
+            "canary": receipt["canary"],
+            "checks": {"total": len(receipt["supervisor_checks"]) + 1, "failed": failed},
+        },
+    )
+    return event | {
+        "actor": _actor(context),
+        "policy": _policy(effective),
+        "state_id": 99,
+        "state": "Enforced",
+        "status_id": 2 if failed else 1,
+        "status": "Failure" if failed else "Success",
+    }
+
+
+def launched(process: Process, context: Context, *, failure: str | None = None) -> dict[str, Any]:
+    """Return the Process Activity *Launch* of the command. ``failure`` says why it could not be launched."""
+    done = "could not be launched" if failure else "launched"
+    event = _process_event(1, process, context, "process.launch", f"{process.path} {done} in sandbox {context.sandbox}")
+    event["unmapped"]["environment_names"] = sorted({name.partition("=")[0] for name in process.environment})
+    event |= {"launch_type_id": 3, "launch_type": "Exec"}
+    if failure:
+        event |= {"status_id": 2, "status": "Failure", "status_detail": failure}
+    return event
+
+
+def exited(process: Process, context: Context, *, code: int = 0, signal: int | None = None) -> dict[str, Any]:
+    """Return the Process Activity *Terminate*: with the exit code, or 128+n after signal n, which is named too."""
+    if signal is None:
+        status, how = code, f"exited with {code}"
+    else:
+        status, how = 128 + signal, f"was killed by signal {signal}"
+    event = _process_event(2, process, context, "process.exit", f"{process.path} {how} in sandbox {context.sandbox}")
+    event["process"]["terminated_time"] = context.time
+    event["exit_code"] = status
+    event["unmapped"]["signal"] = signal
+    if process.started is not None:
+        event |= {"start_time": process.started, "end_time": context.time}
+        event["duration"] = max(0, context.time - process.started)
+    return event
+
+
+def _process_event(activity: int, process: Process, context: Context, code: str, message: str) -> dict[str, Any]:
+    line = command_line(process.argv)
+    cut = len(line) > COMMAND_LINE_LIMIT
+    event = _event(
+        1007, activity, context, code=code, severity="Informational", message=message, unmapped={"gid": process.gid}
+    )
+    shape: dict[str, Any] = {
+        "uid": context.run_id,
+        "name": process.path.rpartition("/")[2],
+        "path": process.path,
+        "cmd_line": line[:COMMAND_LINE_LIMIT],
+        "working_directory": process.workdir,
+        "sandbox": context.sandbox,
+        "user": {"uid": str(process.uid), "name": process.user},
+    }
+    if process.pid is not None:
+        shape["pid"] = process.pid
+    if process.started is not None:
+        shape["created_time"] = process.started
+    if cut:
+        event["metadata"]["is_truncated"] = True
+        event["unmapped"]["cmd_line_length"] = len(line)
+    return event | {"actor": _actor(context), "process": shape, "status_id": 1, "status": "Success"}
+
+
+def command_line(argv: tuple[str, ...]) -> str:
+    """Join arguments as a shell would have to be given them (sh(1), quoting)."""
+    return " ".join(
+        argument if argument and _ORDINARY.issuperset(argument) else "'" + argument.replace("'", "'\\''") + "'"
+        for argument in argv
+    )
+
+
+def finding(found: Finding, context: Context) -> dict[str, Any]:
+    """Return the Detection Finding for something weaker than asked, or else worth knowing."""
+    event = _event(
+        2004,
+        1,
+        context,
+        code=found.code,
+        severity=found.severity,
+        message=found.message,
+        unmapped={"grant": found.grant},
+    )
+    event |= {
+        "status_id": 1,
+        "status": "New",
+        "is_alert": _SEVERITIES[found.severity] >= _SEVERITIES["High"],
+        "finding_info": {
+            "uid": found.code,
+            "uid_alt": ":".join(part for part in (context.run_id, found.code, found.grant) if part),
+            "title": found.message,
+            "created_time": context.time,
+        },
+    }
+    if found.hint:
+        event["remediation"] = {"desc": found.hint}
+    if found.grant:
+        event["resources"] = [{"uid": found.grant, "type": "grant"}]
+    return event
+
+
+def lifecycle(activity: str, context: Context) -> dict[str, Any]:
+    """Return the Application Lifecycle event of the sandbox; ``activity`` is ``Start`` or ``Stop``."""
+    number, done = {"Start": (3, "started"), "Stop": (4, "stopped")}[activity]
+    event = _event(
+        6002,
+        number,
+        context,
+        code=f"sandbox.{activity.lower()}",
+        severity="Informational",
+        message=f"Sandbox {context.sandbox} {done}",
+        unmapped={},
+    )
+    return event | {
+        "actor": _actor(context),
+        "app": {"name": context.sandbox, "uid": context.run_id, "version": context.version},
+        "status_id": 1,
+        "status": "Success",
+    }
+
+
+def _event(
+    class_uid: int,
+    activity: int,
+    context: Context,
+    *,
+    code: str,
+    severity: str,
+    message: str,
+    unmapped: dict[str, Any],
+) -> dict[str, Any]:
+    """Return what all classes share. ``metadata.event_code`` is our stable name for the event."""
+    class_name, category, category_name, activities = _CLASSES[class_uid]
+    return {
+        "class_uid": class_uid,
+        "class_name": class_name,
+        "category_uid": category,
+        "category_name": category_name,
+        "activity_id": activity,
+        "activity_name": activities[activity],
+        "type_uid": class_uid * 100 + activity,
+        "type_name": f"{class_name}: {activities[activity]}",
+        "severity_id": _SEVERITIES[severity],
+        "severity": severity,
+        "time": context.time,
+        "message": message,
+        "metadata": {
+            "version": OCSF_VERSION,
+            "profiles": list(PROFILES),
+            "product": {"name": "openshell", "uid": "pyopenshell", "version": context.version},
+            "event_code": code,
+            "correlation_uid": context.run_id,
+        },
+        "device": {
+            "hostname": context.hostname,
+            "type_id": 0,
+            "type": "Unknown",
+            "os": {"name": "Linux", "type_id": 200, "type": "Linux", "kernel_release": context.release},
+        },
+        "unmapped": {"sandbox": context.sandbox, "run_id": context.run_id, **unmapped},
+    }
+
+
+def _actor(context: Context) -> dict[str, Any]:
+    return {
+        "app_name": "openshell",
+        "user": {"name": context.user, "uid": str(context.uid)},
+        "process": {"pid": context.pid},
+    }
+
+
+def _policy(effective: Effective) -> dict[str, Any]:
+    return {"name": effective.file or "built-in default policy", "uid": effective.source_sha256, "is_applied": True}
