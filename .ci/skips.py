@@ -18,33 +18,32 @@ def allowances(path: Path) -> list[tuple[int, str]]:
     return [(int(count), pattern) for count, pattern in (line.split(maxsplit=1) for line in lines if line)]
 
 
-def complaints(reasons: list[str], allowed: list[tuple[int, str]]) -> list[str]:
+def complaints(reasons: Counter[str], allowed: list[tuple[int, str]]) -> list[str]:
     """Return a sentence for every skip that is not allowed."""
     used: Counter[str] = Counter()
     result = []
-    for reason in reasons:
+    for reason, count in sorted(reasons.items()):
         pattern = next((pattern for _, pattern in allowed if re.fullmatch(pattern, reason)), None)
         if pattern is None:
             result.append(f"not an allowed reason to skip: {reason}")
         else:
-            used[pattern] += 1
-    result += [f"skipped {used[p]} times, {most} allowed: {p}" for most, p in allowed if used[p] > most]
-    return result
+            used[pattern] += count
+    return result + [f"skipped {used[p]} times, {most} allowed: {p}" for most, p in allowed if used[p] > most]
 
 
 def main(report: str, allowed: str) -> int:
     """Print the summary and the complaints; return the exit status."""
     cases = list(ET.parse(report).iter("testcase"))
     skipped = [skip for case in cases for skip in case.iter("skipped") if skip.get("type") != "pytest.xfail"]
-    reasons = [(skip.get("message") or "").removeprefix("Skipped: ") for skip in skipped]
+    reasons = Counter((skip.get("message") or "").removeprefix("Skipped: ") for skip in skipped)
     bad = sum(1 for case in cases if case.find("failure") is not None or case.find("error") is not None)
-    passed = len(cases) - len(reasons) - bad
-    for reason, count in sorted(Counter(reasons).items()):
+    passed = len(cases) - len(skipped) - bad
+    for reason, count in sorted(reasons.items()):
         print(f"  skipped {count:>3}: {reason}")
     wrong = complaints(reasons, allowances(Path(allowed)))
     for sentence in wrong:
         print(f"  {allowed}: {sentence}", file=sys.stderr)
-    print(f"{passed} passed, {bad} failed, {len(reasons)} skipped")
+    print(f"{passed} passed, {bad} failed, {len(skipped)} skipped")
     return 1 if wrong or bad or passed == 0 else 0
 
 
