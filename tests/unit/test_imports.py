@@ -39,6 +39,7 @@ CONSEQUENCES = {"__future__", "struct", "_struct", "types"}
 OWN = {
     "audit",
     "baseline",
+    "chronicle",
     "devices",
     "effective",
     "errors",
