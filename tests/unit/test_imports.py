@@ -16,6 +16,7 @@ STANDARD = {
     "ctypes",
     "errno",
     "fcntl",
+    "gc",
     "grp",
     "marshal",
     "math",

@@ -1,5 +1,6 @@
 """What is shipped: the wheel holds the whole package, and pip makes a command from it that starts fast."""
 
+import importlib.metadata
 import importlib.util
 import os
 import shutil
@@ -11,6 +12,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+OLDEST_SETUPTOOLS = 77
+
+
+def installed_setuptools():
+    """The major version of the setuptools in this environment, 0 without one."""
+    try:
+        return int(importlib.metadata.version("setuptools").partition(".")[0])
+    except importlib.metadata.PackageNotFoundError:
+        return 0
 
 
 def pip(*arguments):
@@ -30,9 +40,8 @@ def pip(*arguments):
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     """The wheel of this checkout, made from a copy: building litters."""
-    for module in ("pip", "setuptools"):
-        if importlib.util.find_spec(module) is None:
-            pytest.skip(f"needs: Python's module {module}")
+    if not importlib.util.find_spec("pip") or installed_setuptools() < OLDEST_SETUPTOOLS:
+        pytest.skip(f"needs: pip and setuptools {OLDEST_SETUPTOOLS}")
     folder = tmp_path_factory.mktemp("wheel")
     ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
     for name in ("src", "bin"):
