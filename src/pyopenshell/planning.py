@@ -118,7 +118,7 @@ def plan(request: RunRequest, trial: Trial | None = None, *, keep_id: bool = Fal
 
 
 def _ground(request: RunRequest, trial: Trial | None, *, keep_id: bool) -> Ground:
-    policy = load.load(request.policy) if request.policy else load.default()
+    policy = load.load(request.policy, f"{runs.state_root()}/policies") if request.policy else load.default()
     workdir = _workdir(request.workdir)
     host = facts.host(request.max_abi, trial, with_devices=request.gpu is not None)
     confined = _check_kernel(host, unsafe=request.unsafe_unconfined)

@@ -17,29 +17,37 @@ from pyopenshell.policy.validate import validate
 __all__ = ["default", "load", "parse"]
 
 
-def load(path: str) -> Policy:
-    """Return the policy in the file ``path``, which may be a pipe.
+def load(path: str, cache: str | None = None) -> Policy:
+    """Return the policy in the file ``path``, which may be a pipe. ``cache`` is a folder of ``policy.cache``.
 
     Raises PolicyError with every mistake of the file, or OpenShellError with the code ``policy.unreadable``
     when there is nothing to parse: missing, unreadable, too large, or not a file.
     """
-    return parse(_read(path), path)
+    return parse(_read(path), path, cache)
 
 
-def parse(data: bytes, file: str | None = None) -> Policy:
+def parse(data: bytes, file: str | None = None, cache: str | None = None) -> Policy:
     """Return the policy that ``data`` holds; ``file`` names it in messages. Raises as ``load`` does."""
     if len(data) > MAX_FILE_SIZE:
         raise _too_large(f"{len(data):,} bytes", file)
     problems = Problems()
     text = decode(data, problems)
-    root = None if text is None else parse_document(text, problems)
+    digest = sha256(data)
+    kept = None
+    if cache:
+        from pyopenshell.policy import cache as kept_trees
+
+        kept = kept_trees.get(cache, digest)
+    root = kept or (None if text is None else parse_document(text, problems))
     if text is None or root is None or root.kind == "null":
         if not problems:
             problems.add("the policy is empty", 1, 1, hint="'openshell policy default' prints one to start from")
         raise problems.error(file)
-    policy = validate(root, Source(file, sha256(data), text), problems)
+    policy = validate(root, Source(file, digest, text), problems)
     if problems:
         raise problems.error(file)
+    if cache and kept is None:
+        kept_trees.put(cache, digest, root)
     return policy
 
 
