@@ -112,7 +112,7 @@ def _keep(folder: str, name: str, uid: int) -> None:
     temporary = f"{folder}/.{name}"
     try:
         os.makedirs(folder, 0o700, exist_ok=True)
-        with open(temporary, "w", encoding="ascii") as file:
+        with open(temporary, "w", encoding="utf-8") as file:
             file.write(f"{uid}\n")
         os.rename(temporary, f"{folder}/{name}")
     except OSError as error:

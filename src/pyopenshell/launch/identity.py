@@ -107,7 +107,7 @@ def _check(uid: int, gid: int) -> None:
                 hint=f"name an ordinary account in process.{key}",
                 code="identity.root",
             )
-        with open(f"/proc/self/{kind}_map", encoding="ascii") as file:
+        with open(f"/proc/self/{kind}_map", encoding="utf-8") as file:
             ranges = [tuple(map(int, line.split())) for line in file]
         if not any(first <= number < first + count for first, _outside, count in ranges):
             known = ", ".join(f"{first}-{first + count - 1}" for first, _outside, count in ranges)
