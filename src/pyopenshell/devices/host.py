@@ -22,13 +22,15 @@ class Namespaces(Record):
 class Device(Record):
     """A device node of the inventory.
 
-    ``role``: ``control`` (needed for any GPU), ``gpu`` (one GPU's own node), ``caps`` (MIG capabilities).
-    ``vendor``: ``nvidia``, ``wsl``, ``tegra``, ``amd``.
+    ``role``: ``control`` (needed for any GPU), ``gpu`` (one GPU's own node), ``caps`` (MIG capabilities), ``admin``
+    (manages GPUs for the whole host: listed, never granted). ``vendor``: ``nvidia``, ``wsl``, ``tegra``, ``amd``.
+    ``reason`` says what a program needs it for.
     """
 
     path: str
     role: str
     vendor: str
+    reason: str = ""
 
 
 class Host(Record):

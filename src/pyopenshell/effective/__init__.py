@@ -1,0 +1,1 @@
+"""The effective policy: composed in one place, both what is enforced and what is shown."""

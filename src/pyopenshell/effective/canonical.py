@@ -1,38 +1,58 @@
 """JSON as this package writes it: canonical (RFC 8785) for digests, one object per line for files.
 
 The standard ``json`` module imports ``re``, which costs half an interpreter start, so the cold path writes JSON
-with the same C string encoder directly. Only strings, integers, booleans, None, lists and dicts occur. Tests hold
-the result against the ``rfc8785`` package.
+with that module's own C encoder directly. Tests hold the result against the ``rfc8785`` package.
 """
 
 from __future__ import annotations
 
-from _json import encode_basestring
-from _sha256 import sha256 as _sha256
+from _json import encode_basestring, make_encoder
 
-MAX_SAFE_INTEGER = 2**53 - 1
-"""RFC 8785 writes numbers as ECMAScript does: beyond this, integers lose digits and are refused."""
+from pyopenshell.policy.digest import sha256
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+__all__ = ["canonical", "canonical_bytes", "sha256"]
+LAST_BEFORE_SURROGATES = "\ud7ff"
+"""Up to here, code points sort as UTF-16 code units do."""
 
 
 def canonical(value: object) -> str:
-    """Return the RFC 8785 form of ``value``. Raises TypeError for floats and other types, ValueError for large integers."""
-    if isinstance(value, str):
-        return encode_basestring(value)
-    if value is None or value is True or value is False:
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, int):
-        if abs(value) > MAX_SAFE_INTEGER:
-            raise ValueError(f"integer {value} is outside the range JSON keeps exactly")
-        return str(value)
-    if isinstance(value, (list, tuple)):
-        return "[" + ",".join([canonical(item) for item in value]) + "]"
-    if isinstance(value, dict):
-        # RFC 8785 sorts keys by their UTF-16 code units.
-        keys = sorted(value, key=lambda key: key.encode("utf-16-be"))
-        return "{" + ",".join([f"{encode_basestring(key)}:{canonical(value[key])}" for key in keys]) + "}"
+    """Return the RFC 8785 form of ``value``: strings, integers within 2**53, booleans, None, lists, tuples and dicts.
+
+    The text may hold lone surrogates (Python's form of file names that are not UTF-8): see ``canonical_bytes``.
+    Raises TypeError for other types but floats, which are written as Python does and do not occur here.
+    """
+    text = "".join(_ENCODE(value, 0))
+    if text.isascii() or max(text) <= LAST_BEFORE_SURROGATES:
+        return text
+    return "".join(_UNSORTED(_by_code_units(value), 0))
+
+
+def _refuse(value: object) -> NoReturn:
     raise TypeError(f"{type(value).__name__} has no canonical JSON form here")
 
 
-def sha256(data: bytes) -> str:
-    """Return the SHA-256 of ``data`` in hexadecimal."""
-    return _sha256(data).hexdigest()
+# The arguments are those of json.encoder.c_make_encoder: markers, default, encoder, indent, separators, sort_keys,
+# skipkeys, allow_nan.
+_ENCODE = make_encoder(None, _refuse, encode_basestring, None, ":", ",", True, False, False)
+_UNSORTED = make_encoder(None, _refuse, encode_basestring, None, ":", ",", False, False, False)
+
+
+def _by_code_units(value: object) -> object:
+    """Sort keys by their UTF-16 code units, as RFC 8785 does: beyond U+FFFF Python's order is another."""
+    if isinstance(value, dict):
+        keys = sorted(value, key=lambda key: key.encode("utf-16-be", "surrogatepass"))
+        return {key: _by_code_units(value[key]) for key in keys}
+    return [_by_code_units(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def canonical_bytes(value: object) -> bytes:
+    r"""Return the RFC 8785 form of ``value`` in UTF-8, whatever text it holds. Raises only what ``canonical`` raises.
+
+    RFC 8785 has no form for lone surrogates, which Python uses for file names that are not UTF-8. They are escaped
+    (``\udcff``), as ECMAScript's well-formed JSON.stringify does, and every JSON parser of Python reads them back.
+    """
+    return canonical(value).encode("utf-8", "backslashreplace")

@@ -6,16 +6,18 @@ there, and what became of it in the kernel.
 
 from __future__ import annotations
 
+from pyopenshell.effective.canonical import canonical_bytes, sha256
+from pyopenshell.record import Record, plain
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-from pyopenshell.effective.canonical import canonical, sha256
-from pyopenshell.record import Record, plain
-
 SCHEMA = "pyopenshell.effective/1"
 SEVERITIES = ("Informational", "Low", "Medium", "High", "Critical")
+OUTCOME = "outcome."
+"""How the codes of findings begin that tell what became of the plan. They are no part of it, nor of its digest."""
 
 
 class Origin(Record):
@@ -166,14 +168,21 @@ class Effective(Record):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the RFC 8785 JSON of the plan: what is asked for, without what became of it."""
-        return sha256(canonical(self._plan()).encode())
+        """SHA-256 of the RFC 8785 JSON of the plan: what is asked for, without what became of it.
+
+        Left out: the sandbox's ``state`` and ``run_id``; ``status``, ``detail`` and ``actual`` of grants and network
+        entries; findings about outcomes. Kept: the ``state`` of isolation, which is what the launch must achieve.
+        """
+        return sha256(canonical_bytes(self._plan()))
 
     def _plan(self) -> dict[str, Any]:
         shape = self._shape()
         shape["sandbox"] = {"name": self.name}
         for key in ("grants", "runtime_additions"):
             shape[key] = [_without(grant, "status", "detail", "actual") for grant in shape[key]]
+        network = shape["network"]
+        network["entries"] = [_without(entry, "status", "detail") for entry in network["entries"]]
+        shape["findings"] = [found for found in shape["findings"] if not found["code"].startswith(OUTCOME)]
         return shape
 
     def _shape(self) -> dict[str, Any]:

@@ -1,0 +1,93 @@
+"""What an operator should know about the host's shortcomings and about grants that reach far."""
+
+from __future__ import annotations
+
+from pyopenshell.effective.model import Finding, NetworkEntry
+from pyopenshell.effective.paths import inside, normal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pyopenshell.effective.declared import Placed
+    from pyopenshell.effective.request import Request
+
+OPEN: dict[str, tuple[str, str]] = {
+    "pid": ("Medium", "processes outside the sandbox are seen in /proc"),
+    "mount": ("Medium", "the host's /run, /tmp and /dev/shm are in view, closed by Landlock alone"),
+    "net": ("Medium", "the host's network can be reached"),
+    "user": ("Informational", "user ids are the host's"),
+    "ipc": ("Medium", "System V and POSIX message queues and semaphores of the host can be reached"),
+    "signals": ("Medium", "processes of the same user outside the sandbox can be signalled"),
+    "abstract_sockets": ("Medium", "abstract Unix sockets of the host can be connected to"),
+    "pathname_sockets": ("High", "pathname Unix sockets of the host can be connected to, whatever the grants say"),
+}
+"""What follows when a kind of isolation is ``open``: (severity, consequence)."""
+
+
+def home(request: Request, grants: Iterable[Placed]) -> list[Finding]:
+    """Report every grant that makes the caller's ``$HOME`` writable ("else it is a High finding")."""
+    if not request.home:
+        return []
+    place = request.resolve(request.home).place or normal(request.home)
+    return [
+        Finding(
+            "home.writable",
+            "High",
+            f"{item.label} makes your home folder {place} writable, and with it what your own programs start from",
+            "grant the folders that are to be written, not the whole home folder",
+            item.grant.id,
+        )
+        for item in grants
+        if item.writes and not item.private and item.grant.status == "planned" and inside(place, item.place)
+    ]
+
+
+def landlock(request: Request) -> list[Finding]:
+    """Report what this kernel lacks: "best_effort forgives what this kernel lacks, right by right, and says so"."""
+    report = request.landlock
+    if report.abi == 0:
+        message = f"Linux {request.host.release} has no Landlock: no path is closed by this sandbox"
+        return [Finding("landlock.unconfined", "High", message, "boot with Landlock enabled (lsm=landlock,…)")]
+    findings = []
+    for gap in report.dropped:
+        kernel = f"Linux {request.host.release} has Landlock ABI {report.abi}, {gap.right} needs {gap.needs_abi}"
+        if gap.covered_by is not None:
+            text = f"{kernel}: instead, {gap.covered_by}"
+            findings.append(Finding("landlock.right-replaced", "Informational", text))
+        else:
+            text = f"{kernel}: {gap.consequence}"
+            hint = "a newer kernel closes this; landlock.compatibility: hard_requirement refuses to go on without"
+            findings.append(Finding("landlock.right-missing", "Medium", text, hint))
+    return findings
+
+
+def isolation(request: Request) -> list[Finding]:
+    """Report every kind of resource that is not kept apart; for sockets, which ones can be reached."""
+    findings = []
+    for kind, entry in request.isolation.items():
+        if entry.state != "open":
+            continue
+        severity, consequence = OPEN.get(kind, ("Medium", f"{kind} is shared with the host"))
+        if kind == "pathname_sockets" and request.reachable_sockets:
+            consequence = f"{consequence}: {', '.join(request.reachable_sockets)}"
+        hint = "namespaces would keep it apart; `openshell doctor` says why there are none"
+        code = f"isolation.{kind.replace('_', '-')}-open"
+        findings.append(Finding(code, severity, consequence, hint if severity != "Informational" else None))
+    return findings
+
+
+def network(request: Request) -> tuple[tuple[NetworkEntry, ...], list[Finding]]:
+    """List every network policy as skipped: "Nothing is accepted and ignored"."""
+    entries: list[NetworkEntry] = []
+    findings = []
+    detail = "denied: network policies are not enforced one by one in this version, so nothing is let through"
+    for policy in request.policy.network:
+        labels = [endpoint.label for endpoint in policy.endpoints] or [""]
+        entries.extend(NetworkEntry(policy.name, label, "skipped", detail) for label in labels)
+        where = f" (line {policy.line})" if policy.line else ""
+        named = ", ".join(label for label in labels if label) or "no endpoint"
+        message = f"network policy {policy.name}{where} is not granted, its endpoints stay denied: {named}"
+        hint = "a program that needs them will fail to connect; remove the entry to silence this"
+        findings.append(Finding("network.denied", "Low", message, hint))
+    return tuple(entries), findings

@@ -1,0 +1,65 @@
+"""What composition is given: one frozen value, so that composing is a pure function of it."""
+
+from __future__ import annotations
+
+from pyopenshell.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pyopenshell.baseline.model import Proposal
+    from pyopenshell.devices.host import Host
+    from pyopenshell.effective.model import Identity, Isolation, LandlockReport, Network, SeccompReport
+    from pyopenshell.policy.model import Policy
+
+
+class Resolved(Record):
+    """Where a path leads.
+
+    ``real`` has no symbolic link and no ``..`` in it; None when ``errno`` says why the path cannot be reached.
+    ``place`` is ``real``, or where a missing path would be; None when not even that can be told.
+    ``links_by_others``: a symbolic link on the way belongs neither to root nor to the operator.
+    ``creatable``: only the last component is missing, and no symbolic link leads there.
+    """
+
+    real: str | None
+    errno: int = 0
+    is_dir: bool = False
+    is_device: bool = False
+    links_by_others: bool = False
+    place: str | None = None
+    creatable: bool = False
+
+
+class Request(Record):
+    """Everything composition depends on.
+
+    ``workdir`` is an absolute real path. ``gpu`` is None (none asked for), -1 (all) or 0 (the runtime, no device).
+    ``network`` says mode and mechanism; its entries are composition's to fill. ``protected`` holds folders that must
+    never be writable, as (path, what it is: ``state``, ``configuration``); ``home`` is the caller's ``$HOME``.
+    ``resolve`` answers where a path leads (``effective.resolve``). ``reachable_sockets`` are the pathname sockets a
+    sandbox could connect to.
+    """
+
+    policy: Policy
+    name: str
+    run_id: str
+    host: Host
+    identity: Identity
+    workdir: str
+    gpu: int | None
+    proposals: tuple[Proposal, ...]
+    landlock: LandlockReport
+    seccomp: SeccompReport
+    network: Network
+    isolation: dict[str, Isolation]
+    protected: tuple[tuple[str, str], ...]
+    home: str | None
+    resolve: Callable[[str], Resolved]
+    reachable_sockets: tuple[str, ...] = ()
+
+    @property
+    def hard(self) -> bool:
+        """Whether the policy says ``hard_requirement``."""
+        return self.policy.compatibility == "hard_requirement"

@@ -1,0 +1,143 @@
+"""What became of the plan: the kernel's word on every rule, written into the grants."""
+
+from __future__ import annotations
+
+import os
+
+from pyopenshell.effective.model import OUTCOME, Detail, Finding, Grant
+from pyopenshell.errors import LaunchError
+from pyopenshell.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from pyopenshell.effective.model import Effective
+
+
+ENTRIES = ("make_", "remove_", "refer")
+"""How the rights begin that change a folder's own entries, and need permission to write to it."""
+
+
+class Outcome(Record):
+    """What the kernel said about one grant's rule.
+
+    ``actual``: the rights it accepted. ``errno``: why there is no rule (0: there is one). ``missing``: rights that file
+    modes deny the identity all the same, with ``missing_errno``. ``created``: the folder was made for the rule.
+    """
+
+    actual: tuple[str, ...] = ()
+    errno: int = 0
+    missing: tuple[str, ...] = ()
+    missing_errno: int = 0
+    created: bool = False
+
+
+def outcomes(receipt: Mapping[str, Any]) -> dict[str, Outcome]:
+    """Gather what a receipt says, by grant.
+
+    It holds ``rules`` (``grant``, ``actual``, ``errno``), ``created`` (grant ids), and ``reach`` (per ``grant``, what
+    file modes answered the identity: an errno each for ``find``, ``read``, ``write``, ``execute``; and ``folder``).
+    """
+    reach = {entry["grant"]: entry for entry in receipt.get("reach", ())}
+    created = frozenset(receipt.get("created", ()))
+    result = {}
+    for rule in receipt["rules"]:
+        actual = tuple(rule["actual"])
+        missing, number = _denied(actual, reach.get(rule["grant"], {}))
+        result[rule["grant"]] = Outcome(actual, rule["errno"] or 0, missing, number, rule["grant"] in created)
+    return result
+
+
+def _denied(actual: tuple[str, ...], reach: Mapping[str, Any]) -> tuple[tuple[str, ...], int]:
+    """Return the rights that file modes deny all the same, and the errno.
+
+    A folder's modes speak of the folder: who may list it and change its entries. What lies in it has modes of its own,
+    unless the folder cannot be searched. A file without an execute bit is no program, and not worth a word.
+    """
+    if reach.get("find"):
+        return actual, reach["find"]
+    is_dir = reach.get("folder", False)
+    if is_dir and reach.get("execute"):
+        kept = () if reach.get("read") else ("read_dir",)
+        return tuple(right for right in actual if right not in kept), reach["execute"]
+    asked = {right: _asked(right, is_dir=is_dir) for right in actual}
+    missing = tuple(right for right in actual if reach.get(asked[right]))
+    return missing, reach[asked[missing[0]]] if missing else 0
+
+
+def _asked(right: str, *, is_dir: bool) -> str:
+    """Return which permission of the file itself a right needs: read, write, or none."""
+    if is_dir:
+        return "read" if right == "read_dir" else "write" if right.startswith(ENTRIES) else ""
+    return {"read_file": "read", "write_file": "write", "truncate": "write"}.get(right, "")
+
+
+def settle(effective: Effective, outcomes: Mapping[str, Outcome], state: str = "running") -> Effective:
+    """Return the policy with every planned grant ended: ``enforced``, ``blocked`` or ``skipped``.
+
+    A grant covered by one that got no rule is ``skipped`` too, for nothing gives it. Raises LaunchError when the
+    kernel accepted a rule that no planned grant asked for, or more rights than it asked for: that would be a hidden
+    grant. The digest stays what it was.
+    """
+    planned = {grant.id: grant for grant in effective.grants if grant.status == "planned"}
+    _check(planned, outcomes)
+    settled = {identifier: _settled(grant, outcomes.get(identifier)) for identifier, grant in planned.items()}
+    grants = tuple(settled.get(grant.id) or _inherit(grant, settled) for grant in effective.grants)
+    findings = [finding for grant in settled.values() for finding in _findings(grant)]
+    return effective.replace(grants=grants, findings=(*effective.findings, *findings), state=state)
+
+
+def _check(planned: Mapping[str, Grant], outcomes: Mapping[str, Outcome]) -> None:
+    """Every rule the kernel accepted belongs to a grant, and gives no more than it."""
+    for identifier, outcome in outcomes.items():
+        grant = planned.get(identifier)
+        extra = set(outcome.actual) - set(grant.access if grant else ())
+        if extra:
+            raise LaunchError(
+                f"the receipt holds rights that no grant asked for: {', '.join(sorted(extra))} for {identifier}",
+                step="receipt",
+                hint="this is a defect of openshell; the sandbox must not run",
+            )
+
+
+def _settled(grant: Grant, outcome: Outcome | None) -> Grant:
+    """Return one planned grant with its outcome."""
+    if outcome is None:
+        return grant.replace(status="skipped", detail=Detail(message="no rule was made for it"))
+    if outcome.errno:
+        message = f"no rule was made: {os.strerror(outcome.errno)}"
+        return grant.replace(status="skipped", detail=Detail(outcome.errno, message=message))
+    if not outcome.actual:
+        return grant.replace(
+            status="skipped", detail=Detail(message="this kernel knows none of its rights for this file")
+        )
+    notes = ["created"] if outcome.created else []
+    if not outcome.missing:
+        detail = Detail(message=notes[0] if notes else None)
+        return grant.replace(status="enforced", actual=outcome.actual, detail=detail)
+    notes.append(f"file modes deny the sandbox's identity: {', '.join(outcome.missing)}")
+    detail = Detail(outcome.missing_errno or None, message="; ".join(notes))
+    return grant.replace(status="blocked", actual=outcome.actual, detail=detail)
+
+
+def _inherit(grant: Grant, settled: Mapping[str, Grant]) -> Grant:
+    """Give a covered grant what its giver got; anything else was ended before the launch."""
+    giver = settled.get(grant.detail.covered_by or "")
+    if grant.status != "covered" or giver is None:
+        return grant
+    if giver.status == "skipped":
+        message = f"{giver.id} was to give it and got no rule"
+        return grant.replace(status="skipped", detail=Detail(giver.detail.errno, giver.id, message))
+    return grant.replace(actual=tuple(right for right in grant.access if right in giver.actual))
+
+
+def _findings(grant: Grant) -> list[Finding]:
+    """Report what was asked for and did not come about. Baselines are quiet, but for those of a GPU."""
+    quiet = grant.origin.kind == "baseline" and grant.origin.name != "gpu"
+    if quiet or grant.status == "enforced":
+        return []
+    code = OUTCOME + grant.status
+    message = f"{grant.path} ({grant.origin}): {grant.detail.message}"
+    return [Finding(code, "Medium" if grant.status == "skipped" else "Low", message, None, grant.id)]

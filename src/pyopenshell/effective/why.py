@@ -1,0 +1,182 @@
+"""Whether a sandbox may do something to a path, which grants decide it, and what to write where it may not. Pure."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from pyopenshell.effective.model import Grant
+from pyopenshell.effective.paths import normal, parent, upward
+from pyopenshell.policy.access import READ_ONLY
+from pyopenshell.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pyopenshell.effective.model import Effective
+    from pyopenshell.effective.request import Resolved
+
+WANTS = ("read", "write", "execute", "list", "create", "delete", "ioctl")
+"""What can be asked about a path."""
+UNRESTRICTED = (
+    "Landlock does not restrict stat, access, readlink, chdir and the like: "
+    "that a file exists, its size and its owner can be seen anywhere."
+)
+
+
+class Answer(Record):
+    """The answer to one question.
+
+    ``subject`` is the path that the rights ``needed`` are about: for creating and deleting, the folder that holds it.
+    ``grants`` are those that give them. ``errno`` is what the program would be told (0 when allowed).
+    ``explanation`` holds sentences, ``advice`` what to write in the policy.
+    """
+
+    allowed: bool
+    path: str
+    resolved: str | None
+    wants: str
+    subject: str
+    needed: tuple[str, ...]
+    grants: tuple[Grant, ...]
+    errno: int
+    explanation: tuple[str, ...]
+    advice: str | None = None
+
+
+class Case(Record):
+    """One question with everything the answer is drawn from. ``lacking``: rights that no enclosing grant gives."""
+
+    effective: Effective
+    where: Resolved
+    wants: str
+    modes_errno: int | None
+    subject: str
+    needed: tuple[str, ...]
+    lacking: tuple[str, ...]
+    enclosing: tuple[Grant, ...]
+
+
+def why(
+    effective: Effective, path: str, wants: str, resolve: Callable[[str], Resolved], modes_errno: int | None = None
+) -> Answer:
+    """Answer whether the sandbox may do what ``wants`` (one of WANTS) names to ``path``.
+
+    ``modes_errno`` is what file modes say to the sandbox's identity, as the caller tried it: an errno, 0 for yes, None
+    for not asked. Raises ValueError for another ``wants``.
+    """
+    where = resolve(path)
+    place = where.place or normal(path)
+    subject, needed = _needed(wants, place, is_dir=where.is_dir, missing=where.real is None)
+    enclosing = _enclosing(effective, subject)
+    handled = effective.landlock.handled
+    lacking = tuple(right for right in needed if right in handled and not _gives(enclosing, right))
+    case = Case(effective, where, wants, modes_errno, subject, needed, lacking, enclosing)
+    number = _errno(case)
+    return Answer(
+        allowed=number == 0,
+        path=path,
+        resolved=where.real,
+        wants=wants,
+        subject=subject,
+        needed=needed,
+        grants=tuple(grant for grant in enclosing if set(needed) & set(_rights(grant))),
+        errno=number,
+        explanation=tuple(_explain(case)),
+        advice=_advice(case) if lacking else None,
+    )
+
+
+def _needed(wants: str, place: str, *, is_dir: bool, missing: bool) -> tuple[str, tuple[str, ...]]:
+    """Return the path whose rights matter, and the rights (landlock(7))."""
+    if wants == "read":
+        return place, ("read_dir",) if is_dir else ("read_file",)
+    if wants == "list":
+        return place, ("read_dir",)
+    if wants == "write" and not missing:
+        # What a program does to write to a folder is make entries in it.
+        return place, ("make_reg", "write_file") if is_dir else ("write_file",)
+    if wants in ("write", "create"):
+        return parent(place), ("make_reg", "write_file")
+    if wants == "delete":
+        return parent(place), ("remove_dir",) if is_dir else ("remove_file",)
+    if wants == "execute":
+        return place, ("execute",)
+    if wants == "ioctl":
+        return place, ("read_file", "ioctl_dev")
+    raise ValueError(f"{wants!r} is none of {', '.join(WANTS)}")
+
+
+def _enclosing(effective: Effective, subject: str) -> tuple[Grant, ...]:
+    """Return the grants with a Landlock rule (or a planned one) on the subject or a folder above, innermost first."""
+    by_place: dict[str, list[Grant]] = {}
+    for grant in effective.grants:
+        if grant.mechanism == "landlock" and grant.status not in ("skipped", "covered"):
+            by_place.setdefault(grant.resolved or normal(grant.path), []).append(grant)
+    return tuple(grant for folder in upward(subject) for grant in by_place.get(folder, ()))
+
+
+def _rights(grant: Grant) -> tuple[str, ...]:
+    """Return what a grant gives: what the kernel accepted, or before a launch what is asked for."""
+    return grant.actual or grant.access
+
+
+def _gives(grants: tuple[Grant, ...], right: str) -> bool:
+    return any(right in _rights(grant) for grant in grants)
+
+
+def _errno(case: Case) -> int:
+    """Return what the program is told. Landlock is asked before the file system makes anything."""
+    makes = case.where.errno == errno.ENOENT and case.wants in ("create", "write")
+    if case.where.real is None and not makes:
+        return case.where.errno
+    return errno.EACCES if case.lacking else case.modes_errno or 0
+
+
+def _explain(case: Case) -> list[str]:
+    """Return the sentences, the decision first."""
+    lines = []
+    if case.where.real is None:
+        lines.append(f"The path cannot be reached on this host: {os.strerror(case.where.errno)}.")
+    lines.append(f"It takes {' and '.join(case.needed)} on {case.subject}.")
+    for right in case.needed:
+        lines.extend(_decision(case, right))
+    if case.lacking:
+        useless = [grant for grant in case.enclosing if set(case.lacking).isdisjoint(_rights(grant))]
+        lines.extend(f"{grant.path} ({grant.origin}) gives only {', '.join(_rights(grant))}." for grant in useless)
+    elif "write_file" in case.needed and not _gives(case.enclosing, "truncate"):
+        lines.append("Emptying a file (O_TRUNC, shell '>') needs truncate too, which no grant gives here.")
+    blocked = [grant for grant in case.enclosing if grant.status == "blocked"]
+    lines.extend(f"{grant.path} ({grant.origin}): {grant.detail.message}." for grant in blocked)
+    if case.modes_errno:
+        lines.append(f"File modes deny the sandbox's identity: {os.strerror(case.modes_errno)}.")
+    elif case.modes_errno is None:
+        lines.append("File modes apply as well and were not asked.")
+    return [*lines, UNRESTRICTED]
+
+
+def _decision(case: Case, right: str) -> list[str]:
+    """Say what decides one right."""
+    landlock = case.effective.landlock
+    if right not in landlock.handled:
+        return [f"This kernel's Landlock (ABI {landlock.abi}) does not restrict {right}."]
+    givers = [grant for grant in case.enclosing if right in _rights(grant)]
+    if not givers:
+        return [f"No grant gives {right} here, so Landlock denies it."]
+    return [f"{grant.path} ({grant.origin}) gives {right}: {grant.reason}" for grant in givers]
+
+
+def _advice(case: Case) -> str:
+    """Say what to write in the policy so that the lacking rights are given, no wider than needed."""
+    word = "read_only" if set(case.lacking) <= set(READ_ONLY) else "read_write"
+    if case.subject == "/" and word == "read_write":
+        return "nothing grants this: the root folder is never writable"
+    declared = [grant for grant in case.enclosing if grant.origin.kind == "declared"]
+    inner = next((grant for grant in declared if grant.origin.name == "read_only"), None)
+    if inner is None or word == "read_only":
+        return f"add {case.subject} to filesystem_policy.{word}"
+    line = f" (line {inner.origin.line})" if inner.origin.line else ""
+    if case.subject in (inner.path, inner.resolved):
+        return f"move {inner.path} from filesystem_policy.read_only{line} to read_write"
+    return f"add {case.subject} to filesystem_policy.read_write; {inner.path} may stay in read_only{line}"

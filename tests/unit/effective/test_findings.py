@@ -1,0 +1,68 @@
+"""What the host lacks, said right by right and kind by kind; and network policies, denied and listed."""
+
+import pytest
+
+from pyopenshell.effective.model import Dropped, Isolation, LandlockReport
+from tests.unit.effective.cases import ISOLATED, codes, composed, findings
+
+
+def report(*gaps, abi=2):
+    return LandlockReport("best_effort", abi, ("read_file",), gaps)
+
+
+def test_a_right_the_kernel_lacks():
+    """The kernel, its ABI, the right's ABI and the consequence."""
+    effective = composed(landlock=report(Dropped("ioctl_dev", 5, "Every ioctl is allowed.")))
+    (finding,) = findings(effective, "landlock.right-missing")
+    assert "Medium" == finding.severity
+    for word in ("6.18.44", "ABI 2", "ioctl_dev", "needs 5", "Every ioctl is allowed."):
+        assert word in finding.message
+
+
+def test_a_right_that_another_mechanism_replaces():
+    """Not weaker, but told."""
+    effective = composed(landlock=report(Dropped("truncate", 3, "x", "the syscall filter denies truncation")))
+    (finding,) = findings(effective, "landlock.right-replaced")
+    assert ("Informational", True) == (finding.severity, "the syscall filter denies truncation" in finding.message)
+    assert not findings(effective, "landlock.right-missing")
+
+
+def test_no_landlock_at_all():
+    """One High finding, not one for each right."""
+    effective = composed(landlock=report(Dropped("execute", 1, "x"), Dropped("truncate", 3, "x"), abi=0))
+    assert ["High"] == [finding.severity for finding in effective.findings if finding.code.startswith("landlock.")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "severity"),
+    [("pid", "Medium"), ("net", "Medium"), ("user", "Informational"), ("pathname_sockets", "High"), ("new", "Medium")],
+)
+def test_what_is_not_kept_apart(kind, severity):
+    """A finding for each open kind, none for the others."""
+    isolation = {name: Isolation("private", "x") for name in ISOLATED} | {kind: Isolation("open", "none")}
+    (finding,) = composed(isolation=isolation).findings
+    assert (f"isolation.{kind.replace('_', '-')}-open", severity) == (finding.code, finding.severity)
+
+
+def test_reachable_sockets_are_listed():
+    """The finding names what can be connected to."""
+    isolation = ISOLATED | {"pathname_sockets": Isolation("open", "none")}
+    sockets = ("/run/docker.sock", "/run/user/1000/bus")
+    (finding,) = findings(composed(isolation=isolation, reachable_sockets=sockets), "isolation.pathname-sockets-open")
+    assert all(socket in finding.message for socket in sockets)
+
+
+def test_network_policies_are_denied_and_listed():
+    """An entry for each endpoint, skipped; a finding for each policy, with its line."""
+    effective = composed(network=["pypi", "git"])
+    entries = [(entry.name, entry.endpoint, entry.status) for entry in effective.network.entries]
+    assert [("pypi", "pypi.example:443", "skipped"), ("git", "git.example:443", "skipped")] == entries
+    found = findings(effective, "network.denied")
+    assert ["Low", "Low"] == [finding.severity for finding in found]
+    assert "line 210" in found[0].message
+    assert ("none", "network namespace") == (effective.network.mode, effective.network.mechanism)
+
+
+def test_a_good_host_and_a_plain_policy_have_no_findings():
+    """Silence means that nothing is weaker than asked."""
+    assert set() == codes(composed(read_only=["/data"], include_workdir=True))
