@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
+
 class OpenShellError(Exception):
     """Base of all errors this package raises on purpose.
 
@@ -86,9 +87,7 @@ class PolicyError(OpenShellError):
     def __init__(self, problems: Sequence[Problem], *, file: str | None = None, code: str | None = None) -> None:
         """Take the mistakes; the first one gives the place."""
         first = problems[0]
-        super().__init__(
-            first.message, hint=first.hint, code=code, file=file, line=first.line, column=first.column
-        )
+        super().__init__(first.message, hint=first.hint, code=code, file=file, line=first.line, column=first.column)
         self.problems = tuple(problems)
 
     def as_dict(self) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pyopenshell.baseline import command as command_baseline
 from pyopenshell.baseline import model as baseline
 from pyopenshell.baseline.propose import propose
 from pyopenshell.effective.compose import Request, compose
-from pyopenshell.effective.model import Finding, Network, SeccompReport
+from pyopenshell.effective.model import Network, SeccompReport
 from pyopenshell.effective.resolve import resolver
 from pyopenshell.errors import CommandError, KernelUnsupported, UsageError
 from pyopenshell.launch import command, environment, facts, identity, isolation, private, sockets, terminal
@@ -196,7 +196,7 @@ def _command(ground: Ground, can_execute: command.Access) -> tuple[str, tuple[Pr
 
 def _effective(ground: Ground, command_proposals: tuple[Proposal, ...], reachable: tuple[str, ...]) -> Effective:
     own = ground.private
-    effective = compose(
+    return compose(
         Request(
             policy=ground.policy,
             name=ground.name,
@@ -225,9 +225,9 @@ def _effective(ground: Ground, command_proposals: tuple[Proposal, ...], reachabl
             home=os.environ.get("HOME"),
             resolve=resolver(os.getuid()),
             reachable_sockets=reachable,
+            policy_file=os.path.abspath(ground.request.policy) if ground.request.policy else None,
         )
     )
-    return effective if ground.confined else effective.replace(findings=(*effective.findings, _unconfined()))
 
 
 def _workdir(given: str | None) -> str:
@@ -251,15 +251,6 @@ def _check_kernel(host: Host, *, unsafe: bool) -> bool:
 
     message, hint = no_landlock(host.landlock_errno)
     raise KernelUnsupported(message, hint=hint, code="kernel.no-landlock")
-
-
-def _unconfined() -> Finding:
-    return Finding(
-        "landlock.unconfined",
-        "High",
-        "Landlock is not in force: the sandbox can reach every file its user can",
-        "do not pass --unsafe-unconfined, and run on a kernel with Landlock",
-    )
 
 
 def _private_folders(policy: Policy, workdir: str, host: Host, run_id: str) -> private.Private:

@@ -6,6 +6,7 @@ import os
 
 from pyopenshell.cli import run_options
 from pyopenshell.kernel import signals
+from pyopenshell.launch import streams
 from pyopenshell.launch.trial import Trial
 
 TYPE_CHECKING = False
@@ -23,6 +24,7 @@ SHOWN = ("Medium", "High", "Critical")
 
 def main(argv: Sequence[str]) -> int:
     """Run a command in a sandbox, or explain what would be done. Returns the exit code."""
+    streams.fill()
     options, command = run_options.parse(argv)
     if options["help"]:
         _print(1, run_options.help_text().rstrip("\n"))

@@ -45,6 +45,7 @@ def compose(request: Request) -> Effective:
         findings=(
             *about_declared,
             *findings.home(request, [*own, *baselines]),
+            *findings.policy_file(request, [*own, *baselines]),
             *about_baselines,
             *about_runtime,
             *findings.landlock(request),

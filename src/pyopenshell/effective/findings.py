@@ -43,6 +43,24 @@ def home(request: Request, grants: Iterable[Placed]) -> list[Finding]:
     ]
 
 
+def policy_file(request: Request, grants: Iterable[Placed]) -> list[Finding]:
+    """Report a policy that the sandbox may rewrite: what it writes there, its next run would be granted."""
+    place = request.resolve(request.policy_file).real if request.policy_file else None
+    if place is None:
+        return []
+    return [
+        Finding(
+            "policy.writable",
+            "Low",
+            f"{item.label} lets the sandbox rewrite its own policy {place}, which the next run would follow",
+            "keep the policy outside the folders it grants for writing",
+            item.grant.id,
+        )
+        for item in grants
+        if item.writes and not item.private and item.grant.status == "planned" and inside(place, item.place)
+    ]
+
+
 def landlock(request: Request) -> list[Finding]:
     """Report what this kernel lacks: "best_effort forgives what this kernel lacks, right by right, and says so"."""
     report = request.landlock

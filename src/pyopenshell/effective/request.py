@@ -58,6 +58,7 @@ class Request(Record):
     home: str | None
     resolve: Callable[[str], Resolved]
     reachable_sockets: tuple[str, ...] = ()
+    policy_file: str | None = None
 
     @property
     def hard(self) -> bool:

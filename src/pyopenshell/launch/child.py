@@ -17,7 +17,7 @@ from pyopenshell.kernel import namespaces as ns
 from pyopenshell.kernel import process, seccomp
 from pyopenshell.kernel.signals import SIGKILL
 from pyopenshell.landlock import ruleset
-from pyopenshell.launch import init, mounts, prepare, reap, terminal, wire
+from pyopenshell.launch import init, mounts, prepare, reap, streams, terminal, wire
 from pyopenshell.launch.plan import STEPS, unshare_flags
 from pyopenshell.launch.trial import map_identity
 
@@ -107,8 +107,7 @@ def _stem(plan_fd: int, control_fd: int, steps: Steps) -> int:
         process.close_fds((0, 1, 2, CONTROL, PLAN))
         with open(PLAN, "rb") as file:
             plan: dict[str, Any] = marshal.loads(file.read())  # noqa: S302 - written by our own supervisor
-        for fd in (0, 1, 2):
-            _fill(fd)
+        streams.fill()
     with steps.run("session"):  # 2: away from the caller's terminal; our end must not outlive the supervisor
         os.setsid()
         process.set_parent_death_signal(SIGKILL)
@@ -139,17 +138,6 @@ def _stem(plan_fd: int, control_fd: int, steps: Steps) -> int:
         os.write(ready_write, b"!")
         os.close(ready_write)
     return reap.wait_and_sweep(pid)
-
-
-def _fill(fd: int) -> None:
-    """Put /dev/null where the caller had closed a standard stream: the next open would take its place."""
-    try:
-        os.fstat(fd)
-    except OSError:
-        null = os.open("/dev/null", os.O_RDWR)
-        if null != fd:
-            os.dup2(null, fd)
-            os.close(null)
 
 
 def _init(plan: dict[str, Any], steps: Steps) -> NoReturn:
@@ -229,7 +217,8 @@ def _open_paths(plan: dict[str, Any], made: dict[str, int]) -> Iterator[tuple[st
         fd, errno = made.get(grant, -1), 0
         if fd < 0:
             try:
-                resolve = 0 if follow else process.RESOLVE_NO_SYMLINKS
+                # /proc/self is followed, /proc/self/root and its like never: they lead anywhere.
+                resolve = process.RESOLVE_NO_MAGICLINKS if follow else process.RESOLVE_NO_SYMLINKS
                 fd = process.openat2(process.AT_FDCWD, path, os.O_PATH | os.O_CLOEXEC, 0, resolve)
             except OSError as error:
                 errno = error.errno or 0

@@ -68,7 +68,7 @@ def _exec(plan: dict[str, Any], failure: int) -> NoReturn:
     try:
         os.setpgid(0, 0)
         if plan["terminal"]:
-            os.tcsetpgrp(0, os.getpid())
+            os.tcsetpgrp(next(fd for fd in (0, 1, 2) if os.isatty(fd)), os.getpid())
         process.reset_signals()
         workload = plan["workload"]
         os.execve(workload["executable"], workload["argv"], workload["environment"])  # noqa: S606

@@ -101,7 +101,7 @@ def build(
         namespaces={name: getattr(namespaces, name) for name in ("user", "mount", "pid", "net", "ipc")},
         create=tuple((grant.id, grant.path) for grant in rules if _to_create(grant)),
         rules=tuple(_rule(grant, handled) for grant in rules),
-        bind=_binds(rules, private),
+        bind=_binds([grant for grant in effective.grants if grant.status in ("planned", "covered")], private),
         private=private.as_dict(),
         handled=(
             downgrade.mask(handled.fs),
@@ -130,7 +130,7 @@ def unshare_flags(namespaces: dict[str, bool]) -> int:
 
 def is_own_proc(path: str) -> bool:
     """Whether the path goes through procfs's magic ``self``: it means another folder for every process."""
-    return path.startswith(("/proc/self", "/proc/thread-self"))
+    return beneath(path, "/proc/self") or beneath(path, "/proc/thread-self")
 
 
 def _to_create(grant: Grant) -> bool:
@@ -139,15 +139,18 @@ def _to_create(grant: Grant) -> bool:
 
 def _rule(grant: Grant, handled: Handled) -> tuple[str, str, bool, int]:
     """Open by the resolved path, where no symlink may stand any more: a race then fails instead of widening."""
-    own = is_own_proc(grant.path)
-    path = grant.path if own else grant.resolved or grant.path
+    path = grant.resolved or grant.path
+    own = is_own_proc(path)
     return grant.id, path, own, downgrade.mask(downgrade.allowed(grant.access, handled))
 
 
-def _binds(rules: list[Grant], private: Private) -> tuple[tuple[str, str, bool], ...]:
-    """Return what to bind back under the hidden mount points, outermost first: (as written, resolved, writable)."""
+def _binds(grants: list[Grant], private: Private) -> tuple[tuple[str, str, bool], ...]:
+    """Return what to bind back under the hidden mount points, outermost first: (as written, resolved, writable).
+
+    Covered grants have no rule of their own, but may lead through a link that is hidden.
+    """
     found: dict[str, tuple[str, bool]] = {}
-    for grant in rules:
+    for grant in grants:
         real = grant.resolved or grant.path
         ours = real in (private.shm, private.tmp) or (beneath(real, private.root) and not private.host)
         if not ours and any(beneath(path, point) for path in (real, grant.path) for point in private.hide):

@@ -68,6 +68,7 @@ class Launch:
         theirs.close()
         os.close(plan_fd)
         self.init_pid = 0
+        self._asked_to_stop = False
         self._links: dict[str, int | None] = {}
 
     def receipt(self) -> dict[str, Any]:
@@ -171,10 +172,8 @@ class Launch:
             ready = self._poll()
             if self._signals in ready:
                 self._forward()
-            if self.relay and self.relay.master in ready:
-                self.relay.from_sandbox()
-            if self.relay and 0 in ready and self.relay.source == 0 and not self.relay.from_caller():
-                self.relay.source = None
+            if self.relay:
+                self._relay(self.relay, ready)
             if self.control in ready:
                 frame = wire.receive(self.control)
                 if frame is None:
@@ -183,13 +182,20 @@ class Launch:
                 if end:
                     return end
 
+    def _relay(self, relay: terminal.Relay, ready: set[int]) -> None:
+        if relay.source in ready:
+            relay.from_caller()
+        relay.flush()
+        if relay.master in ready:
+            relay.from_sandbox()
+
     def _poll(self) -> set[int]:
         poll = select.poll()
         poll.register(self.control, select.POLLIN)
         poll.register(self._signals, select.POLLIN)
         if self.relay and not self.relay.closed:
-            poll.register(self.relay.master, select.POLLIN)
-            if self.relay.source is not None and self.relay.is_foreground:
+            poll.register(self.relay.master, select.POLLIN | (select.POLLOUT if self.relay.waiting else 0))
+            if self.relay.source is not None and self.relay.wants_input:
                 poll.register(self.relay.source, select.POLLIN)
         return {fd for fd, _ in poll.poll()}
 
@@ -204,10 +210,19 @@ class Launch:
         return None
 
     def _stop(self) -> None:
-        """Stop as the program did, so that the caller's shell has its terminal back, until told to go on."""
+        """Stop as the program did, so that the caller's shell has its terminal back, until told to go on.
+
+        Not where the program stopped itself and no terminal is involved: it is someone inside who resumes it. And
+        where nobody could resume us (an orphaned process group), the kernel ignores SIGTSTP, so the program goes on.
+        """
+        if not self.relay and not self._asked_to_stop:
+            return
+        self._asked_to_stop = False
         if self.relay:
             self.relay.leave()
-        os.kill(os.getpid(), signals.SIGSTOP)
+        signals.pthread_sigmask(signals.SIG_UNBLOCK, (signals.SIGTSTP,))
+        os.kill(os.getpid(), signals.SIGTSTP)
+        signals.pthread_sigmask(signals.SIG_BLOCK, (signals.SIGTSTP,))
         if self.relay:
             self.relay.enter()
             self.relay.resize()
@@ -221,6 +236,7 @@ class Launch:
                     self.relay.enter()
                     self.relay.resize()
                 continue
+            self._asked_to_stop = number == signals.SIGTSTP
             try:
                 wire.send_number(self.control, wire.SIGNAL, number)
             except OSError:  # it has just ended

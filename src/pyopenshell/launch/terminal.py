@@ -8,8 +8,10 @@ devpts where it has one, and the supervisor copies bytes, size changes and stops
 from __future__ import annotations
 
 import _socket
+import errno
 import fcntl
 import os
+import select
 import termios
 
 from pyopenshell.launch import wire
@@ -54,15 +56,24 @@ def open_inside(control: int, uid: int, gid: int) -> None:
 
 
 class Relay:
-    """The supervisor's side: the caller's terminal in raw mode, and bytes to and from the sandbox's."""
+    """The supervisor's side: the caller's terminal in raw mode, and bytes to and from the sandbox's.
+
+    In a pipeline (``openshell run … | less``) another program shares the caller's terminal. It then stays in its own
+    mode: it echoes and makes the signals, lines are passed on, and not a key is read while another program has taken
+    it out of line mode.
+    """
 
     def __init__(self, master: int) -> None:
         """Take the master side. The caller's terminal is the first of the standard streams that is one."""
         self.master = master
-        self.source = 0 if os.isatty(0) else None
+        os.set_blocking(master, False)
         self.sink = next(fd for fd in (1, 2, 0) if os.isatty(fd))
+        self.is_shared = not (os.isatty(0) and os.isatty(1))
+        self.source = _input(shared=self.is_shared) if os.isatty(0) else None
+        self.waiting = b""
         self.closed = False
         self._saved: list[Any] | None = None
+        self._copy_modes()
         self.resize()
 
     @property
@@ -70,17 +81,23 @@ class Relay:
         """Whether the terminal is ours to read and to change: a background job that tries is stopped."""
         try:
             return os.tcgetpgrp(self.sink) == os.getpgrp()
-        except OSError:
-            return False
+        except OSError as error:
+            return error.errno == errno.ENOTTY  # a terminal of another session knows no background
+
+    @property
+    def wants_input(self) -> bool:
+        """Whether to read what is typed. What waits to be taken comes first."""
+        return self.source is not None and not self.waiting and self.is_foreground and self._may_read()
 
     def enter(self) -> None:
         """Hand every key to the sandbox's terminal: it echoes, and its line discipline makes the signals.
 
-        Only where the output is a terminal too: in a pipeline another program may share this one.
+        Again after a stop: the shell may have changed the modes in between.
         """
-        if self.source is None or self._saved is not None or not os.isatty(1) or not self.is_foreground:
+        if self.source is None or self.is_shared or not self.is_foreground:
             return
-        self._saved = termios.tcgetattr(self.source)
+        if self._saved is None:
+            self._saved = termios.tcgetattr(self.source)
         mode = termios.tcgetattr(self.source)
         mode[0] &= ~(termios.BRKINT | termios.ICRNL | termios.INPCK | termios.ISTRIP | termios.IXON)
         mode[1] &= ~termios.OPOST
@@ -90,10 +107,10 @@ class Relay:
         termios.tcsetattr(self.source, termios.TCSADRAIN, mode)
 
     def leave(self) -> None:
-        """Give the caller's terminal back as it was."""
-        if self._saved is not None and self.source is not None:
+        """Give the caller's terminal back as it was, unless it is somebody else's by now."""
+        if self._saved is not None and self.source is not None and self.is_foreground:
             termios.tcsetattr(self.source, termios.TCSADRAIN, self._saved)
-            self._saved = None
+        self._saved = None
 
     def resize(self) -> None:
         """Give the sandbox's terminal the size of the caller's."""
@@ -103,32 +120,86 @@ class Relay:
         except OSError:
             pass
 
-    def from_caller(self) -> bool:
-        """Copy what was typed. Returns False at the end of input."""
+    def from_caller(self) -> None:
+        """Read what was typed; ``flush`` passes it on."""
+        if self.source is None or not self._may_read():
+            return
         try:
-            data = os.read(0, 4096)
-        except OSError:
-            return False
-        if not data:
-            return False
-        _write_all(self.master, data)
-        return True
-
-    def from_sandbox(self) -> bool:
-        """Copy what was printed. Returns False when the sandbox has closed its terminal (EIO)."""
-        try:
-            data = os.read(self.master, 65536)
+            data = os.read(self.source, 4096)
+        except BlockingIOError:  # another program was faster
+            return
         except OSError:
             data = b""
-        if data:
-            _write_all(self.sink, data)
+        if self.is_shared and not data.endswith(b"\n") and os.isatty(self.source):
+            data += termios.tcgetattr(self.master)[6][termios.VEOF]  # in line mode only Ctrl-D ends without a newline
+        if not data:
+            self.source = None
+        self.waiting += data
+
+    def flush(self) -> None:
+        """Pass on as much of what was typed as the sandbox's terminal takes now."""
+        try:
+            while self.waiting:
+                self.waiting = self.waiting[os.write(self.master, self.waiting) :]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.waiting = b""
+
+    def from_sandbox(self) -> bool:
+        """Copy what was printed. Returns whether there was something; ``closed`` is set at the end (EIO)."""
+        try:
+            data = os.read(self.master, 65536)
+        except BlockingIOError:
+            return False
+        except OSError:
+            data = b""
+        _write_all(self.sink, data)
         self.closed = not data
         return bool(data)
+
+    def _may_read(self) -> bool:
+        if not self.is_shared:
+            return True
+        try:
+            return bool(termios.tcgetattr(self.sink)[3] & termios.ICANON)
+        except termios.error:
+            return False
+
+    def _copy_modes(self) -> None:
+        """Let the sandbox's terminal begin as the caller's is: erase key, UTF-8 and the like.
+
+        Not from the background, where a shell that edits its next line has set modes of its own. What a shared
+        terminal does itself (echo, line ends) must not be done twice.
+        """
+        try:
+            mode = termios.tcgetattr(self.sink if self.is_foreground else self.master)
+            if self.is_shared:
+                mode[1] &= ~termios.OPOST
+                mode[3] &= ~termios.ECHO
+            termios.tcsetattr(self.master, termios.TCSANOW, mode)
+        except termios.error:
+            pass
+
+
+def _input(*, shared: bool) -> int:
+    """Return what to read the caller's terminal from: where others read it too, a read that finds nothing must end."""
+    if shared:
+        try:
+            os.tcgetpgrp(0)  # is it the one that /dev/tty means?
+            return os.open("/dev/tty", os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        except OSError:
+            pass
+    return 0
 
 
 def _write_all(fd: int, data: bytes) -> None:
     while data:
         try:
             data = data[os.write(fd, data) :]
+        except BlockingIOError:  # somebody who shares the terminal made it so
+            poll = select.poll()
+            poll.register(fd, select.POLLOUT)
+            poll.poll()
         except OSError:
             return

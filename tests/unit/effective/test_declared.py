@@ -153,3 +153,13 @@ def test_a_readable_home_and_a_folder_in_it_are_no_finding():
 def test_a_home_beneath_the_private_tmp_is_not_writable():
     """The sandbox's /tmp is another one."""
     assert set() == codes(composed(home="/tmp/me"))
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"), [("/home/me/project/policy.yaml", ["workdir:/home/me/project"]), ("/etc/policy.yaml", [])]
+)
+def test_a_policy_that_the_sandbox_may_rewrite_is_a_finding(path, expected):
+    """Its next run would be granted what it wrote there."""
+    world = World(folders=["/home/me/project", "/etc"], files=[path])
+    effective = composed(include_workdir=True, policy_file=path, resolve=world.resolve)
+    assert expected == [finding.grant for finding in findings(effective, "policy.writable")]
