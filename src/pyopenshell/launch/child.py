@@ -17,7 +17,7 @@ from pyopenshell.kernel import namespaces as ns
 from pyopenshell.kernel import process, seccomp
 from pyopenshell.kernel.signals import SIGKILL
 from pyopenshell.landlock import ruleset
-from pyopenshell.launch import init, mounts, prepare, reap, streams, terminal, wire
+from pyopenshell.launch import init, mounts, prepare, private, reap, streams, terminal, wire
 from pyopenshell.launch.plan import STEPS, unshare_flags
 from pyopenshell.launch.trial import map_identity
 
@@ -148,7 +148,7 @@ def _init(plan: dict[str, Any], steps: Steps) -> NoReturn:
         if plan["namespaces"]["mount"]:
             mounts.apply(plan)
         if not plan["private"]["host"]:
-            init.make_private(plan)
+            private.make(private.Private(**plan["private"]), plan["uid"], plan["gid"])
     with steps.run("terminal", "own terminal" if plan["terminal"] else "none"):  # 7
         if plan["terminal"]:
             os.setsid()

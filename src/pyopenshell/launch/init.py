@@ -16,19 +16,6 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 
-def make_private(plan: dict[str, Any]) -> None:
-    """Make the runtime's own folders in the sandbox's empty ``/run`` (before privileges are dropped)."""
-    private = plan["private"]
-    os.mkdir(private["root"], 0o711)
-    for path in (private["home"], private["cuda_cache"], private["tmp"]):
-        if path.startswith(private["root"]):
-            os.mkdir(path, 0o700)
-            os.chown(path, plan["uid"], plan["gid"])
-    fd = os.open(private["canary"], os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-    os.fchmod(fd, 0o666)
-    os.close(fd)
-
-
 def serve(plan: dict[str, Any], control: int) -> NoReturn:
     """Start the program and stay until it ends; then everything else in the sandbox ends too."""
     # A background process that talks to its terminal is stopped by SIGTTOU; init must never be stopped.

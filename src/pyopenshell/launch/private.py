@@ -91,21 +91,23 @@ def remove(private: Private) -> None:
 
 
 def _remove_tree(name: str, parent: int | None) -> None:
-    """Remove by descriptor: the folder belongs to another user, who may be swapping entries for links."""
+    """Remove by descriptor: the folder belongs to another user, who may be swapping entries for links.
+
+    What cannot be removed stays, in a folder that only its owner can enter.
+    """
     try:
-        fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+        place = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
     except OSError:
         return
     try:
-        os.fchmod(fd, 0o700)
-        for entry in os.listdir(fd):
-            info = os.stat(entry, dir_fd=fd, follow_symlinks=False)
-            if stat.S_ISDIR(info.st_mode):
-                _remove_tree(entry, fd)
+        os.chmod(f"/proc/self/fd/{place}", 0o700)  # the sandbox may have closed it to everybody, us included
+        for entry in os.listdir(f"/proc/self/fd/{place}"):
+            if stat.S_ISDIR(os.stat(entry, dir_fd=place, follow_symlinks=False).st_mode):
+                _remove_tree(entry, place)
             else:
-                os.unlink(entry, dir_fd=fd)
+                os.unlink(entry, dir_fd=place)
         os.rmdir(name, dir_fd=parent)
     except OSError:
-        return  # what cannot be removed stays in a folder only its owner can enter
+        return
     finally:
-        os.close(fd)
+        os.close(place)

@@ -1,7 +1,8 @@
 """Parsed policies, kept from run to run: importing a YAML parser costs more than all else that a launch imports.
 
-What is kept is the tree of a text that was valid, by the SHA-256 of that text. Validation always runs anew, on the tree,
-with the code of today. The folder is in our own state folder, which is refused where anybody else could write to it.
+What is kept is the tree of a text that was valid, by the SHA-256 of that text. Validation always runs anew, on the
+tree, with the code of today. The folder is in our own state folder, which is refused where anybody else could
+write to it.
 """
 
 from __future__ import annotations
