@@ -23,31 +23,32 @@ def serve(plan: dict[str, Any], control: int) -> NoReturn:
     events = process.signal_fd((signals.SIGCHLD,))
     if not plan["namespaces"]["pid"]:
         process.set_child_subreaper()
-    main = _start(plan, control)
+    main, failure = _start(plan)
     code = 125
     try:
-        code = _loop(main, control, events)
+        code = _loop(main, control, events, failure)
     finally:
         if not plan["namespaces"]["pid"]:
             reap.sweep()
         os._exit(code)
 
 
-def _start(plan: dict[str, Any], control: int) -> int:
+def _start(plan: dict[str, Any]) -> tuple[int, int]:
+    """Fork the program. Returns its pid and the pipe that will hold execve's errno, or nothing.
+
+    Nobody waits for it: a Ctrl-Z may stop the program before its exec.
+    """
     read, write = os.pipe()
     pid = os.fork()
     if pid == 0:
         os.close(read)
         _exec(plan, write)
     os.close(write)
-    failure = os.read(read, 4)
-    os.close(read)
-    if failure:
-        os.waitpid(pid, 0)
-        wire.send(control, wire.EXEC_FAILED, failure)
-        os._exit(125)
-    wire.send_number(control, wire.STARTED, pid)
-    return pid
+    try:
+        os.setpgid(pid, pid)  # here and there: neither must wait for the other before it sends signals
+    except OSError:  # it has executed already
+        pass
+    return pid, read
 
 
 def _exec(plan: dict[str, Any], failure: int) -> NoReturn:
@@ -65,7 +66,7 @@ def _exec(plan: dict[str, Any], failure: int) -> NoReturn:
         os._exit(125)
 
 
-def _loop(main: int, control: int, events: int) -> int:
+def _loop(main: int, control: int, events: int, failure: int) -> int:
     poll = select.poll()
     poll.register(control, select.POLLIN)
     poll.register(events, select.POLLIN)
@@ -73,9 +74,14 @@ def _loop(main: int, control: int, events: int) -> int:
         ready = {fd for fd, _ in poll.poll()}
         if events in ready:
             process.read_signal(events)
-            code = _collect(main, control)
-            if code is not None:
-                return code
+            status = _collect(main, control)
+            if status is not None:
+                errno = os.read(failure, 4)
+                if errno:
+                    wire.send(control, wire.EXEC_FAILED, errno)
+                else:
+                    wire.send_number(control, wire.EXITED, status)
+                return 0
         if control in ready:
             frame = wire.receive(control)
             if frame is None:
@@ -85,21 +91,19 @@ def _loop(main: int, control: int, events: int) -> int:
 
 
 def _collect(main: int, control: int) -> int | None:
-    """Reap all that ended. Report what became of the main process; return an exit code when it ended."""
+    """Reap all that ended, and tell when the main process was stopped. Returns its wait status once it ended."""
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG | os.WUNTRACED)
-        except ChildProcessError:
-            return 125
+        except ChildProcessError:  # only after the main process, and then nobody asks any more
+            return None
         if pid == 0:
             return None
         if pid != main:
             continue
-        if os.WIFSTOPPED(status):
-            wire.send_number(control, wire.STOPPED, os.WSTOPSIG(status))
-            continue
-        wire.send_number(control, wire.EXITED, status)
-        return 0
+        if not os.WIFSTOPPED(status):
+            return status
+        wire.send_number(control, wire.STOPPED, os.WSTOPSIG(status))
 
 
 def _signal_group(main: int, number: int) -> None:
