@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from pyopenshell.policy.model import Policy
 
 
+TERMINALS = ("/dev/ptmx", "/dev/pts")
+"""Without a mount namespace these are the host's: granted, they would open the same user's other terminals."""
+
+
 class RunRequest(Record):
     """What a caller asks for.
 
@@ -195,7 +199,6 @@ def _command(ground: Ground, can_execute: command.Access) -> tuple[str, tuple[Pr
 
 
 def _effective(ground: Ground, command_proposals: tuple[Proposal, ...], reachable: tuple[str, ...]) -> Effective:
-    own = ground.private
     return compose(
         Request(
             policy=ground.policy,
@@ -205,18 +208,7 @@ def _effective(ground: Ground, command_proposals: tuple[Proposal, ...], reachabl
             identity=ground.identity,
             workdir=ground.workdir,
             gpu=ground.request.gpu,
-            proposals=propose(
-                baseline.Private(
-                    tmp=own.tmp,
-                    shm=own.shm,
-                    home=own.home if ground.home == own.home else None,
-                    cuda_cache=ground.cuda_cache,
-                ),
-                network="none",
-                command=command_proposals,
-                gpu=ground.request.gpu,
-                devices=ground.host.devices,
-            ),
+            proposals=_proposals(ground, command_proposals),
             landlock=ground.landlock,
             seccomp=SeccompReport(*bpf.report(ground.program)),
             network=Network("none", isolation.network_mechanism(ground.host.namespaces)),
@@ -228,6 +220,25 @@ def _effective(ground: Ground, command_proposals: tuple[Proposal, ...], reachabl
             policy_file=os.path.abspath(ground.request.policy) if ground.request.policy else None,
         )
     )
+
+
+def _proposals(ground: Ground, command_proposals: tuple[Proposal, ...]) -> tuple[Proposal, ...]:
+    own = ground.private
+    proposals = propose(
+        baseline.Private(
+            tmp=own.tmp,
+            shm=own.shm,
+            home=own.home if ground.home == own.home else None,
+            cuda_cache=ground.cuda_cache,
+        ),
+        network="none",
+        command=command_proposals,
+        gpu=ground.request.gpu,
+        devices=ground.host.devices,
+    )
+    if ground.host.namespaces.mount:
+        return proposals
+    return tuple(proposal for proposal in proposals if proposal.path not in TERMINALS)
 
 
 def _workdir(given: str | None) -> str:

@@ -16,11 +16,15 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 
+KEYS = (signals.SIGINT, signals.SIGQUIT, signals.SIGTSTP)
+"""What a terminal's keys send. Init gets those that are typed before the program has taken the foreground."""
+
+
 def serve(plan: dict[str, Any], control: int) -> NoReturn:
     """Start the program and stay until it ends; then everything else in the sandbox ends too."""
     # A background process that talks to its terminal is stopped by SIGTTOU; init must never be stopped.
     signals.signal(signals.SIGTTOU, signals.SIG_IGN)
-    events = process.signal_fd((signals.SIGCHLD,))
+    events = process.signal_fd((signals.SIGCHLD, *KEYS))
     if not plan["namespaces"]["pid"]:
         process.set_child_subreaper()
     main, failure = _start(plan)
@@ -73,7 +77,9 @@ def _loop(main: int, control: int, events: int, failure: int) -> int:
     while True:
         ready = {fd for fd, _ in poll.poll()}
         if events in ready:
-            process.read_signal(events)
+            while (waiting := process.read_signal(events)) is not None:
+                if waiting[0] in KEYS:
+                    _signal_group(main, waiting[0])
             status = _collect(main, control)
             if status is not None:
                 errno = os.read(failure, 4)

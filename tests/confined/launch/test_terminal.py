@@ -3,6 +3,7 @@
 import os
 import shlex
 import signal
+import threading
 
 import pexpect
 import pytest
@@ -200,6 +201,14 @@ def test_interrupting(shell):
     assert "130\n" == shell.line("echo $?")
 
 
+def test_interrupting_at_once(shell):
+    """A Ctrl-C is never lost, however early it comes."""
+    for _ in range(5):
+        shell.type("openshell sleep 1000")
+        shell.terminal.sendcontrol("c")
+        shell.expect(PROMPT)
+
+
 def test_in_the_background(shell):
     """A background job runs, prints, and leaves the terminal to the shell."""
     before = shell.line("stty -g")
@@ -291,8 +300,10 @@ print("all of it", flush=True)
     )
     shell.type(f"openshell {words}")
     shell.expect("paste now")
-    shell.terminal.send("x" * LONG)
+    sender = threading.Thread(target=shell.terminal.send, args=("x" * LONG,))
+    sender.start()
     shell.expect("all of it")
+    sender.join()
     shell.expect(PROMPT)
 
 
