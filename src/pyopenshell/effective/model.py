@@ -211,11 +211,6 @@ class Effective(Record):
         """Return the documented shape (docs/design.md, section 7)."""
         return {**self._shape(), "digest": self.digest}
 
-    def worst(self) -> str | None:
-        """Return the gravest severity among the findings, or None without findings."""
-        ranks = [SEVERITIES.index(finding.severity) for finding in self.findings]
-        return SEVERITIES[max(ranks)] if ranks else None
-
 
 def _without(values: dict[str, Any], *keys: str) -> dict[str, Any]:
     return {key: value for key, value in values.items() if key not in keys}
