@@ -110,7 +110,7 @@ def _stem(plan_fd: int, control_fd: int, steps: Steps) -> int:
         streams.fill()
     with steps.run("session"):  # 2: away from the caller's terminal; our end must not outlive the supervisor
         os.setsid()
-        process.set_parent_death_signal(SIGKILL)
+        process.set_parent_death_signal(reap.ALONE)
         process.set_child_subreaper()
     with steps.run("namespaces"):  # 3
         if plan["change_identity"]:

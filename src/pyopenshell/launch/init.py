@@ -9,6 +9,7 @@ import os
 import select
 
 from pyopenshell.kernel import process, signals
+from pyopenshell.landlock import downgrade
 from pyopenshell.launch import reap, wire
 
 TYPE_CHECKING = False
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 
+SIGNAL_SCOPE = downgrade.mask(("signal",))
 KEYS = (signals.SIGINT, signals.SIGQUIT, signals.SIGTSTP)
 """What a terminal's keys send. Init gets those that are typed before the program has taken the foreground."""
 
@@ -33,6 +35,8 @@ def serve(plan: dict[str, Any], control: int) -> NoReturn:
         code = _loop(main, control, events, failure)
     finally:
         if not plan["namespaces"]["pid"]:
+            if plan["confined"] and plan["handled"][2] & SIGNAL_SCOPE:
+                reap.end_domain()
             reap.sweep()
         os._exit(code)
 

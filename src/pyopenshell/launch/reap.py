@@ -1,60 +1,87 @@
-"""End what a sandbox leaves behind. With a pid namespace the kernel does it; without one, this kill loop."""
+"""End what a sandbox leaves behind. With a pid namespace the kernel does it; without one, these do."""
 
 from __future__ import annotations
 
 import os
+import select
+import time
 
-from pyopenshell.kernel.signals import SIGKILL
+from pyopenshell.kernel import process
+from pyopenshell.kernel.signals import SIGALRM, SIGKILL
 
-ROUNDS = 1000
-"""How often the loop looks again: a fork bomb needs a few rounds, an unkillable process would need for ever."""
+PATIENCE = 5.0
+"""Seconds after which a process that was killed and is still there counts as unkillable (uninterruptible sleep)."""
+ALONE = SIGALRM
+"""What the stem is sent when the supervisor dies: it then ends the sandbox itself, also an init that was stopped."""
+SURVIVORS = 254
+"""The stem's exit code when it could not end everything; whatever is left is the supervisor's child from then on."""
 
 
 def wait_and_sweep(pid: int) -> int:
-    """Wait for a child, then kill whatever was re-parented to this subreaper, and return the child's exit code.
+    """Wait until a child or our parent ends, then kill all descendants. Returns the child's exit code.
 
-    A death by signal n is 128+n.
+    A death by signal n is 128+n; 125 where the parent ended first, told by ``ALONE``.
     """
-    done = 0
-    while done != pid:
-        done, status = os.waitpid(-1, 0)
-    sweep()
-    code = os.waitstatus_to_exitcode(status)
+    child = os.pidfd_open(pid)
+    alone = process.signal_fd((ALONE,))
+    ready, _, _ = select.select([child, alone], [], [])
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) if child in ready else 125
+    if sweep():
+        return SURVIVORS
     return code if code >= 0 else 128 - code
 
 
+def end_domain() -> None:
+    """Kill every other process of this Landlock domain, which must scope signals.
+
+    At one stroke: what is just forking is killed before it has, so nothing can outrun this (kill(2), pid -1).
+    """
+    try:
+        os.kill(-1, SIGKILL)
+    except (ProcessLookupError, PermissionError):  # there is none; none but others'
+        pass
+
+
 def sweep(spare: frozenset[int] = frozenset()) -> list[int]:
-    """Kill all descendants of this process but ``spare``. Returns the pids that survived (uninterruptible sleep)."""
-    left: list[int] = []
-    for _ in range(ROUNDS):
-        left = [pid for pid in descendants(os.getpid()) if pid not in spare]
+    """Kill all descendants of this subreaper but those beneath its children ``spare``. Returns what survived.
+
+    A killed child's own children become ours, so only children are looked for, as fast as can be: something that
+    forks its successor and ends is not there for long.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while left := [pid for pid in children() if pid not in spare]:
         for pid in left:
             try:
                 os.kill(pid, SIGKILL)
                 os.waitpid(pid, os.WNOHANG)
-            except OSError:  # gone, or a grandchild: it comes to us when its parent ends
+            except OSError:  # it has just gone
                 pass
-        if not left:
+        if time.monotonic() > deadline:
             break
     return left
 
 
-def descendants(root: int) -> list[int]:
-    """Return the pids below ``root`` that still run, nearest first, as /proc tells them (proc_pid_stat(5))."""
-    children: dict[int, list[int]] = {}
+def children() -> list[int]:
+    """Return this process's children that are not reaped yet, as /proc tells them (proc_pid_task(5))."""
+    found: list[int] = []
+    try:
+        for thread in os.listdir("/proc/self/task"):
+            with open(f"/proc/self/task/{thread}/children", encoding="ascii") as file:
+                found += map(int, file.read().split())
+    except FileNotFoundError:  # a kernel without CONFIG_PROC_CHILDREN
+        return _children_by_search()
+    return found
+
+
+def _children_by_search() -> list[int]:
+    found = []
     for name in os.listdir("/proc"):
         if name.isdigit():
             try:
                 with open(f"/proc/{name}/stat", "rb") as file:
-                    state, parent = file.read().rpartition(b")")[2].split()[:2]
-            except (OSError, ValueError):
+                    parent = file.read().rpartition(b")")[2].split()[1]
+            except OSError:
                 continue
-            if state != b"Z":
-                children.setdefault(int(parent), []).append(int(name))
-    found: list[int] = []
-    queue = [root]
-    while queue:
-        for pid in children.get(queue.pop(0), ()):
-            found.append(pid)
-            queue.append(pid)
+            if int(parent) == os.getpid():
+                found.append(int(name))
     return found

@@ -52,7 +52,7 @@ class Launch:
         """Fork the child. Signals to be forwarded are blocked from here on and read from a descriptor."""
         self.plan = plan
         self.relay: terminal.Relay | None = None
-        self._spare = frozenset(reap.descendants(os.getpid())) if not plan.namespaces["pid"] else frozenset[int]()
+        self._spare = frozenset(reap.children()) if not plan.namespaces["pid"] else frozenset[int]()
         if not plan.namespaces["pid"]:
             process.set_child_subreaper()
         self._signals = process.signal_fd((*FORWARDED, signals.SIGWINCH, signals.SIGCONT))
@@ -123,9 +123,10 @@ class Launch:
                 while self.relay.from_sandbox():
                     pass
                 self.relay.leave()
-        survivors = () if self.plan.namespaces["pid"] else tuple(reap.sweep(self._spare))
+        code = os.waitstatus_to_exitcode(status)
+        orphaned = not self.plan.namespaces["pid"] and (code < 0 or code == reap.SURVIVORS)
+        survivors = tuple(reap.sweep(self._spare)) if orphaned else ()
         if end is None:
-            code = os.waitstatus_to_exitcode(status)
             number = -code if code < 0 else code - 128 if code > 128 else None
             end = Exit(128 + number if number else 125, number)
         return end.replace(survivors=survivors)

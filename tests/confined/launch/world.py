@@ -184,8 +184,13 @@ class Sandbox:
 def read_line(process: subprocess.Popen[str]) -> str:
     """Return the next line of what a started program prints."""
     assert process.stdout is not None
-    assert select.select([process.stdout], [], [], SECONDS)[0], "nothing was printed"
+    assert readable(process.stdout), "nothing was printed"
     return process.stdout.readline().rstrip("\n")
+
+
+def readable(file: object, seconds: float = SECONDS) -> bool:
+    """Wait until a file, or a pidfd whose process ended, can be read; return whether that came about."""
+    return bool(select.select([file], [], [], seconds)[0])
 
 
 def with_marker(marker: str) -> list[int]:
