@@ -21,6 +21,8 @@ MAX_INTERPRETERS = 3
 """Scripts whose interpreter is a script again are followed this far (the kernel stops at 4)."""
 MAX_LINKS = 40
 """As many symbolic links as the kernel follows (path_resolution(7))."""
+ENV = ("/usr/bin/env", "/bin/env")
+"""Where env(1) is: a script of another place that is called env is just a program."""
 FIRST_LINE = 256
 """Bytes of a script's first line the kernel reads (BINPRM_BUF_SIZE)."""
 
@@ -60,35 +62,51 @@ def _chain(path: str) -> list[str]:
 
 
 def _interpreter(path: str, find: Callable[[str], str | None]) -> str | None:
-    """Return the absolute path of the program that a script's first line names, or None."""
+    """Return the absolute path of the program that a script's first line names, or None.
+
+    The line may have been written by an earlier run in the same folder, so it is read as the kernel does (blanks are
+    spaces and tabs, nothing else), and only what ``find`` says can be executed counts: a folder, or a file that is no
+    program, is never granted on its word.
+    """
     line = _first_line(path)
     if not line.startswith("#!"):
         return None
-    words = line[2:].split()
+    words = line[2:].replace("\t", " ").split(" ")
+    words = [word for word in words if word]
     if not words or not words[0].startswith("/"):
         return None
-    if words[0].rpartition("/")[2] != "env":
-        return words[0]
-    # env(1) skips its own options (-S among them) and assignments to come to the command.
-    names = [word for word in words[1:] if not word.startswith("-") and "=" not in word]
-    if not names:
-        return words[0]
-    return names[0] if names[0].startswith("/") else find(names[0])
+    if os.path.realpath(words[0]) not in {os.path.realpath(env) for env in ENV}:
+        return find(words[0])
+    # env(1) has options that lead elsewhere: only 'env NAME' and 'env -S NAME …' are understood.
+    names = words[2:] if words[1:2] == ["-S"] else words[1:]
+    if not names or names[0].startswith("-") or "=" in names[0]:
+        return find(words[0])
+    return find(names[0])
 
 
 def _first_line(path: str) -> str:
-    """Return the first line of a regular file; anything else has none. Never blocks on a FIFO."""
+    """Return the first line of a regular file; anything else has none."""
+    return (_head(path, FIRST_LINE) or "").split("\n", 1)[0]
+
+
+def _head(path: str, size: int) -> str | None:
+    """Return the beginning of a regular file, or None.
+
+    Anything else is not even opened: opening a FIFO lets its writer go on, and a device may do anything.
+    """
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        place = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except OSError:
-        return ""
+        return None
     try:
-        data = os.read(fd, FIRST_LINE) if stat.S_ISREG(os.fstat(fd).st_mode) else b""
+        if not stat.S_ISREG(os.fstat(place).st_mode):
+            return None
+        with open(f"/proc/self/fd/{place}", "rb", buffering=0) as file:
+            return os.fsdecode(file.read(size) or b"")
     except OSError:
-        data = b""
+        return None
     finally:
-        os.close(fd)
-    return os.fsdecode(data.split(b"\n", 1)[0])
+        os.close(place)
 
 
 def _environments(paths: list[str], homes: tuple[str, ...]) -> list[tuple[str, str]]:
@@ -113,16 +131,9 @@ def _environments(paths: list[str], homes: tuple[str, ...]) -> list[tuple[str, s
 
 def _venv_home(prefix: str) -> str | None:
     """Return the ``home`` key of the prefix's ``pyvenv.cfg`` (PEP 405), or None where that is no environment."""
-    try:
-        fd = os.open(f"{prefix}/pyvenv.cfg", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
+    text = _head(f"{prefix}/pyvenv.cfg", 16384)
+    if text is None:
         return None
-    try:
-        text = os.fsdecode(os.read(fd, 16384))
-    except OSError:
-        return None
-    finally:
-        os.close(fd)
     for line in text.splitlines():
         key, equals, value = line.partition("=")
         if equals and key.strip().lower() == "home":

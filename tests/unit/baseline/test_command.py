@@ -10,7 +10,12 @@ from pyopenshell.baseline import command
 from pyopenshell.policy.access import READ_ONLY
 
 
-def granted(path, find=lambda _name: None, homes=()):
+def executable(name):
+    """Answer as the launch does: an absolute path to a regular file with an execute bit is itself."""
+    return name if os.path.isfile(name) and os.access(name, os.X_OK) else None
+
+
+def granted(path, find=executable, homes=()):
     """Return path -> rights for a command."""
     return {proposal.path: proposal.access for proposal in command.proposals(str(path), find, homes)}
 
@@ -88,7 +93,7 @@ def test_a_script_of_a_virtual_environment(tmp_path):
 
 @pytest.mark.parametrize(
     "line",
-    ["#!/usr/bin/env python3", "#!/usr/bin/env -S python3 -u", "#! /usr/bin/env -S A=1 python3"],
+    ["#!/usr/bin/env python3", "#!/usr/bin/env -S python3 -u", "#! /usr/bin/env\tpython3 -u"],
 )
 def test_env_is_looked_up_on_the_path(tmp_path, line):
     """``env NAME`` is resolved by the sandbox's own PATH."""
@@ -102,6 +107,32 @@ def test_env_is_looked_up_on_the_path(tmp_path, line):
 
     assert str(tmp_path / "python") in granted(script, find)
     assert ["python3"] == asked
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "#!{secret}",
+        "#!{secret}/key",
+        "#!/usr/bin/env -S -C {secret} python3",
+        "#!/usr/bin/env {secret}",
+        "#!/usr/bin/env {secret}/key",
+        "#!{folder}/env {secret}/key",
+        "#!{folder}/env -S {secret}",
+        "#!{secret}\x0bpython3",
+        "#!/usr/bin/env -S A=1 {secret}",
+    ],
+)
+def test_a_first_line_grants_no_file_that_is_no_program(tmp_path, line):
+    """It may have been written by an earlier run of the sandbox: it must not open a folder or a file to it."""
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    (secret / "key").write_text("x")
+    program(tmp_path / "env")
+    program(tmp_path / "secret\x0bpython3")
+    script = program(tmp_path / "tool", line.format(secret=secret, folder=tmp_path) + "\n")
+    allowed = {str(script), "/usr/bin/env", str(tmp_path / "env"), str(tmp_path / "secret\x0bpython3")}
+    assert set(granted(script)) <= allowed
 
 
 def test_interpreters_of_interpreters_end(tmp_path):
