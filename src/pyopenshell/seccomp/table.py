@@ -58,7 +58,7 @@ OPEN_FLAGS = (("open", 1), ("openat", 2))
 def rows(*, net_namespace: bool, landlock_abi: int) -> tuple[Row, ...]:
     """Return the rows for a sandbox with or without a network namespace, on a kernel with this Landlock ABI."""
     sockets = _SOCKETS_IN_NAMESPACE if net_namespace else _UNIX_SOCKETS_ONLY
-    result = sockets + _SOCKETPAIR + _TERMINAL + _IO_URING
+    result = sockets + _SOCKETPAIR + _TERMINAL + _IO_URING + _KEYS + _LIMITS
     if landlock_abi < 3:
         result += _TRUNCATION
     if landlock_abi < 5:
@@ -136,6 +136,27 @@ _IO_URING = tuple(
         "without io_uring.",
     )
     for name in ("io_uring_setup", "io_uring_enter", "io_uring_register")
+)
+
+_KEYS = tuple(
+    Row(
+        name,
+        "errno:ENOSYS",
+        "Keyrings belong to users and sessions, and no namespace or Landlock rule keeps them apart: tickets and disk "
+        "keys of whoever started the sandbox could be read and replaced.",
+    )
+    for name in ("keyctl", "add_key", "request_key")
+)
+
+_LIMITS = (
+    Row(
+        "prlimit64",
+        "errno:EPERM",
+        "It sets the limits of any process of the same user: the sandbox's own first process could be left without "
+        "descriptors, and, where there is no pid namespace, so could others. Own limits are set with pid 0.",
+        "the process is not the caller itself (pid 0)",
+        (Condition(0, (0,), negated=True),),
+    ),
 )
 
 _TRUNCATION = (
