@@ -159,8 +159,9 @@ def _ground(request: RunRequest, trial: Trial | None, *, keep_id: bool) -> Groun
 def _planned(ground: Ground) -> Planned:
     with command.as_identity(ground.identity) as can_execute:
         executable, command_proposals = _command(ground, can_execute)
-        is_open = ground.isolation["pathname_sockets"].state == "open"
-        reachable = sockets.reachable(can_execute.query) if is_open else ()
+        is_scoped = ground.isolation["pathname_sockets"].state == "scoped"
+        reachable = () if is_scoped else _in_view(ground, sockets.reachable(can_execute.query))
+    ground = ground.replace(isolation=isolation.with_sockets(ground.isolation, reachable))
     effective = _effective(ground, command_proposals, reachable)
     return Planned(
         request=ground.request,
@@ -220,6 +221,26 @@ def _effective(ground: Ground, command_proposals: tuple[Proposal, ...], reachabl
             policy_file=os.path.abspath(ground.request.policy) if ground.request.policy else None,
         )
     )
+
+
+def _in_view(ground: Ground, paths: tuple[str, ...]) -> tuple[str, ...]:
+    """Return which of these sockets the sandbox sees although no grant opens them for connecting, a score at most."""
+    if not paths:
+        return ()
+    files = ground.policy.filesystem
+    readable = [os.path.realpath(entry.path) for entry in files.read_only]
+    writable = [os.path.realpath(entry.path) for entry in files.read_write]
+    if files.include_workdir:
+        writable.append(ground.workdir)
+
+    def is_in_view(path: str) -> bool:
+        real = os.path.realpath(path)
+        if any(launch_plan.beneath(real, folder) for folder in writable):
+            return False
+        hidden = any(launch_plan.beneath(real, point) for point in ground.private.hide)
+        return not hidden or any(launch_plan.beneath(real, folder) for folder in readable)
+
+    return tuple(path for path in paths if is_in_view(path))[: sockets.MOST]
 
 
 def _proposals(ground: Ground, command_proposals: tuple[Proposal, ...]) -> tuple[Proposal, ...]:

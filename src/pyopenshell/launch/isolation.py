@@ -45,6 +45,13 @@ def isolation(namespaces: Namespaces, landlock: Handled, hide: tuple[str, ...]) 
     }
 
 
+def with_sockets(kinds: dict[str, Isolation], reachable: tuple[str, ...]) -> dict[str, Isolation]:
+    """Return the same, with the truth about sockets that are in view all the same: mounts hide some places only."""
+    if not reachable or kinds["pathname_sockets"].state == "open":
+        return kinds
+    return {**kinds, "pathname_sockets": Isolation("open", f"{MOUNTS}; others are in view")}
+
+
 def landlock_report(compatibility: str, abi: int, namespaces: Namespaces) -> tuple[Handled, LandlockReport]:
     """Return what Landlock handles here and the report on it.
 

@@ -1,4 +1,4 @@
-"""Pathname Unix sockets of this host that a sandbox without a mount namespace of its own could connect to."""
+"""Pathname Unix sockets of this host that a sandbox could connect to, because neither mounts nor Landlock hide them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST = 20
 def reachable(query: Callable[[str, int], int]) -> tuple[str, ...]:
     """Return listening pathname sockets (unix(7), ``/proc/net/unix``) whose modes let the identity connect.
 
-    ``query`` answers access(2) as the identity. Connecting needs write permission on the socket.
+    ``query`` answers access(2) as the identity: connecting needs write permission on the socket.
     """
     found: set[str] = set()
     try:
@@ -27,4 +27,4 @@ def reachable(query: Callable[[str, int], int]) -> tuple[str, ...]:
                     found.add(fields[7])
     except OSError:
         return ()
-    return tuple(path for path in sorted(found) if query(path, os.W_OK) == 0)[:MOST]
+    return tuple(path for path in sorted(found) if query(path, os.W_OK) == 0)

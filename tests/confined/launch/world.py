@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pyopenshell.kernel import syscalls
 from pyopenshell.launch import trial
 from tests.conftest import whom_sandboxes_run_as
 from tests.confined.landlock import harness
@@ -52,7 +53,7 @@ os.execv(sys.argv[end + 1], sys.argv[end + 1:])
 
 _PROBE = """
 import ctypes, errno, json, os, signal, socket, stat, sys
-answer, given = {{}}, json.loads(sys.argv[1])
+answer, given = {}, json.loads(sys.argv[1])
 def attempt(operation, *arguments, **options):
     try:
         value = operation(*arguments, **options)
@@ -65,7 +66,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 def syscall(number, *arguments):
     result = libc.syscall(number, *arguments)
     return errno.errorcode[ctypes.get_errno()] if result == -1 else "ok"
-{code}
+CODE
 print(json.dumps(answer))
 """
 
@@ -166,13 +167,19 @@ class Sandbox:
             finally:
                 process.kill()
 
-    def ask(self, code: str, *arguments: object, policy: dict[str, Any] | None = None, **given: Any) -> Any:
+    def ask(
+        self,
+        code: str,
+        *arguments: object,
+        policy: dict[str, Any] | None = None,
+        options: dict[str, Any] | None = None,
+        **given: Any,
+    ) -> Any:
         """Run Python code inside, that puts what it finds into ``answer``; ``given`` is what it is told."""
         needs_python()
-        told = json.dumps(
-            {name: value if isinstance(value, (int, list)) else str(value) for name, value in given.items()}
-        )
-        done = self.run(*arguments, "--", PYTHON, "-I", "-S", "-c", _PROBE.format(code=code), told, policy=policy)
+        told = json.dumps(given, default=str)
+        program = (PYTHON, "-I", "-S", "-c", _PROBE.replace("CODE", code), told)
+        done = self.run(*arguments, "--", *program, policy=policy, **(options or {}))
         assert (0, "") == (done.returncode, "" if done.returncode == 0 else done.stderr)
         return json.loads(done.stdout)
 
@@ -204,6 +211,13 @@ def with_marker(marker: str) -> list[int]:
             continue
         if name.isdigit() and marker.encode() in words:
             found.append(int(name))
+    return found
+
+
+def number(name: str) -> int:
+    """Return the number of a system call of this architecture."""
+    found = syscalls.number(name)
+    assert found is not None, name
     return found
 
 
