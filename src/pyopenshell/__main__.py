@@ -29,6 +29,9 @@ def main(argv: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else argv
     if argv is None and os.geteuid() == 0 and _influenced():
         _isolate(arguments)
+    from pyopenshell.kernel.signals import expect_children
+
+    expect_children()
     verbose = arguments[:1] in (["-v"], ["--verbose"])
     is_run = arguments[verbose:][:1] == ["run"]
     try:

@@ -26,7 +26,7 @@ KERNEL_FILES = ("/proc", "/sys")
 class Placed(Record):
     """A grant and where it takes effect: ``place`` is its real path, where it would be, or as written.
 
-    ``written`` is the declaration behind it, if there is one.
+    ``written`` is the declaration behind it, if there is one; ``links`` the symbolic links that lead there.
     """
 
     grant: Grant
@@ -34,6 +34,7 @@ class Placed(Record):
     is_dir: bool
     written: DeclaredPath | None = None
     private: bool = False
+    links: tuple[str, ...] = ()
 
     @property
     def writes(self) -> bool:
@@ -95,7 +96,7 @@ def _declared(
             f"declare {where.real} itself",
         )
     will_be_folder = status == "planned" and where.real is None
-    item = Placed(grant, place, where.is_dir or will_be_folder, path)
+    item = Placed(grant, place, where.is_dir or will_be_folder, path, links=where.links)
     return item, [found.replace(grant=identifier)] if found else []
 
 

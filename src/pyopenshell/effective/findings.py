@@ -51,7 +51,7 @@ def policy_file(request: Request, grants: Iterable[Placed]) -> list[Finding]:
     return [
         Finding(
             "policy.writable",
-            "Low",
+            "Medium",
             f"{item.label} lets the sandbox rewrite its own policy {place}, which the next run would follow",
             "keep the policy outside the folders it grants for writing",
             item.grant.id,

@@ -119,7 +119,7 @@ def _yielded(candidate: Candidate, winner: Placed, *, same: bool) -> Finding:
         action = f"move {winner.grant.path} out of {proposal.path}, or remove it from read_only"
     return Finding(
         "baseline.declared-read-only" if same else "baseline.encloses-read-only",
-        "Medium" if proposal.name == "gpu" else "Low",
+        "Medium" if proposal.name == "gpu" or proposal.private else "Low",
         f"{winner.label} is declared read-only, so baseline/{proposal.name} does not give {lost} on {proposal.path}: "
         f"{proposal.reason}",
         action,

@@ -16,6 +16,7 @@ def refuse(request: Request, declared: list[Placed]) -> None:
     _root(request, declared)
     _contradiction(request, declared)
     _protected(request, declared)
+    _planted(request, declared)
     if request.hard:
         _shortfall(request, declared)
 
@@ -73,6 +74,26 @@ def _contradiction(request: Request, declared: list[Placed]) -> None:
                     "policy.read-only-inside-read-write",
                     f"{item.label} lies in {whole}, which is writable: Landlock's rules add up, so it would be too",
                     f"keep it outside {outer.place}, or {instead} what is to be written",
+                )
+
+
+def _planted(request: Request, declared: list[Placed]) -> None:
+    """Refuse a declared path that a symbolic link in a writable grant leads elsewhere.
+
+    An earlier run may have put the link there, and would choose what this one is granted.
+    """
+    writable = {item.place: item for item in declared if item.writes}
+    for item in declared:
+        for link in item.links:
+            outer = next((writable[folder] for folder in upward(link) if folder in writable), None)
+            if outer is not None and not inside(item.place, outer.place):
+                raise _refused(
+                    request,
+                    item,
+                    "policy.link-in-writable",
+                    f"{item.label} leads to {item.place} through the symbolic link {link}, and the sandbox may write "
+                    f"to {outer.place}: an earlier run may have made that link",
+                    f"declare {item.place} itself, if that is meant; else remove the link",
                 )
 
 

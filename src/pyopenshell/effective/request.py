@@ -20,7 +20,7 @@ class Resolved(Record):
     ``real`` has no symbolic link and no ``..`` in it; None when ``errno`` says why the path cannot be reached.
     ``place`` is ``real``, or where a missing path would be; None when not even that can be told.
     ``links_by_others``: a symbolic link on the way belongs neither to root nor to the operator.
-    ``creatable``: only the last component is missing, and no symbolic link leads there.
+    ``creatable``: only the last component is missing, and no symbolic link leads there. ``links``: those on the way.
     """
 
     real: str | None
@@ -30,6 +30,7 @@ class Resolved(Record):
     links_by_others: bool = False
     place: str | None = None
     creatable: bool = False
+    links: tuple[str, ...] = ()
 
 
 class Request(Record):

@@ -48,7 +48,8 @@ def _walk(path: str, look: Callable[[str], tuple[int, int, str]], trusted: tuple
     """Follow the path component by component."""
     pending = path.split("/")[::-1]
     here = current = ""
-    mode, links, foreign = stat.S_IFDIR, 0, False
+    mode, foreign = stat.S_IFDIR, False
+    links: list[str] = []
     try:
         while pending:
             name = pending.pop()
@@ -64,8 +65,8 @@ def _walk(path: str, look: Callable[[str], tuple[int, int, str]], trusted: tuple
             if not stat.S_ISLNK(mode):
                 current = here
                 continue
-            links += 1
-            if links > MAX_LINKS:
+            links.append(here)
+            if len(links) > MAX_LINKS:
                 return Resolved(None, errno.ELOOP)
             foreign = foreign or owner not in trusted
             pending.extend(target.split("/")[::-1])
@@ -75,12 +76,12 @@ def _walk(path: str, look: Callable[[str], tuple[int, int, str]], trusted: tuple
         if path.endswith("/") and not stat.S_ISDIR(mode):
             return Resolved(None, errno.ENOTDIR)
     except OSError as error:
-        return _missing(error.errno or errno.EIO, here, pending, followed=links > 0, foreign=foreign)
+        return _missing(error.errno or errno.EIO, here, pending, followed=bool(links), foreign=foreign)
     except ValueError:  # a NUL byte, or characters no file name can have
         return Resolved(None, errno.EINVAL)
     device = stat.S_ISCHR(mode) or stat.S_ISBLK(mode)
     real = current or "/"
-    return Resolved(real, 0, stat.S_ISDIR(mode), device, foreign, real)
+    return Resolved(real, 0, stat.S_ISDIR(mode), device, foreign, real, links=tuple(links))
 
 
 def _missing(number: int, here: str, pending: list[str], *, followed: bool, foreign: bool) -> Resolved:

@@ -40,6 +40,17 @@ pthread_sigmask = _signal.pthread_sigmask
 valid_signals = _signal.valid_signals
 
 
+def expect_children() -> None:
+    """Take SIGCHLD as it comes by default: with it ignored, the kernel reaps children and waitpid(2) finds none.
+
+    A caller may have left it ignored, and that survives execve(2). Outside the main thread nothing can be changed.
+    """
+    try:
+        signal(SIGCHLD, SIG_DFL)
+    except ValueError:
+        pass
+
+
 def name(number: int) -> str:
     """Return a signal's name for people: ``SIGTERM``, ``SIGRTMIN+3``, or ``signal 99`` where it has none."""
     if _signal.SIGRTMIN <= number <= _signal.SIGRTMAX:

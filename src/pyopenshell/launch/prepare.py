@@ -32,5 +32,16 @@ def make_folder(path: str, uid: int, gid: int) -> tuple[int, bool]:
     finally:
         os.close(folder)
     if uid != os.geteuid():
-        os.fchown(fd, uid, gid)
+        _give(fd, uid, gid)
     return fd, True
+
+
+def _give(fd: int, uid: int, gid: int) -> None:
+    """Give the new folder away, unless another one has been put in its place since (ESTALE).
+
+    Who owns the parent can do that: what is given must be ours, and empty.
+    """
+    if os.fstat(fd).st_uid != os.geteuid() or os.listdir(fd):
+        os.close(fd)
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+    os.fchown(fd, uid, gid)

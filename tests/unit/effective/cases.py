@@ -59,11 +59,11 @@ class World:
         return self
 
     def resolve(self, path: str) -> Resolved:
-        place, foreign, links = normal(path), False, 0
+        place, foreign, links = normal(path), False, []
         while link := next((part for part in upward(place) if part in self.links), None):
             target, others = self.links[link]
-            place, foreign, links = normal(target + place[len(link) :]), foreign or others, links + 1
-            if links > 40:
+            place, foreign, links = normal(target + place[len(link) :]), foreign or others, [*links, link]
+            if len(links) > 40:
                 return Resolved(None, errno.ELOOP)
         kind = self.kinds.get(place)
         if kind is None:
@@ -71,7 +71,7 @@ class World:
             creatable = not blocked and not links and parent(place) in self.kinds
             number = errno.ENOTDIR if blocked else errno.ENOENT
             return Resolved(None, number, links_by_others=foreign, place=place, creatable=creatable)
-        return Resolved(place, 0, kind == "folder", kind == "device", foreign, place)
+        return Resolved(place, 0, kind == "folder", kind == "device", foreign, place, links=tuple(links))
 
 
 USUAL = World(

@@ -163,3 +163,19 @@ def test_a_policy_that_the_sandbox_may_rewrite_is_a_finding(path, expected):
     world = World(folders=["/home/me/project", "/etc"], files=[path])
     effective = composed(include_workdir=True, policy_file=path, resolve=world.resolve)
     assert expected == [finding.grant for finding in findings(effective, "policy.writable")]
+
+
+def test_a_link_that_an_earlier_run_may_have_made_is_refused():
+    """The sandbox may write to its folder; it must not choose what its next run is granted."""
+    world = World(folders=["/home/me/project", "/srv/secret"]).link("/home/me/project/out", "/srv/secret")
+    with pytest.raises(PolicyRefused) as caught:
+        composed(include_workdir=True, read_write=["/home/me/project/out"], resolve=world.resolve)
+    assert ("policy.link-in-writable", 110) == (caught.value.code, caught.value.line)
+    assert "/srv/secret" in caught.value.message
+
+
+def test_a_link_within_a_writable_folder_is_not():
+    """It leads to what is granted already."""
+    world = World(folders=["/home/me/project/v1"]).link("/home/me/project/out", "/home/me/project/v1")
+    effective = composed(include_workdir=True, read_write=["/home/me/project/out"], resolve=world.resolve)
+    assert set() == codes(effective)
