@@ -6,6 +6,7 @@ It leads the way through the packages in the order of docs/design.md, section 3,
 from __future__ import annotations
 
 import os
+import sys
 
 from pyopenshell import runs
 from pyopenshell.baseline import command as command_baseline
@@ -14,7 +15,7 @@ from pyopenshell.baseline.propose import propose
 from pyopenshell.effective.compose import Request, compose
 from pyopenshell.effective.model import Network, SeccompReport
 from pyopenshell.effective.resolve import resolver
-from pyopenshell.errors import CommandError, KernelUnsupported, UsageError
+from pyopenshell.errors import CommandError, UsageError
 from pyopenshell.launch import command, environment, facts, identity, isolation, private, sockets, terminal
 from pyopenshell.launch import plan as launch_plan
 from pyopenshell.launch.trial import Trial
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
 
 TERMINALS = ("/dev/ptmx", "/dev/pts")
 """Without a mount namespace these are the host's: granted, they would open the same user's other terminals."""
+
+
+SYSTEM_PREFIXES = ("/usr", "/usr/local")
+"""Prefixes of interpreters that only root can write to, and that are not the command's own."""
 
 
 class RunRequest(Record):
@@ -64,12 +69,6 @@ class Planned(Record):
     effective: Effective
     plan: launch_plan.Plan
 
-    def describe(self) -> list[str]:
-        """Return the launch as numbered steps, in words."""
-        from pyopenshell.launch.describe import describe
-
-        return describe(self.plan)
-
     def close(self) -> None:
         """Let go of the identity's lock."""
         if self.identity_lock is not None:
@@ -95,6 +94,8 @@ class Ground(Record):
     isolation: dict[str, Isolation]
     program: bytes
     environment: dict[str, str]
+    own_code: tuple[str, ...] = ()
+    policy_file: str | None = None
 
     @property
     def cuda_cache(self) -> str | None:
@@ -122,10 +123,12 @@ def plan(request: RunRequest, trial: Trial | None = None, *, keep_id: bool = Fal
 
 
 def _ground(request: RunRequest, trial: Trial | None, *, keep_id: bool) -> Ground:
+    if request.name is not None:
+        runs.check_name(request.name)
     policy = load.load(request.policy, f"{runs.state_root()}/policies") if request.policy else load.default()
     workdir = _workdir(request.workdir)
     host = facts.host(request.max_abi, trial, with_devices=request.gpu is not None)
-    confined = _check_kernel(host, unsafe=request.unsafe_unconfined)
+    confined = facts.is_enough(host, unsafe=request.unsafe_unconfined)
     run_id = runs.new_id()
     name = request.name or runs.generated_name(run_id)
     own = _private_folders(policy, workdir, host, run_id)
@@ -160,8 +163,17 @@ def _planned(ground: Ground) -> Planned:
     with command.as_identity(ground.identity) as can_execute:
         executable, command_proposals = _command(ground, can_execute)
         is_scoped = ground.isolation["pathname_sockets"].state == "scoped"
-        reachable = () if is_scoped else _in_view(ground, sockets.reachable(can_execute.query))
-    ground = ground.replace(isolation=isolation.with_sockets(ground.isolation, reachable))
+        reachable = (
+            ()
+            if is_scoped
+            else sockets.in_view(
+                sockets.reachable(can_execute.query), ground.policy.filesystem, ground.workdir, ground.private.hide
+            )
+        )
+        own_code = tuple(folder for folder in _own_code() if can_execute.query(folder, os.W_OK) == 0)
+        policy_file = _rewritable(ground.request.policy, can_execute)
+    isolated = isolation.with_sockets(ground.isolation, reachable)
+    ground = ground.replace(isolation=isolated, own_code=own_code, policy_file=policy_file)
     effective = _effective(ground, command_proposals, reachable)
     return Planned(
         request=ground.request,
@@ -214,33 +226,14 @@ def _effective(ground: Ground, command_proposals: tuple[Proposal, ...], reachabl
             seccomp=SeccompReport(*bpf.report(ground.program)),
             network=Network("none", isolation.network_mechanism(ground.host.namespaces)),
             isolation=ground.isolation,
-            protected=((runs.state_root(), "state"), (runs.config_root(), "configuration")),
+            protected=_protected(ground),
+            own_code=ground.own_code,
             home=os.environ.get("HOME"),
             resolve=resolver(os.getuid()),
             reachable_sockets=reachable,
-            policy_file=os.path.abspath(ground.request.policy) if ground.request.policy else None,
+            policy_file=ground.policy_file,
         )
     )
-
-
-def _in_view(ground: Ground, paths: tuple[str, ...]) -> tuple[str, ...]:
-    """Return which of these sockets the sandbox sees although no grant opens them for connecting, a score at most."""
-    if not paths:
-        return ()
-    files = ground.policy.filesystem
-    readable = [os.path.realpath(entry.path) for entry in files.read_only]
-    writable = [os.path.realpath(entry.path) for entry in files.read_write]
-    if files.include_workdir:
-        writable.append(ground.workdir)
-
-    def is_in_view(path: str) -> bool:
-        real = os.path.realpath(path)
-        if any(launch_plan.beneath(real, folder) for folder in writable):
-            return False
-        hidden = any(launch_plan.beneath(real, point) for point in ground.private.hide)
-        return not hidden or any(launch_plan.beneath(real, folder) for folder in readable)
-
-    return tuple(path for path in paths if is_in_view(path))[: sockets.MOST]
 
 
 def _proposals(ground: Ground, command_proposals: tuple[Proposal, ...]) -> tuple[Proposal, ...]:
@@ -263,26 +256,34 @@ def _proposals(ground: Ground, command_proposals: tuple[Proposal, ...]) -> tuple
 
 
 def _workdir(given: str | None) -> str:
-    path = os.path.realpath(given if given is not None else os.getcwd())
+    hint = "run from an existing folder, or name one with --workdir"
+    try:
+        path = os.path.realpath(given if given is not None else os.getcwd())
+    except FileNotFoundError as error:
+        raise UsageError("the current folder has been deleted", hint=hint) from error
     if not os.path.isdir(path):
-        raise UsageError(f"the working directory {given} is not a folder", hint="give --workdir an existing folder")
+        raise UsageError(f"the working directory {given} is not a folder", hint=hint)
     return path
 
 
-def _check_kernel(host: Host, *, unsafe: bool) -> bool:
-    """Return whether the sandbox will be confined by Landlock. Raises KernelUnsupported where it must be and cannot."""
-    if not host.seccomp:
-        raise KernelUnsupported(
-            "this kernel has no syscall filters (seccomp)",
-            hint="a kernel built with CONFIG_SECCOMP_FILTER is needed; 'openshell doctor' says more",
-            code="kernel.no-seccomp",
-        )
-    if host.landlock_abi or unsafe:
-        return host.landlock_abi > 0
-    from pyopenshell.launch.hints import no_landlock
+def _rewritable(policy: str | None, can_execute: command.Access) -> str | None:
+    """Return the policy's absolute path if file modes let the identity replace it."""
+    path = os.path.abspath(policy) if policy else None
+    places = (path, os.path.dirname(path)) if path else ()
+    return path if any(can_execute.query(place, os.W_OK) == 0 for place in places) else None
 
-    message, hint = no_landlock(host.landlock_errno)
-    raise KernelUnsupported(message, hint=hint, code="kernel.no-landlock")
+
+def _protected(ground: Ground) -> tuple[tuple[str, str], ...]:
+    """Return what no grant may make writable. As root the command itself too: root would run what was written there."""
+    folders = ((runs.state_root(), "state"), (runs.config_root(), "configuration"))
+    return (*folders, *((folder, "program") for folder in ground.own_code)) if os.geteuid() == 0 else folders
+
+
+def _own_code() -> tuple[str, ...]:
+    """Return where this command itself lives: who can write there decides what the next sandbox is worth."""
+    package = os.path.dirname(os.path.realpath(__file__))
+    prefix = os.path.realpath(sys.prefix)
+    return (package,) if prefix in SYSTEM_PREFIXES else (package, prefix)
 
 
 def _private_folders(policy: Policy, workdir: str, host: Host, run_id: str) -> private.Private:

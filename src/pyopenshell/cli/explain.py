@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pyopenshell import sandbox
 from pyopenshell.cli import effective_view, output
+from pyopenshell.launch.describe import describe
 from pyopenshell.launch.trial import Trial
 
 
@@ -15,11 +16,11 @@ def explain(request: sandbox.RunRequest, form: str, trial: Trial) -> int:
         shape = planned.effective.as_dict()
         if form == "table":
             output.title("Plan", first=True)
-            for line in planned.describe():
+            for line in describe(planned.plan):
                 output.line(f"  {line}")
             effective_view.show(shape)
         else:
-            output.document({"steps": planned.describe(), "effective": shape}, form)
+            output.document({"steps": describe(planned.plan), "effective": shape}, form)
     finally:
         planned.close()
     return 0

@@ -46,6 +46,7 @@ def compose(request: Request) -> Effective:
             *about_declared,
             *findings.home(request, [*own, *baselines]),
             *findings.policy_file(request, [*own, *baselines]),
+            *findings.own_code(request, [*own, *baselines]),
             *about_baselines,
             *about_runtime,
             *findings.landlock(request),

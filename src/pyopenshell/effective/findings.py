@@ -61,6 +61,25 @@ def policy_file(request: Request, grants: Iterable[Placed]) -> list[Finding]:
     ]
 
 
+def own_code(request: Request, grants: Iterable[Placed]) -> list[Finding]:
+    """Report every grant that lets the sandbox rewrite the command that confines it. Root's is refused instead."""
+    return [
+        Finding(
+            "openshell.writable",
+            "High",
+            f"{item.label} lets the sandbox rewrite openshell itself, in {folder}: the next one would not hold",
+            "install openshell outside the folders that sandboxes may write",
+            item.grant.id,
+        )
+        for item in grants
+        for folder in request.own_code
+        if item.writes
+        and not item.private
+        and item.grant.status == "planned"
+        and (inside(folder, item.place) or inside(item.place, folder))
+    ]
+
+
 def landlock(request: Request) -> list[Finding]:
     """Report what this kernel lacks: "best_effort forgives what this kernel lacks, right by right, and says so"."""
     report = request.landlock

@@ -40,7 +40,8 @@ class Request(Record):
     ``network`` says mode and mechanism; its entries are composition's to fill. ``protected`` holds folders that must
     never be writable, as (path, what it is: ``state``, ``configuration``); ``home`` is the caller's ``$HOME``.
     ``resolve`` answers where a path leads (``effective.resolve``). ``reachable_sockets`` are the pathname sockets a
-    sandbox could connect to.
+    sandbox could connect to; ``policy_file`` is the policy's absolute path, ``own_code`` the folders that the running
+    command is made of.
     """
 
     policy: Policy
@@ -60,6 +61,7 @@ class Request(Record):
     resolve: Callable[[str], Resolved]
     reachable_sockets: tuple[str, ...] = ()
     policy_file: str | None = None
+    own_code: tuple[str, ...] = ()
 
     @property
     def hard(self) -> bool:

@@ -138,6 +138,8 @@ def _findings(grant: Grant) -> list[Finding]:
     quiet = grant.origin.kind == "baseline" and grant.origin.name != "gpu"
     if quiet or grant.status == "enforced":
         return []
-    code = OUTCOME + grant.status
     message = f"{grant.path} ({grant.origin}): {grant.detail.message}"
-    return [Finding(code, "Medium" if grant.status == "skipped" else "Low", message, None, grant.id)]
+    hint = None
+    if grant.status == "blocked":
+        hint = "the folder's owner and mode decide as well: process.run_as_user, or chown"
+    return [Finding(OUTCOME + grant.status, "Medium", message, hint, grant.id)]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 
 from pyopenshell.devices.host import Device, Host
+from pyopenshell.errors import KernelUnsupported
 from pyopenshell.kernel import landlock, seccomp
+from pyopenshell.launch.hints import no_landlock
 from pyopenshell.launch.trial import Trial, namespaces
 
 
@@ -25,6 +27,20 @@ def host(max_abi: int | None = None, trial: Trial | None = None, *, with_devices
         namespaces=trial.result() if trial else namespaces(),
         devices=_devices() if with_devices else (),
     )
+
+
+def is_enough(host: Host, *, unsafe: bool) -> bool:
+    """Return whether Landlock will confine the sandbox. Raises KernelUnsupported where it must and cannot."""
+    if not host.seccomp:
+        raise KernelUnsupported(
+            "this kernel has no syscall filters (seccomp)",
+            hint="a kernel built with CONFIG_SECCOMP_FILTER is needed; 'openshell doctor' says more",
+            code="kernel.no-seccomp",
+        )
+    if host.landlock_abi or unsafe:
+        return host.landlock_abi > 0
+    message, hint = no_landlock(host.landlock_errno)
+    raise KernelUnsupported(message, hint=hint, code="kernel.no-landlock")
 
 
 def _landlock() -> tuple[int, int]:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 
+from pyopenshell.launch.plan import beneath
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from pyopenshell.policy.model import FilesystemPolicy
 
 MOST = 20
 """How many are named in a finding."""
@@ -28,3 +32,25 @@ def reachable(query: Callable[[str, int], int]) -> tuple[str, ...]:
     except OSError:
         return ()
     return tuple(path for path in sorted(found) if query(path, os.W_OK) == 0)
+
+
+def in_view(paths: tuple[str, ...], files: FilesystemPolicy, workdir: str, hide: tuple[str, ...]) -> tuple[str, ...]:
+    """Return which of these sockets the sandbox sees although no grant opens them for connecting, a score at most.
+
+    ``hide`` are the mount points made private. What is declared read-only under them is bound back, sockets and all.
+    """
+    if not paths:
+        return ()
+    readable = [os.path.realpath(entry.path) for entry in files.read_only]
+    writable = [os.path.realpath(entry.path) for entry in files.read_write]
+    if files.include_workdir:
+        writable.append(workdir)
+
+    def is_in_view(path: str) -> bool:
+        real = os.path.realpath(path)
+        if any(beneath(real, folder) for folder in writable):
+            return False
+        hidden = any(beneath(real, point) for point in hide)
+        return not hidden or any(beneath(real, folder) for folder in readable)
+
+    return tuple(path for path in paths if is_in_view(path))[:MOST]
