@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
 from pyopenshell.kernel import namespaces as ns
+from pyopenshell.kernel import process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,13 +33,15 @@ def apply(plan: dict[str, Any]) -> None:
     if plan["namespaces"]["pid"]:
         ns.mount("proc", "/proc", "proc", _SAFE | ns.MS_NOEXEC, None)
     for path, fd in kept.items():
-        _attach(fd, path)
+        _attach(fd, path, is_inner=_under(path, list(kept)))
     for written, real, _writable in plan["bind"]:
         if written != real and _under(written, hide) and not _under(written, list(kept)):
             _link(written, real)
     workdir = plan["workload"]["workdir"]
-    if _under(workdir, hide) and not os.path.lexists(workdir):
-        os.makedirs(workdir, 0o755)  # not granted: an empty folder of the private file system stands in for it
+    granted = [real for _written, real, _writable in plan["bind"]]
+    is_granted = workdir in granted or _under(workdir, granted)
+    if _under(workdir, hide) and not is_granted and not os.path.lexists(workdir):
+        os.makedirs(workdir, 0o755)  # an empty folder of the private file system stands in for it
         os.chown(workdir, plan["uid"], plan["gid"])
 
 
@@ -47,6 +51,8 @@ def _under(path: str, folders: list[str]) -> bool:
 
 def _clones(paths: list[tuple[str, bool]]) -> dict[str, int]:
     """Clone the paths as detached mounts; what lies beneath one comes along. What is missing stays missing.
+
+    So does what became a link after the plan was made (ELOOP): it would turn into the folder that it leads to.
 
     A path that is not granted for writing becomes a read-only mount: it will hang under a private folder, and
     Landlock adds up the rules on the way to the root, so that folder's own rule would let it be written.
@@ -58,23 +64,38 @@ def _clones(paths: list[tuple[str, bool]]) -> dict[str, int]:
         if outer is not None and modes[outer] == writable:
             continue
         try:
-            fd = ns.open_tree(ns.AT_FDCWD, path, ns.OPEN_TREE_CLONE | ns.AT_RECURSIVE | ns.OPEN_TREE_CLOEXEC)
-        except FileNotFoundError:
-            continue
+            place = _open(path)
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+                continue
+            raise
+        flags = ns.OPEN_TREE_CLONE | ns.AT_RECURSIVE | ns.AT_EMPTY_PATH | ns.OPEN_TREE_CLOEXEC
+        fd = ns.open_tree(place, "", flags)
+        os.close(place)
         if not writable:
             ns.mount_set_read_only(fd)
         kept[path], modes[path] = fd, writable
     return kept
 
 
-def _attach(fd: int, path: str) -> None:
-    if not os.path.lexists(path):  # it does exist inside another one, attached before
+def _open(path: str) -> int:
+    return process.openat2(process.AT_FDCWD, path, os.O_PATH | os.O_CLOEXEC, 0, process.RESOLVE_NO_SYMLINKS)
+
+
+def _attach(fd: int, path: str, *, is_inner: bool) -> None:
+    """Attach a clone where it was. Inside another one, attached before, its place exists: nothing is made there.
+
+    That one is the host's, whose owner may have put a link in the way since.
+    """
+    if not is_inner:
         os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
         if stat.S_ISDIR(os.fstat(fd).st_mode):
             os.mkdir(path, 0o755)
         else:
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-    ns.move_mount(fd, "", ns.AT_FDCWD, path, ns.MOVE_MOUNT_F_EMPTY_PATH)
+    place = _open(path)
+    ns.move_mount(fd, "", place, "", ns.MOVE_MOUNT_F_EMPTY_PATH | ns.MOVE_MOUNT_T_EMPTY_PATH)
+    os.close(place)
     os.close(fd)
 
 
