@@ -191,6 +191,7 @@ def _planned(ground: Ground) -> Planned:
             private=ground.private,
             program=ground.program,
             terminal=terminal.wanted(),
+            mask=(runs.state_root(), runs.config_root()),
             confined=ground.confined,
         ),
     )

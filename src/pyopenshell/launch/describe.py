@@ -17,13 +17,14 @@ def describe(plan: Plan) -> list[str]:
     rights = len(names(fs)) + len(names(net, "net")) + len(names(scoped, "scope"))
     hidden = " ".join(plan.private["hide"])
     bound = ", ".join(real if writable else f"{real} (read-only)" for _written, real, writable in plan.bind)
+    masked = f"; hide {' '.join(plan.mask)}" if plan.mask else ""
     words = {
         "descriptors": "close every descriptor but 0, 1 and 2",
         "session": "start a session of its own, away from this terminal",
         "namespaces": f"unshare {', '.join(made)}" if made else "none: this host allows none",
         "fork init": "fork the sandbox's first process" + (" (pid 1)" if plan.namespaces["pid"] else ""),
         "preparation": _joined("create ", [path for _grant, path in plan.create], "nothing to create"),
-        "mounts": (f"empty {hidden}; private /dev/pts" + (f"; bind back {bound}" if bound else ""))
+        "mounts": (f"empty {hidden}; private /dev/pts" + (f"; bind back {bound}" if bound else "") + masked)
         if plan.namespaces["mount"]
         else f"none; private folder {plan.private['root']}",
         "terminal": "a terminal of its own, relayed" if plan.terminal else "none: standard streams are not a terminal",

@@ -24,7 +24,7 @@ def apply(plan: dict[str, Any]) -> None:
     attached afterwards: its path is gone in between.
     """
     hide: list[str] = plan["private"]["hide"]
-    ns.mount(None, "/", None, ns.MS_REC | ns.MS_SLAVE, None)
+    ns.mount(None, "/", None, ns.MS_REC | ns.MS_PRIVATE, None)  # no way either: a later mount would be writable
     kept = _clones([(real, writable) for _written, real, writable in plan["bind"] if _under(real, hide)])
     for point in hide:
         ns.mount("tmpfs", point, "tmpfs", _SAFE, _MODES[point])
@@ -37,6 +37,9 @@ def apply(plan: dict[str, Any]) -> None:
     for written, real, _writable in plan["bind"]:
         if written != real and _under(written, hide) and not _under(written, list(kept)):
             _link(written, real)
+    for folder in plan["mask"]:
+        if os.path.isdir(folder):
+            ns.mount("tmpfs", folder, "tmpfs", _SAFE | ns.MS_RDONLY, "mode=000")
     workdir = plan["workload"]["workdir"]
     granted = [real for _written, real, _writable in plan["bind"]]
     is_granted = workdir in granted or _under(workdir, granted)

@@ -64,6 +64,7 @@ class Plan(Record):
     create: tuple[tuple[str, str], ...]
     rules: tuple[tuple[str, str, bool, int], ...]
     bind: tuple[tuple[str, str, bool], ...]
+    mask: tuple[str, ...]
     private: dict[str, Any]
     handled: tuple[int, int, int]
     confined: bool
@@ -86,9 +87,13 @@ def build(
     private: Private,
     program: bytes,
     terminal: bool,
+    mask: tuple[str, ...] = (),
     confined: bool = True,
 ) -> Plan:
-    """Turn an effective policy into a plan (pure, but for the caller's uid)."""
+    """Turn an effective policy into a plan (pure, but for the caller's uid).
+
+    ``mask`` are folders of the host that the sandbox is not even shown: Landlock leaves chmod(2) and the like alone.
+    """
     identity = effective.identity
     rules = [grant for grant in effective.grants if grant.mechanism == "landlock" and grant.status == "planned"]
     return Plan(
@@ -102,6 +107,7 @@ def build(
         create=tuple((grant.id, grant.path) for grant in rules if _to_create(grant)),
         rules=tuple(_rule(grant, handled) for grant in rules),
         bind=_binds([grant for grant in effective.grants if grant.status in ("planned", "covered")], private),
+        mask=tuple(os.path.realpath(folder) for folder in mask) if namespaces.mount else (),
         private=private.as_dict(),
         handled=(
             downgrade.mask(handled.fs),

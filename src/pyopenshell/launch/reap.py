@@ -7,7 +7,7 @@ import select
 import time
 
 from pyopenshell.kernel import process
-from pyopenshell.kernel.signals import SIGALRM, SIGKILL
+from pyopenshell.kernel.signals import SIGALRM, SIGCHLD, SIGKILL
 
 PATIENCE = 5.0
 """Seconds after which a process that was killed and is still there counts as unkillable (uninterruptible sleep)."""
@@ -22,13 +22,25 @@ def wait_and_sweep(pid: int) -> int:
 
     A death by signal n is 128+n; 125 where the parent ended first, told by ``ALONE``.
     """
-    child = os.pidfd_open(pid)
-    alone = process.signal_fd((ALONE,))
-    ready, _, _ = select.select([child, alone], [], [])
-    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) if child in ready else 125
+    code = _wait(pid)
     if sweep():
         return SURVIVORS
     return code if code >= 0 else 128 - code
+
+
+def _wait(pid: int) -> int:
+    """Wait. A stopped child is killed: without a pid namespace the program can stop init, which is then of no use."""
+    events = process.signal_fd((ALONE, SIGCHLD))
+    while True:
+        ended, status = os.waitpid(pid, os.WNOHANG | os.WUNTRACED)
+        if ended and not os.WIFSTOPPED(status):
+            return os.waitstatus_to_exitcode(status)
+        if ended:
+            os.kill(pid, SIGKILL)
+        select.select([events], [], [])
+        while (waiting := process.read_signal(events)) is not None:
+            if waiting[0] == ALONE:
+                return 125
 
 
 def end_domain() -> None:
@@ -66,7 +78,7 @@ def children() -> list[int]:
     found: list[int] = []
     try:
         for thread in os.listdir("/proc/self/task"):
-            with open(f"/proc/self/task/{thread}/children", encoding="ascii") as file:
+            with open(f"/proc/self/task/{thread}/children", "rb") as file:  # a codec would have to be imported
                 found += map(int, file.read().split())
     except FileNotFoundError:  # a kernel without CONFIG_PROC_CHILDREN
         return _children_by_search()

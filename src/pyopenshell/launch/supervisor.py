@@ -65,6 +65,7 @@ class Launch:
         self.stem = os.fork()
         if self.stem == 0:
             child.stem(plan_fd, theirs.fileno())
+        self._stem_end = os.pidfd_open(self.stem)
         theirs.close()
         os.close(plan_fd)
         self.init_pid = 0
@@ -109,6 +110,7 @@ class Launch:
         """End a launch: the child sees the socket close, and ends."""
         self._socket.close()
         os.waitpid(self.stem, 0)
+        os.close(self._stem_end)
 
     def wait(self) -> Exit:
         """Relay until the program ends and everything in its sandbox with it."""
@@ -119,6 +121,7 @@ class Launch:
         finally:
             self._socket.close()  # init and stem end when this closes, whatever else happens
             _, status = os.waitpid(self.stem, 0)
+            os.close(self._stem_end)
             if self.relay:
                 while self.relay.from_sandbox():
                     pass
@@ -182,6 +185,8 @@ class Launch:
                 end = self._told(*frame)
                 if end:
                     return end
+            elif self._stem_end in ready and not select.select([self.control], [], [], 0)[0]:
+                return None  # killed from outside; without a pid namespace init would go on without it
 
     def _relay(self, relay: terminal.Relay, ready: set[int]) -> None:
         if relay.source in ready:
@@ -194,6 +199,7 @@ class Launch:
         poll = select.poll()
         poll.register(self.control, select.POLLIN)
         poll.register(self._signals, select.POLLIN)
+        poll.register(self._stem_end, select.POLLIN)
         if self.relay and not self.relay.closed:
             poll.register(self.relay.master, select.POLLIN | (select.POLLOUT if self.relay.waiting else 0))
             if self.relay.source is not None and self.relay.wants_input:
