@@ -99,7 +99,7 @@ def declared(parents, word):
 
 
 def test_exactly_what_was_granted(everywhere, parents):
-    """Every operation on every folder, in private places and elsewhere, succeeds where it is granted, and only there."""
+    """Every operation on every folder, in private places and elsewhere, succeeds where it is granted and only there."""
     policy = world.policy(declared(parents, "read_only"), declared(parents, "read_write"))
     folders = [str(parent / name) for parent in parents for name in KINDS]
     answer = everywhere.ask(TRY, "-q", policy=policy, folders=folders)

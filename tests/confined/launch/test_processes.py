@@ -83,7 +83,7 @@ def test_a_daemon_ends_with_the_program(everywhere, marker):
 
 def test_many_children_end(everywhere, marker):
     """Two hundred children that fork on while they are ended all end."""
-    code = f"""
+    code = """
 import os, signal
 reader, writer = os.pipe()
 for _ in range(200):

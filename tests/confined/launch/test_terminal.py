@@ -44,7 +44,7 @@ class Shell:
         """Return what a command line printed, once the prompt is back."""
         self.type(text)
         self.expect(PROMPT)
-        return self.terminal.before.replace("\r\n", "\n")
+        return str(self.terminal.before).replace("\r\n", "\n")
 
     def outcome(self, text):
         """Return exit code and output of a command line."""

@@ -11,14 +11,14 @@ import select
 import subprocess
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 
 from pyopenshell.kernel import syscalls
 from pyopenshell.launch import trial
-from tests.conftest import whom_sandboxes_run_as
 from tests.confined.landlock import harness
+from tests.conftest import whom_sandboxes_run_as
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -195,7 +195,7 @@ def read_line(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline().rstrip("\n")
 
 
-def readable(file: object, seconds: float = SECONDS) -> bool:
+def readable(file: IO[str] | int, seconds: float = SECONDS) -> bool:
     """Wait until a file, or a pidfd whose process ended, can be read; return whether that came about."""
     return bool(select.select([file], [], [], seconds)[0])
 
