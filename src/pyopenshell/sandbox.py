@@ -38,8 +38,6 @@ def run(
         try:
             return _run(planned, record, notice)
         finally:
-            if planned.private.host:
-                private.remove(planned.private)
             record.close()
     finally:
         planned.close()
@@ -47,7 +45,17 @@ def run(
 
 def _run(planned: Planned, record: runs.Run, notice: Callable[[Planned, Effective], None] | None) -> supervisor.Exit:
     if planned.private.host:
-        private.make(planned.private, planned.identity.uid, planned.identity.gid)
+        private.sweep()
+        lock = private.make(planned.private, planned.identity.uid, planned.identity.gid)
+        try:
+            return _launch(planned, record, notice)
+        finally:
+            private.remove(planned.private)
+            os.close(lock)
+    return _launch(planned, record, notice)
+
+
+def _launch(planned: Planned, record: runs.Run, notice: Callable[[Planned, Effective], None] | None) -> supervisor.Exit:
     launch = supervisor.Launch(planned.plan)
     # Imported while the child works, on another processor: a twentieth of a cold launch.
     from pyopenshell.chronicle import Chronicle
@@ -64,8 +72,9 @@ def _run(planned: Planned, record: runs.Run, notice: Callable[[Planned, Effectiv
         launch.go()
     except BaseException as error:
         launch.abort()
-        if isinstance(error, OpenShellError):
-            chronicle.failed(error)
+        if not isinstance(error, OpenShellError):
+            error = OpenShellError(f"{type(error).__name__}: {error}", code="internal")
+        chronicle.failed(error)
         raise
     chronicle.started(launch.init_pid)
     end = chronicle.ended(launch.wait())

@@ -148,7 +148,7 @@ def _init(plan: dict[str, Any], steps: Steps) -> NoReturn:
         if plan["namespaces"]["mount"]:
             mounts.apply(plan)
         if not plan["private"]["host"]:
-            private.make(private.Private(**plan["private"]), plan["uid"], plan["gid"])
+            os.close(private.make(private.Private(**plan["private"]), plan["uid"], plan["gid"]))
     with steps.run("terminal", "own terminal" if plan["terminal"] else "none"):  # 7
         if plan["terminal"]:
             os.setsid()

@@ -6,14 +6,20 @@ With one: an empty ``/run``, a private ``/tmp``, ``/dev/shm`` and ``/dev/pts``, 
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
+import time
 
 from pyopenshell.errors import StateError
 from pyopenshell.record import Record
 
 INSIDE = "/run/openshell"
 """The runtime's own folder in a sandbox with a mount namespace; its parent is the sandbox's empty ``/run``."""
+HOST, PREFIX = "/tmp", "openshell-"  # noqa: S108 - see make()
+"""Where a folder of the host is made, and how its name begins; the run's id follows."""
+YOUNG = 60
+"""Seconds for which a folder without a lock is left alone: its run may be about to take it."""
 MOUNT_POINTS = ("/run", "/tmp", "/dev/shm")  # noqa: S108 - these are mount points in a namespace of their own
 """What is hidden by an empty file system in a sandbox with a mount namespace."""
 
@@ -45,7 +51,7 @@ def folders(*, mount_namespace: bool, keep: frozenset[str], run_id: str) -> Priv
         tuple(point for point in MOUNT_POINTS if point not in keep and os.path.isdir(point)) if mount_namespace else ()
     )
     host = "/run" not in hide
-    root = f"/tmp/openshell-{run_id.lower()}" if host else INSIDE  # noqa: S108 - see make()
+    root = f"{HOST}/{PREFIX}{run_id.lower()}" if host else INSIDE
     return Private(
         hide=hide,
         root=root,
@@ -58,8 +64,8 @@ def folders(*, mount_namespace: bool, keep: frozenset[str], run_id: str) -> Priv
     )
 
 
-def make(private: Private, uid: int, gid: int) -> None:
-    """Make the folders, owned by the sandbox's identity; the root itself stays ours.
+def make(private: Private, uid: int, gid: int) -> int:
+    """Make the folders, owned by the sandbox's identity; the root itself stays ours. Returns its lock.
 
     The name holds the run's id, so it cannot be guessed before; mkdir fails on anything already there.
     Raises StateError when the host folder cannot be made.
@@ -76,6 +82,7 @@ def make(private: Private, uid: int, gid: int) -> None:
         fd = os.open(private.canary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         os.fchmod(fd, 0o666)
         os.close(fd)
+        return _lock(private.root)
     except OSError as error:
         raise StateError(
             f"cannot make the sandbox's private folder {private.root}: {error.strerror}",
@@ -87,27 +94,70 @@ def make(private: Private, uid: int, gid: int) -> None:
 def remove(private: Private) -> None:
     """Remove the host folder with all that the sandbox left in it. Never follows a link out of it."""
     if private.host:
-        _remove_tree(private.root, None)
+        _remove_tree(private.root)
 
 
-def _remove_tree(name: str, parent: int | None) -> None:
+def sweep() -> None:
+    """Remove the host folders of ours that nobody holds the lock of: their supervisor was killed."""
+    for name in os.listdir(HOST):
+        path = f"{HOST}/{name}"
+        try:
+            info = os.lstat(path)
+            old = time.time() - info.st_mtime > YOUNG
+            if name.startswith(PREFIX) and stat.S_ISDIR(info.st_mode) and info.st_uid == os.geteuid() and old:
+                os.close(_lock(path))
+                _remove_tree(path)
+        except OSError:  # gone, or in use
+            continue
+
+
+def _lock(path: str) -> int:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _remove_tree(root: str) -> None:
     """Remove by descriptor: the folder belongs to another user, who may be swapping entries for links.
 
-    What cannot be removed stays, in a folder that only its owner can enter.
+    Folders are moved up to the root before they are emptied: how deep they lie, and how many descriptors and stack
+    frames that would take, was the sandbox's choice. What cannot be removed stays, where only its owner can enter.
     """
-    try:
-        place = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
-    except OSError:
+    top = _enter(root, None)
+    if top is None:
         return
+    moved = 0
     try:
-        os.chmod(f"/proc/self/fd/{place}", 0o700)  # the sandbox may have closed it to everybody, us included
-        for entry in os.listdir(f"/proc/self/fd/{place}"):
-            if stat.S_ISDIR(os.stat(entry, dir_fd=place, follow_symlinks=False).st_mode):
-                _remove_tree(entry, place)
-            else:
-                os.unlink(entry, dir_fd=place)
-        os.rmdir(name, dir_fd=parent)
+        while names := os.listdir(f"/proc/self/fd/{top}"):
+            for name in names:
+                folder = _enter(name, top)
+                if folder is None:
+                    os.unlink(name, dir_fd=top)
+                    continue
+                for entry in os.listdir(f"/proc/self/fd/{folder}"):
+                    if stat.S_ISDIR(os.stat(entry, dir_fd=folder, follow_symlinks=False).st_mode):
+                        moved += 1
+                        os.rename(entry, f".openshell-{moved}", src_dir_fd=folder, dst_dir_fd=top)
+                    else:
+                        os.unlink(entry, dir_fd=folder)
+                os.close(folder)
+                os.rmdir(name, dir_fd=top)
+        os.rmdir(root)
     except OSError:
         return
     finally:
-        os.close(place)
+        os.close(top)
+
+
+def _enter(name: str, parent: int | None) -> int | None:
+    """Open a folder to empty it, or return None for anything else. The sandbox may have closed it to everybody."""
+    try:
+        place = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+        os.chmod(f"/proc/self/fd/{place}", 0o700)
+    except OSError:
+        return None
+    return place
