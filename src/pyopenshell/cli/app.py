@@ -12,7 +12,6 @@ from pyopenshell.errors import UsageError
 from pyopenshell.policy.problems import nearest
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Iterator, Sequence
 
     from pyopenshell.cli.parser import Parser
@@ -32,7 +31,7 @@ def main(argv: Sequence[str]) -> int:
     except SystemExit as done:  # --help, the only way argparse still exits
         return int(done.code or 0)
     if unknown:
-        raise _unknown_arguments(arguments, unknown)
+        raise _unknown_arguments(getattr(arguments, "parser", parser), unknown)
     if arguments.version:
         output.line(f"openshell {pyopenshell.__version__}")
         return 0
@@ -66,8 +65,7 @@ def _elsewhere(parser: Parser, word: str) -> str | None:
     return next((f"{name} {word}" for name, verb in reversed(parser.verbs.items()) if word in verb.verbs), None)
 
 
-def _unknown_arguments(arguments: argparse.Namespace, unknown: Sequence[str]) -> UsageError:
-    parser: Parser = arguments.parser
+def _unknown_arguments(parser: Parser, unknown: Sequence[str]) -> UsageError:
     known = [flag for flag in parser.flags if flag.startswith("--")]
     meant = nearest(unknown[0].partition("=")[0], known)
     verb = parser.prog.removeprefix("openshell ")

@@ -66,6 +66,8 @@ def line(text: str = "") -> None:
 
 def error(problem: OpenShellError, *, as_json: bool = False, verbose: bool = False) -> None:
     """Print an error on stderr: ``openshell: …`` and its hints, or the documented JSON object."""
+    if sys.stderr is None:  # closed by the caller, and print() would then write to standard output
+        return
     if as_json:
         print(json_text(problem.as_dict()), file=sys.stderr)
         return

@@ -27,7 +27,7 @@ def main(argv: Sequence[str]) -> int:
     streams.fill()
     options, command = run_options.parse(argv)
     if options["help"]:
-        _print(1, run_options.help_text().rstrip("\n"))
+        os.write(1, run_options.help_text().encode())
         return 0
     trial = Trial()  # it measures in a child of its own while the rest is imported
     try:
@@ -56,7 +56,7 @@ def _run(options: dict[str, Any], command: tuple[str, ...], trial: Trial) -> int
 
     def notice(planned: Planned, effective: Effective) -> None:
         for line in _notices(planned, effective):
-            _print(2, line)
+            _note(line)
 
     end = sandbox.run(request, None if options["quiet"] else notice, trial)
     return _finish(end, command[0])
@@ -87,15 +87,21 @@ def _finish(end: Exit, program: str) -> int:
 
         raise exec_failed(program, end.exec_errno)
     if end.survivors:
-        _print(2, f"openshell: these processes of the sandbox could not be ended: {', '.join(map(str, end.survivors))}")
+        _note(f"openshell: these processes of the sandbox could not be ended: {', '.join(map(str, end.survivors))}")
     for trouble in end.troubles:
-        _print(2, f"openshell: {trouble}")
+        _note(f"openshell: {trouble}")
     if end.signal is not None and end.signal not in (signals.SIGINT, signals.SIGPIPE):
-        _print(2, f"openshell: {program} was ended by {signals.name(end.signal)}")
+        _note(f"openshell: {program} was ended by {signals.name(end.signal)}")
     return end.code
 
 
-def _print(fd: int, text: str) -> None:
-    """Write a line, with control characters made visible: paths and names come from others."""
-    safe = "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
-    os.write(fd, f"{safe}\n".encode(errors="backslashreplace"))
+def _note(text: str) -> None:
+    """Write a line of our own on stderr, with control characters made visible: paths and names come from others.
+
+    Where stderr is full, closed or a broken pipe the line is lost, and nothing else: the command is what counts.
+    """
+    safe = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    try:
+        os.write(2, f"{safe}\n".encode(errors="backslashreplace"))
+    except OSError:
+        pass

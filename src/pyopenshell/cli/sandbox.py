@@ -28,7 +28,7 @@ def list_(arguments: argparse.Namespace) -> int:
         output.document(rows, arguments.output)
     elif rows:
         output.table(("name", "state", "exit", "started (UTC)", "id", "command"), [_row(row) for row in rows])
-    else:
+    elif arguments.limit != 0:
         output.line("no sandboxes yet: openshell run -- COMMAND makes one")
     return 0
 

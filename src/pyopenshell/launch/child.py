@@ -228,6 +228,10 @@ def _open_paths(plan: dict[str, Any], made: dict[str, int]) -> Iterator[tuple[st
 def _become(plan: dict[str, Any]) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     if plan["change_identity"]:
+        for fd in (0, 1, 2):
+            # Root's pipes are root's alone (0600): a program could use them, but not open /dev/stderr.
+            if stat.S_ISFIFO(os.fstat(fd).st_mode) and os.fstat(fd).st_uid == os.geteuid():
+                os.fchown(fd, plan["uid"], plan["gid"])
         if process.has_capability(process.CAP_SETPCAP):
             process.drop_bounding_set()  # afterwards the capability to do so is gone
         process.set_ids(plan["uid"], plan["gid"], plan["groups"])
