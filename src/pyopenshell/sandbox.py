@@ -34,6 +34,8 @@ def run(
     planned = plan(request, trial, keep_id=True)
     effective = planned.effective
     try:
+        if trial:
+            trial.close()
         record = runs.create(effective.name, planned.policy.source.text, _meta(planned), run_id=effective.run_id)
         try:
             return _run(planned, record, notice)

@@ -29,6 +29,8 @@ FORWARDED = (
     signals.SIGTSTP,
 )
 """Signals that are passed on to the program's process group."""
+ENDING = (signals.SIGINT, signals.SIGTERM, signals.SIGHUP, signals.SIGQUIT)
+"""Those that end a launch before there is a program."""
 
 
 class Exit(Record):
@@ -55,6 +57,8 @@ class Launch:
         self._spare = frozenset(reap.children()) if not plan.namespaces["pid"] else frozenset[int]()
         if not plan.namespaces["pid"]:
             process.set_child_subreaper()
+        signals.expect_children()
+        self._mask = signals.pthread_sigmask(signals.SIG_BLOCK, ())
         self._signals = process.signal_fd((*FORWARDED, signals.SIGWINCH, signals.SIGCONT))
         ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
         self._socket = ours
@@ -107,10 +111,21 @@ class Launch:
         wire.send(self.control, wire.GO)
 
     def abort(self) -> None:
-        """End a launch: the child sees the socket close, and ends."""
+        """End a launch that did not come to its program, whatever it may be waiting for."""
         self._socket.close()
+        os.kill(self.init_pid or self.stem, signals.SIGKILL)  # neither is reaped before the stem is, here
         os.waitpid(self.stem, 0)
+        self._release()
+
+    def _release(self) -> None:
+        """Give the caller back what was taken: descriptors, and the signals that were read from one of them."""
+        while process.read_signal(self._signals) is not None:
+            pass
+        os.close(self._signals)
         os.close(self._stem_end)
+        if self.relay:
+            os.close(self.relay.master)
+        signals.pthread_sigmask(signals.SIG_SETMASK, self._mask)
 
     def wait(self) -> Exit:
         """Relay until the program ends and everything in its sandbox with it."""
@@ -121,11 +136,11 @@ class Launch:
         finally:
             self._socket.close()  # init and stem end when this closes, whatever else happens
             _, status = os.waitpid(self.stem, 0)
-            os.close(self._stem_end)
             if self.relay:
                 while self.relay.from_sandbox():
                     pass
                 self.relay.leave()
+            self._release()
         code = os.waitstatus_to_exitcode(status)
         orphaned = not self.plan.namespaces["pid"] and (code < 0 or code == reap.SURVIVORS)
         survivors = tuple(reap.sweep(self._spare)) if orphaned else ()
@@ -155,7 +170,15 @@ class Launch:
                 return receipt
 
     def _frame(self) -> tuple[bytes, bytes]:
-        """Read one frame of the child, with the terminal's descriptor if it carries one."""
+        """Read one frame of the child, with the terminal's descriptor if it carries one.
+
+        A step can wait for ever (a dead network file system): signals are heard all the same.
+        """
+        while not select.select([self.control], [], [], 0)[0]:
+            select.select([self.control, self._signals], [], [])
+            told = process.read_signal(self._signals)
+            if told and told[0] in ENDING:
+                raise LaunchError(f"the launch was interrupted by {signals.name(told[0])}", step="unknown")
         head, ancillary, _, _ = self._socket.recvmsg(5, _socket.CMSG_SPACE(4), _socket.MSG_WAITALL)
         for _level, _type, data in ancillary:
             self.relay = terminal.Relay(int.from_bytes(data[:4], "little"))

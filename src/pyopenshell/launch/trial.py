@@ -39,9 +39,11 @@ class Trial:
         return Namespaces(**marshal.loads(data))  # noqa: S302 - written by our own child, before any exec
 
     def close(self) -> None:
-        """Reap the child. It answers before the kernel has taken its namespaces down, which takes longer."""
-        os.close(self._read)
-        os.waitpid(self._pid, 0)
+        """Reap the child, once. It answers before the kernel has taken its namespaces down, which takes longer."""
+        if self._pid:
+            os.close(self._read)
+            os.waitpid(self._pid, 0)
+            self._pid = 0
 
 
 def namespaces() -> Namespaces:
