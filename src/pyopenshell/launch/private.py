@@ -12,12 +12,13 @@ import stat
 import time
 
 from pyopenshell.errors import StateError
+from pyopenshell.launch.plan import beneath
 from pyopenshell.record import Record
 
 INSIDE = "/run/openshell"
 """The runtime's own folder in a sandbox with a mount namespace; its parent is the sandbox's empty ``/run``."""
-HOST, PREFIX = "/tmp", "openshell-"  # noqa: S108 - see make()
-"""Where a folder of the host is made, and how its name begins; the run's id follows."""
+HOSTS, PREFIX = ("/tmp", "/var/tmp"), "openshell-"  # noqa: S108 - see make()
+"""Where a folder of the host is made, the first that the operator has not declared, and how its name begins."""
 YOUNG = 60
 """Seconds for which a folder without a lock is left alone: its run may be about to take it."""
 MOUNT_POINTS = ("/run", "/tmp", "/dev/shm")  # noqa: S108 - these are mount points in a namespace of their own
@@ -51,7 +52,9 @@ def folders(*, mount_namespace: bool, keep: frozenset[str], run_id: str) -> Priv
         tuple(point for point in MOUNT_POINTS if point not in keep and os.path.isdir(point)) if mount_namespace else ()
     )
     host = "/run" not in hide
-    root = f"{HOST}/{PREFIX}{run_id.lower()}" if host else INSIDE
+    # What the operator declares around the canary could give it away.
+    outside = (folder for folder in HOSTS if not any(path != "/" and beneath(folder, path) for path in keep))
+    root = f"{next(outside, HOSTS[0])}/{PREFIX}{run_id.lower()}" if host else INSIDE
     return Private(
         hide=hide,
         root=root,
@@ -86,7 +89,7 @@ def make(private: Private, uid: int, gid: int) -> int:
     except OSError as error:
         raise StateError(
             f"cannot make the sandbox's private folder {private.root}: {error.strerror}",
-            hint="the file system that holds /tmp must be writable and have space",
+            hint="the file system that holds it must be writable and have space",
             code="state.private-folder",
         ) from error
 
@@ -99,12 +102,11 @@ def remove(private: Private) -> None:
 
 def sweep() -> None:
     """Remove the host folders of ours that nobody holds the lock of: their supervisor was killed."""
-    for name in os.listdir(HOST):
-        path = f"{HOST}/{name}"
+    for path in [f"{folder}/{name}" for folder in HOSTS for name in os.listdir(folder) if name.startswith(PREFIX)]:
         try:
             info = os.lstat(path)
             old = time.time() - info.st_mtime > YOUNG
-            if name.startswith(PREFIX) and stat.S_ISDIR(info.st_mode) and info.st_uid == os.geteuid() and old:
+            if stat.S_ISDIR(info.st_mode) and info.st_uid == os.geteuid() and old:
                 os.close(_lock(path))
                 _remove_tree(path)
         except OSError:  # gone, or in use
@@ -139,11 +141,13 @@ def _remove_tree(root: str) -> None:
                     os.unlink(name, dir_fd=top)
                     continue
                 for entry in os.listdir(f"/proc/self/fd/{folder}"):
-                    if stat.S_ISDIR(os.stat(entry, dir_fd=folder, follow_symlinks=False).st_mode):
-                        moved += 1
-                        os.rename(entry, f".openshell-{moved}", src_dir_fd=folder, dst_dir_fd=top)
-                    else:
+                    inner = _enter(entry, folder)  # to be moved, a folder must be writable too
+                    if inner is None:
                         os.unlink(entry, dir_fd=folder)
+                        continue
+                    os.close(inner)
+                    moved += 1
+                    os.rename(entry, f".openshell-{moved}", src_dir_fd=folder, dst_dir_fd=top)
                 os.close(folder)
                 os.rmdir(name, dir_fd=top)
         os.rmdir(root)

@@ -113,7 +113,10 @@ class Launch:
     def abort(self) -> None:
         """End a launch that did not come to its program, whatever it may be waiting for."""
         self._socket.close()
-        os.kill(self.init_pid or self.stem, signals.SIGKILL)  # neither is reaped before the stem is, here
+        try:
+            os.kill(self.init_pid or self.stem, signals.SIGKILL)
+        except ProcessLookupError:  # init has ended, and the stem has reaped it
+            pass
         os.waitpid(self.stem, 0)
         self._release()
 
@@ -124,7 +127,7 @@ class Launch:
         os.close(self._signals)
         os.close(self._stem_end)
         if self.relay:
-            os.close(self.relay.master)
+            self.relay.close()
         signals.pthread_sigmask(signals.SIG_SETMASK, self._mask)
 
     def wait(self) -> Exit:
@@ -137,8 +140,7 @@ class Launch:
             self._socket.close()  # init and stem end when this closes, whatever else happens
             _, status = os.waitpid(self.stem, 0)
             if self.relay:
-                while self.relay.from_sandbox():
-                    pass
+                self.relay.finish(self._signals)
                 self.relay.leave()
             self._release()
         code = os.waitstatus_to_exitcode(status)
@@ -215,7 +217,8 @@ class Launch:
         if relay.source in ready:
             relay.from_caller()
         relay.flush()
-        if relay.master in ready:
+        relay.print()
+        if relay.master in ready and not relay.unprinted:
             relay.from_sandbox()
 
     def _poll(self) -> set[int]:
@@ -224,7 +227,13 @@ class Launch:
         poll.register(self._signals, select.POLLIN)
         poll.register(self._stem_end, select.POLLIN)
         if self.relay and not self.relay.closed:
-            poll.register(self.relay.master, select.POLLIN | (select.POLLOUT if self.relay.waiting else 0))
+            unprinted = bool(self.relay.unprinted)
+            poll.register(
+                self.relay.master,
+                (0 if unprinted else select.POLLIN) | (select.POLLOUT if self.relay.waiting else 0),
+            )
+            if unprinted:
+                poll.register(self.relay.output, select.POLLOUT)
             if self.relay.source is not None and self.relay.wants_input:
                 poll.register(self.relay.source, select.POLLIN)
         return {fd for fd, _ in poll.poll()}

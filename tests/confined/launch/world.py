@@ -44,7 +44,7 @@ from pyopenshell.kernel import process, seccomp, syscalls
 end = sys.argv.index("--")
 program = struct.pack("=HBBI", 0x20, 0, 0, 0)
 for name, _, answer in (text.partition("=") for text in sys.argv[1:end]):
-    code = 0x00050000 | getattr(errno, answer)
+    code = 0x00050000 | (0 if answer == "OK" else getattr(errno, answer))
     program += struct.pack("=HBBIHBBI", 0x15, 0, 1, syscalls.number(name), 0x06, 0, 0, code)
 process.set_no_new_privs()
 seccomp.install(program + struct.pack("=HBBI", 0x06, 0, 0, 0x7FFF0000))

@@ -45,6 +45,21 @@ def test_without_a_mount_namespace():
     assert ((), root, f"{root}/tmp", None, True) == (found.hide, found.root, found.tmp, found.shm, found.host)
 
 
+DECLARED = {
+    "/": "/tmp",
+    "/tmp/folder": "/tmp",
+    "/tmp": "/var/tmp",
+    "/var": "/tmp",
+}
+
+
+@pytest.mark.parametrize("declared", DECLARED)
+def test_not_where_the_operator_has_declared_everything(declared):
+    """The canary must lie outside all grants but that of the root folder, or it would prove nothing."""
+    found = private.folders(mount_namespace=False, keep=frozenset({declared}), run_id=RUN)
+    assert DECLARED[declared] == os.path.dirname(found.root)
+
+
 @pytest.fixture
 def on_host(tmp_path):
     """Private folders as on a host without namespaces, in a folder of the test."""
