@@ -73,7 +73,7 @@ class Launch:
         theirs.close()
         os.close(plan_fd)
         self.init_pid = 0
-        self._asked_to_stop = False
+        self._asked_to_stop = self._asked_to_end = False
         self._links: dict[str, int | None] = {}
 
     def receipt(self) -> dict[str, Any]:
@@ -140,7 +140,7 @@ class Launch:
             self._socket.close()  # init and stem end when this closes, whatever else happens
             _, status = os.waitpid(self.stem, 0)
             if self.relay:
-                self.relay.finish(self._signals)
+                self.relay.finish(self._signals, patient=not self._asked_to_end)
                 self.relay.leave()
             self._release()
         code = os.waitstatus_to_exitcode(status)
@@ -276,6 +276,7 @@ class Launch:
                     self.relay.resize()
                 continue
             self._asked_to_stop = number == signals.SIGTSTP
+            self._asked_to_end = self._asked_to_end or number in ENDING
             try:
                 wire.send_number(self.control, wire.SIGNAL, number)
             except OSError:  # it has just ended

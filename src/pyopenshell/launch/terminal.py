@@ -71,6 +71,8 @@ class Relay:
         self.is_shared = not (os.isatty(0) and os.isatty(1))
         self.source = _input(shared=self.is_shared) if os.isatty(0) else None
         self.waiting = b""
+        self.output = _output(self.sink)
+        self.unprinted = b""
         self.closed = False
         self._saved: list[Any] | None = None
         self._copy_modes()
@@ -147,16 +149,42 @@ class Relay:
             self.waiting = b""
 
     def from_sandbox(self) -> bool:
-        """Copy what was printed. Returns whether there was something; ``closed`` is set at the end (EIO)."""
+        """Take over what was printed. Returns whether there was something; ``closed`` is set at the end (EIO)."""
         try:
             data = os.read(self.master, 65536)
         except BlockingIOError:
             return False
         except OSError:
             data = b""
-        _write_all(self.sink, data)
+        self.unprinted += data
+        self.print()
         self.closed = not data
         return bool(data)
+
+    def print(self) -> None:
+        """Print as much as the caller's terminal takes now: it may have been stopped (Ctrl-S), or not be read."""
+        try:
+            while self.unprinted:
+                self.unprinted = self.unprinted[os.write(self.output, self.unprinted) :]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.unprinted = b""
+
+    def finish(self, signals: int, *, patient: bool) -> None:
+        """Print the rest; unless ``patient`` only as much as is taken now. A signal on the descriptor ends it too."""
+        while self.unprinted or self.from_sandbox():
+            if self.unprinted and not patient:
+                return
+            if self.unprinted and signals in select.select([signals], [self.output], [])[0]:
+                return
+            self.print()
+
+    def close(self) -> None:
+        """Close what was opened here."""
+        os.close(self.master)
+        if self.output != self.sink:
+            os.close(self.output)
 
     def _may_read(self) -> bool:
         if not self.is_shared:
@@ -193,13 +221,12 @@ def _input(*, shared: bool) -> int:
     return 0
 
 
-def _write_all(fd: int, data: bytes) -> None:
-    while data:
-        try:
-            data = data[os.write(fd, data) :]
-        except BlockingIOError:  # somebody who shares the terminal made it so
-            poll = select.poll()
-            poll.register(fd, select.POLLOUT)
-            poll.poll()
-        except OSError:
-            return
+def _output(sink: int) -> int:
+    """Return what to print to: the terminal opened once more, so that a write can be made not to wait for ever.
+
+    The descriptor we were given is shared with the caller, who would not expect it to be non-blocking.
+    """
+    try:
+        return os.open(os.ttyname(sink), os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError:
+        return sink
