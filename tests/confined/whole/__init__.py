@@ -1,0 +1,1 @@
+"""The command from end to end: what a whole run does, writes down, says and answers."""
