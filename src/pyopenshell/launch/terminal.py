@@ -106,12 +106,12 @@ class Relay:
         mode[2] = (mode[2] & ~(termios.CSIZE | termios.PARENB)) | termios.CS8
         mode[3] &= ~(termios.ECHO | termios.ICANON | termios.IEXTEN | termios.ISIG)
         mode[6][termios.VMIN], mode[6][termios.VTIME] = 1, 0
-        termios.tcsetattr(self.source, termios.TCSADRAIN, mode)
+        termios.tcsetattr(self.source, termios.TCSANOW, mode)
 
     def leave(self) -> None:
         """Give the caller's terminal back as it was, unless it is somebody else's by now."""
         if self._saved is not None and self.source is not None and self.is_foreground:
-            termios.tcsetattr(self.source, termios.TCSADRAIN, self._saved)
+            termios.tcsetattr(self.source, termios.TCSANOW, self._saved)
         self._saved = None
 
     def resize(self) -> None:
