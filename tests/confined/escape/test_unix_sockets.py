@@ -1,0 +1,83 @@
+"""Unix sockets of the host: out of reach, or reported by name and refused where nothing may be weaker than asked."""
+
+import os
+import shutil
+import socket
+import tempfile
+
+import pytest
+
+from tests.confined.escape import outside
+from tests.confined.landlock import harness
+from tests.confined.launch import world
+
+RESOLVE_UNIX = 9
+"""The Landlock ABI that closes pathname sockets."""
+CODE = """
+def reach(address):
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(address)
+answer["reached"] = attempt(reach, given["path"].replace("@", chr(0)))
+"""
+
+
+def listening(path):
+    """Return a socket that anybody on this host may connect to."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path).replace("@", "\0"))
+    listener.listen()
+    if not str(path).startswith("@"):
+        os.chmod(path, 0o777)
+    return listener
+
+
+@pytest.fixture
+def in_tmp():
+    """A service's socket in a folder under the host's ``/tmp``, as agents and tmux have theirs."""
+    folder = tempfile.mkdtemp(prefix="service.", dir="/tmp")
+    os.chmod(folder, 0o755)
+    with listening(f"{folder}/socket"):
+        yield f"{folder}/socket"
+    shutil.rmtree(folder)
+
+
+def test_a_socket_in_the_hosts_tmp(everywhere, in_tmp):
+    """With private mounts it is not there; else, below ABI 9, it can be reached, and a High finding names it."""
+    reached = everywhere.ask(CODE, "--name", "sockets", path=in_tmp)["reached"]
+    found = everywhere.record("sockets").findings.get("isolation.pathname-sockets-open")
+    if outside.has(everywhere, "mount"):
+        assert ("ENOENT", None) == (reached, found)
+    elif harness.ABI >= RESOLVE_UNIX:
+        assert ("EACCES", None) == (reached, found)
+    else:
+        assert ("ok", "High") == (reached, found["severity"])
+        assert in_tmp in found["message"]
+
+
+def test_hard_requirement_refuses_reachable_sockets(everywhere, in_tmp):
+    """Nothing is started: the command's trace is not there, and the operator is told why."""
+    done = everywhere.run("--", "/bin/touch", "started", policy=world.policy() | world.HARD)
+    if outside.has(everywhere, "mount") or harness.ABI >= RESOLVE_UNIX:
+        assert (0, ["started"]) == (done.returncode, os.listdir(everywhere.workdir)), done.stderr
+    else:
+        assert (125, []) == (done.returncode, os.listdir(everywhere.workdir))
+        assert "pathname Unix sockets of the host can be connected to" in done.stderr
+
+
+def test_a_socket_in_a_granted_folder(everywhere):
+    """What is no boundary (docs/threat-model.md): the operator granted the folder, and so the socket in it."""
+    with listening(everywhere.workdir / "socket") as listener:
+        os.chown(everywhere.workdir / "socket", world.IDENTITY, -1)
+        assert {"reached": "ok"} == everywhere.ask(CODE, path=listener.getsockname())
+
+
+def test_an_abstract_socket(everywhere):
+    """A network namespace has none of the host's; without one Landlock's scope denies it, or it is a finding."""
+    name = f"@{everywhere.workdir.name}"
+    with listening(name):
+        reached = everywhere.ask(CODE, "--name", "abstract", path=name)["reached"]
+    is_open = "isolation.abstract-sockets-open" in everywhere.record("abstract").findings
+    if outside.has(everywhere, "net"):
+        assert ("ECONNREFUSED", False) == (reached, is_open)
+    else:
+        assert (("EPERM", False) if harness.ABI >= 6 else ("ok", True)) == (reached, is_open)
