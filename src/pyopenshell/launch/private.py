@@ -19,6 +19,8 @@ INSIDE = "/run/openshell"
 """The runtime's own folder in a sandbox with a mount namespace; its parent is the sandbox's empty ``/run``."""
 HOSTS, PREFIX = ("/tmp", "/var/tmp"), "openshell-"  # noqa: S108 - see make()
 """Where a folder of the host is made, the first that the operator has not declared, and how its name begins."""
+RUN_ID = 26, frozenset("0123456789abcdefghjkmnpqrstvwxyz")
+"""Length and letters of a run's id, which ends that name. Whatever else begins like it is somebody's own folder."""
 YOUNG = 60
 """Seconds for which a folder without a lock is left alone: its run may be about to take it."""
 MOUNT_POINTS = ("/run", "/tmp", "/dev/shm")  # noqa: S108 - these are mount points in a namespace of their own
@@ -102,7 +104,7 @@ def remove(private: Private) -> None:
 
 def sweep() -> None:
     """Remove the host folders of ours that nobody holds the lock of: their supervisor was killed."""
-    for path in [f"{folder}/{name}" for folder in HOSTS for name in os.listdir(folder) if name.startswith(PREFIX)]:
+    for path in [f"{folder}/{name}" for folder in HOSTS for name in os.listdir(folder) if _is_ours(name)]:
         try:
             info = os.lstat(path)
             old = time.time() - info.st_mtime > YOUNG
@@ -111,6 +113,12 @@ def sweep() -> None:
                 _remove_tree(path)
         except OSError:  # gone, or in use
             continue
+
+
+def _is_ours(name: str) -> bool:
+    prefix, run_id = name[: len(PREFIX)], name[len(PREFIX) :]
+    length, letters = RUN_ID
+    return prefix == PREFIX and len(run_id) == length and letters.issuperset(run_id)
 
 
 def _lock(path: str) -> int:
