@@ -3,10 +3,13 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
@@ -129,3 +132,17 @@ def test_the_runtime_inside_is_killed(everywhere, marker, generation):
     assert code not in (0, -signal.SIGKILL), said
     assert "SIGKILL" in said
     assert [] == outside.left(marker)
+
+
+@pytest.mark.parametrize("folder", ["/tmp", "/var/tmp"])
+def test_nothing_of_the_callers_is_tidied_away(sandbox, folder):
+    """What a killed run left is removed by the next one; a folder of the caller's with a similar name is not."""
+    sandbox.world = world.NO_NAMESPACES
+    own = Path(tempfile.mkdtemp(prefix="openshell-", dir=folder))
+    (own / "work").write_text("of a month")
+    os.utime(own, (0, 0))
+    try:
+        assert 0 == sandbox.run("-q", "--", "/bin/true").returncode
+        assert ["work"] == os.listdir(own)
+    finally:
+        shutil.rmtree(own, ignore_errors=True)
