@@ -47,7 +47,7 @@ def seconds(command: list[str], env: dict[str, str]) -> float:
 def cold_start(env: dict[str, str]) -> tuple[Row, float]:
     """Measure a cold launch against a bare interpreter; return the row and the launch's seconds."""
     bare = [sys.executable, "-c", "pass"]
-    confined = [OPENSHELL, "run", "--policy", POLICY, "--", "/bin/true"]
+    confined = [OPENSHELL, "run", "--quiet", "--policy", POLICY, "--", "/bin/true"]
     for command in (bare, confined):
         seconds(command, env)
     pairs = [(seconds(bare, env), seconds(confined, env)) for _ in range(STARTS)]
@@ -93,7 +93,7 @@ def file_operations(folder: str, env: dict[str, str]) -> list[Row]:
         file.write(bytes(4096))
     give_away(folder)
     bare = Asked([program], folder, env)
-    confined = Asked([OPENSHELL, "run", "--policy", POLICY, "--", program], folder, env)
+    confined = Asked([OPENSHELL, "run", "--quiet", "--policy", POLICY, "--", program], folder, env)
     rows = []
     for letter, name in OPERATIONS.items():
         pairs = [(bare.ask(letter), confined.ask(letter)) for _ in range(ROUNDS)]
@@ -107,7 +107,7 @@ def file_operations(folder: str, env: dict[str, str]) -> list[Row]:
 
 def memory(folder: str, env: dict[str, str]) -> Row:
     """Measure the parent of a sandbox while what it runs waits."""
-    parent = Asked([OPENSHELL, "run", "--policy", POLICY, "--", "/bin/cat"], folder, env)
+    parent = Asked([OPENSHELL, "run", "--quiet", "--policy", POLICY, "--", "/bin/cat"], folder, env)
     parent.ask("0\n")
     peak = parent.peak_memory()
     parent.end()
