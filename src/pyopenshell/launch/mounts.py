@@ -34,8 +34,8 @@ def apply(plan: dict[str, Any]) -> None:
         ns.mount("proc", "/proc", "proc", _SAFE | ns.MS_NOEXEC, None)
     for path, fd in kept.items():
         _attach(fd, path, is_inner=_under(path, list(kept)))
-    for written, real, _writable in plan["bind"]:
-        if written != real and _under(written, hide) and not _under(written, list(kept)):
+    for written, real in plan["links"]:
+        if not _under(written, list(kept)):
             _link(written, real)
     for folder in plan["mask"]:
         if os.path.isdir(folder):

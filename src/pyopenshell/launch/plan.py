@@ -64,6 +64,7 @@ class Plan(Record):
     create: tuple[tuple[str, str], ...]
     rules: tuple[tuple[str, str, bool, int], ...]
     bind: tuple[tuple[str, str, bool], ...]
+    links: tuple[tuple[str, str], ...]
     mask: tuple[str, ...]
     private: dict[str, Any]
     handled: tuple[int, int, int]
@@ -106,7 +107,8 @@ def build(
         namespaces={name: getattr(namespaces, name) for name in ("user", "mount", "pid", "net", "ipc")},
         create=tuple((grant.id, grant.path) for grant in rules if _to_create(grant)),
         rules=tuple(_rule(grant, handled) for grant in rules),
-        bind=_binds([grant for grant in effective.grants if grant.status in ("planned", "covered")], private),
+        bind=_binds(rules, private),
+        links=_links(effective.grants, private.hide),
         mask=tuple(os.path.realpath(folder) for folder in mask) if namespaces.mount else (),
         private=private.as_dict(),
         handled=(
@@ -151,10 +153,7 @@ def _rule(grant: Grant, handled: Handled) -> tuple[str, str, bool, int]:
 
 
 def _binds(grants: list[Grant], private: Private) -> tuple[tuple[str, str, bool], ...]:
-    """Return what to bind back under the hidden mount points, outermost first: (as written, resolved, writable).
-
-    Covered grants have no rule of their own, but may lead through a link that is hidden.
-    """
+    """Return what to bind back under the hidden mount points, outermost first: (as written, resolved, writable)."""
     found: dict[str, tuple[str, bool]] = {}
     for grant in grants:
         real = grant.resolved or grant.path
@@ -165,6 +164,23 @@ def _binds(grants: list[Grant], private: Private) -> tuple[tuple[str, str, bool]
     if private.host and any(beneath(private.canary, point) for point in private.hide):
         found[private.canary] = private.canary, True
     return tuple((written, real, writable) for real, (written, writable) in sorted(found.items()))
+
+
+def _links(grants: tuple[Grant, ...], hide: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Return the hidden links to make again: (as written, resolved).
+
+    Covered grants count: they have no rule and no mount of their own, but their paths are used as written too.
+    """
+    used = [(grant.path, grant.resolved) for grant in grants if grant.status in ("planned", "covered")]
+    return tuple(
+        sorted(
+            {
+                (path, real)
+                for path, real in used
+                if real and path != real and any(beneath(path, point) for point in hide)
+            }
+        )
+    )
 
 
 def beneath(path: str, folder: str) -> bool:
