@@ -16,7 +16,7 @@ from pyopenshell.effective.compose import Request, compose
 from pyopenshell.effective.model import Network, SeccompReport
 from pyopenshell.effective.resolve import resolver
 from pyopenshell.errors import CommandError, UsageError
-from pyopenshell.launch import command, environment, facts, identity, isolation, private, sockets, terminal
+from pyopenshell.launch import command, dynamic_id, environment, facts, identity, isolation, private, sockets, terminal
 from pyopenshell.launch import plan as launch_plan
 from pyopenshell.launch.trial import Trial
 from pyopenshell.policy import load
@@ -72,7 +72,7 @@ class Planned(Record):
     def close(self) -> None:
         """Let go of the identity's lock."""
         if self.identity_lock is not None:
-            os.close(self.identity_lock)
+            dynamic_id.release(self.identity.uid, self.identity_lock)
 
 
 class Ground(Record):
@@ -118,7 +118,7 @@ def plan(request: RunRequest, trial: Trial | None = None, *, keep_id: bool = Fal
         return _planned(ground)
     except BaseException:
         if ground.identity_lock is not None:
-            os.close(ground.identity_lock)
+            dynamic_id.release(ground.identity.uid, ground.identity_lock)
         raise
 
 

@@ -48,6 +48,15 @@ def take(name: str, ids_folder: str | None) -> tuple[int, int]:
     )
 
 
+def release(uid: int, lock: int) -> None:
+    """Let go of an id: its file goes while it is still locked, as systemd does it."""
+    try:
+        os.unlink(f"{LOCKS}/{uid}")
+    except OSError:
+        pass  # the folder is root's: what cannot be removed is only a name
+    os.close(lock)
+
+
 def _candidates(name: str, own: int | None, others: set[int]) -> Iterator[int]:
     """Yield the name's own id, then free ones from where the name's hash points to, then those of other names."""
     if own is not None:

@@ -24,7 +24,11 @@ def uid(root, *options):
 
 def is_locked(number):
     """Tell whether somebody holds the id, as systemd would ask."""
-    with open(f"{dynamic_id.LOCKS}/{number}", "rb") as file:
+    try:
+        file = open(f"{dynamic_id.LOCKS}/{number}", "rb")
+    except FileNotFoundError:  # it was let go of
+        return False
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -56,9 +60,10 @@ def test_an_id_that_is_held_is_passed_over(root):
     """While someone else holds a name's id, its sandbox runs as another one."""
     of_root(root)
     number = uid(root, "-n", "passed")
-    with open(f"{dynamic_id.LOCKS}/{number}", "rb") as file:
+    with open(f"{dynamic_id.LOCKS}/{number}", "ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         assert number != uid(root, "-n", "passed")
+    os.unlink(file.name)
 
 
 def test_a_home_of_its_own(root):
