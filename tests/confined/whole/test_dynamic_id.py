@@ -25,14 +25,12 @@ def uid(root, *options):
 def is_locked(number):
     """Tell whether somebody holds the id, as systemd would ask."""
     try:
-        file = open(f"{dynamic_id.LOCKS}/{number}", "rb")
-    except FileNotFoundError:  # it was let go of
-        return False
-    with file:
-        try:
+        with open(f"{dynamic_id.LOCKS}/{number}", "rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:  # it was let go of
+        pass
     return False
 
 

@@ -59,7 +59,8 @@ class World:
         return self
 
     def resolve(self, path: str) -> Resolved:
-        place, foreign, links = normal(path), False, []
+        links: list[str] = []
+        place, foreign = normal(path), False
         while link := next((part for part in upward(place) if part in self.links), None):
             target, others = self.links[link]
             place, foreign, links = normal(target + place[len(link) :]), foreign or others, [*links, link]
