@@ -4,6 +4,8 @@ import os
 import shlex
 import signal
 import threading
+from contextlib import suppress
+from pathlib import Path
 
 import pexpect
 import pytest
@@ -56,8 +58,13 @@ class Shell:
         self.terminal.expect_exact(text)
 
     def until_started(self):
-        """Wait until the command has the foreground and is no shell any more: shells swallow early signals."""
-        while os.tcgetpgrp(self.terminal.child_fd) not in world.with_marker("pyopenshell"):
+        """Wait until the command has the foreground. Shells swallow early signals, and so may an exec of Python's."""
+        last = b"-I" if world.IS_ROOT else b"-m"  # root's command starts itself once more
+        while True:
+            leader = Path(f"/proc/{os.tcgetpgrp(self.terminal.child_fd)}/cmdline")
+            with suppress(FileNotFoundError, ProcessLookupError):
+                if leader.read_bytes().split(b"\0")[1:2] == [last]:
+                    return
             os.sched_yield()
 
     def program(self, code):

@@ -1,0 +1,68 @@
+"""What the supervisor sees for itself: a process that is as planned, and every way in which one is not."""
+
+import os
+
+import pytest
+
+from pyopenshell.launch import checks
+from tests.unit.effective.cases import composed
+from tests.unit.launch.test_plan import planned
+
+FIELDS = {
+    "Uid": "1000\t1000\t1000\t1000",
+    "Gid": "1000\t1000\t1000\t1000",
+    "Groups": "1000",
+    **dict.fromkeys(("CapInh", "CapPrm", "CapEff", "CapAmb"), "0" * 16),
+    "NoNewPrivs": "1",
+    "Seccomp": "2",
+}
+INSIDE = dict.fromkeys(("user", "mount", "pid", "net", "ipc"), 1)
+"""Namespaces that are not ours: no inode of one has this number."""
+
+
+def wrong(fields=None, inside=None):
+    """Return the names of the checks that do not hold for a sandbox with all namespaces."""
+    found = checks.verify(planned(composed()), FIELDS | (fields or {}), INSIDE | (inside or {}))
+    assert 14 == len(found)
+    assert all(check["ok"] == (check["expected"] == check["observed"]) for check in found)
+    return [check["name"] for check in found if not check["ok"]]
+
+
+def test_all_is_as_planned():
+    """Then every check holds."""
+    assert [] == wrong()
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "name"),
+    [
+        ("Uid", "1000\t1000\t0\t1000", "uid"),
+        ("Uid", "0\t0\t0\t0", "uid"),
+        ("Gid", "1000\t0\t1000\t1000", "gid"),
+        ("Groups", "1000 0", "groups"),
+        ("Groups", "", "groups"),
+        ("CapInh", "0000000000000001", "CapInh"),
+        ("CapPrm", "000001ffffffffff", "CapPrm"),
+        ("CapEff", "0000000000200000", "CapEff"),
+        ("CapAmb", "0000000000000400", "CapAmb"),
+        ("NoNewPrivs", "0", "no_new_privs"),
+        ("Seccomp", "0", "seccomp"),
+        ("Seccomp", "1", "seccomp"),
+    ],
+)
+def test_a_process_that_is_not(field, value, name):
+    """Each deviation is one check that does not hold."""
+    assert [name] == wrong({field: value})
+
+
+@pytest.mark.parametrize("kind", INSIDE)
+@pytest.mark.parametrize("seen", ["ours", "unreadable"])
+def test_a_namespace_that_is_not(kind, seen):
+    """A namespace that is ours, or that cannot be told, is not the sandbox's own."""
+    assert [f"{kind} namespace"] == wrong(inside={kind: checks.links("self")[kind] if seen == "ours" else None})
+
+
+def test_own_status():
+    """Fields and credentials are the kernel's: of this process, what the os module says."""
+    found = checks.credentials(checks.status(os.getpid()))
+    assert (os.geteuid(), os.getegid(), set(os.getgroups())) == (found["uid"], found["gid"], set(found["groups"]))
