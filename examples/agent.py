@@ -18,6 +18,8 @@ TIOCSTI = 0x5412
 ABSENT = "ENOENT"
 """Not a denial in itself; but what a private /run, /tmp or home does not contain cannot be reached either."""
 DENIED = ("EACCES", "EPERM")
+READ_ONLY = "EROFS"
+"""Where there is a mount namespace, all that is not granted for writing is a read-only mount."""
 
 
 def read_folder() -> str:
@@ -142,8 +144,8 @@ WORK: tuple[tuple[str, Callable[[], str]], ...] = (
 FORBIDDEN: tuple[tuple[str, Callable[[], None], tuple[str, ...]], ...] = (
     ("read /etc/shadow", read_shadow, DENIED),
     ("list the root folder", list_root, DENIED),
-    ("write to /var/tmp", write_public, DENIED),
-    ("write to /usr/local/bin", write_system, DENIED),
+    ("write to /var/tmp", write_public, (*DENIED, READ_ONLY)),
+    ("write to /usr/local/bin", write_system, (*DENIED, READ_ONLY)),
     ("read SSH keys", read_ssh_keys, (*DENIED, ABSENT)),
     ("write a kernel setting", write_sysctl, DENIED),
     ("connect over TCP", connect_tcp, (*DENIED, "ENETUNREACH")),

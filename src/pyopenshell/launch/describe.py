@@ -24,7 +24,7 @@ def describe(plan: Plan) -> list[str]:
         "namespaces": f"unshare {', '.join(made)}" if made else "none: this host allows none",
         "fork init": "fork the sandbox's first process" + (" (pid 1)" if plan.namespaces["pid"] else ""),
         "preparation": _joined("create ", [path for _grant, path in plan.create], "nothing to create"),
-        "mounts": (f"empty {hidden}; private /dev/pts" + (f"; bind back {bound}" if bound else "") + masked)
+        "mounts": (f"the host read-only but for grants; empty {hidden}; private /dev/pts" + (f"; bind back {bound}" if bound else "") + masked)
         if plan.namespaces["mount"]
         else f"none; private folder {plan.private['root']}",
         "terminal": "a terminal of its own, relayed" if plan.terminal else "none: standard streams are not a terminal",

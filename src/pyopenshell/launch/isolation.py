@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 OPEN = Isolation("open", "none")
 MOUNTS = "mount namespace: empty /run, private /tmp and /dev/shm"
+VIEW = "mount namespace: the host's files are read-only but for writable grants"
 FILTER = "seccomp filter: only AF_UNIX sockets"
 
 
@@ -35,7 +36,7 @@ def isolation(namespaces: Namespaces, landlock: Handled, hide: tuple[str, ...]) 
         )
     return {
         "pid": namespace(namespaces.pid, "pid") or OPEN,
-        "mount": namespace(namespaces.mount, "mount") or OPEN,
+        "mount": Isolation("private", VIEW) if namespaces.mount else OPEN,
         "net": namespace(namespaces.net, "network") or Isolation("filtered", FILTER),
         "user": namespace(namespaces.user, "user") or OPEN,
         "ipc": namespace(namespaces.ipc, "ipc") or OPEN,

@@ -25,7 +25,12 @@ def apply(plan: dict[str, Any]) -> None:
     """
     hide: list[str] = plan["private"]["hide"]
     ns.mount(None, "/", None, ns.MS_REC | ns.MS_PRIVATE, None)  # no way either: a later mount would be writable
-    kept = _clones([(real, writable) for _written, real, writable in plan["bind"] if _under(real, hide)])
+    back = [(real, writable) for _written, real, writable in plan["bind"] if _under(real, hide)]
+    kept = _clones([*back, *((real, True) for real in plan["writable"])])
+    # Landlock leaves chmod(2), utime(2) and extended attributes alone: a read-only mount does not.
+    root = _open("/")
+    ns.mount_set_read_only(root)
+    os.close(root)
     for point in hide:
         ns.mount("tmpfs", point, "tmpfs", _SAFE, _MODES[point])
     if os.path.isdir("/dev/pts"):
@@ -33,7 +38,7 @@ def apply(plan: dict[str, Any]) -> None:
     if plan["namespaces"]["pid"]:
         ns.mount("proc", "/proc", "proc", _SAFE | ns.MS_NOEXEC, None)
     for path, fd in kept.items():
-        _attach(fd, path, is_inner=_under(path, list(kept)))
+        _attach(fd, path, make=_under(path, hide) and not _under(path, list(kept)))
     for written, real in plan["links"]:
         if not _under(written, list(kept)):
             _link(written, real)
@@ -72,6 +77,9 @@ def _clones(paths: list[tuple[str, bool]]) -> dict[str, int]:
             if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
                 continue
             raise
+        if stat.S_ISCHR(mode := os.fstat(place).st_mode) or stat.S_ISBLK(mode):
+            os.close(place)  # devices can be written to through a read-only mount
+            continue
         flags = ns.OPEN_TREE_CLONE | ns.AT_RECURSIVE | ns.AT_EMPTY_PATH | ns.OPEN_TREE_CLOEXEC
         fd = ns.open_tree(place, "", flags)
         os.close(place)
@@ -85,12 +93,12 @@ def _open(path: str) -> int:
     return process.openat2(process.AT_FDCWD, path, os.O_PATH | os.O_CLOEXEC, 0, process.RESOLVE_NO_SYMLINKS)
 
 
-def _attach(fd: int, path: str, *, is_inner: bool) -> None:
-    """Attach a clone where it was. Inside another one, attached before, its place exists: nothing is made there.
+def _attach(fd: int, path: str, *, make: bool) -> None:
+    """Attach a clone where it was. Its place is made only in an empty file system of ours: elsewhere it exists.
 
-    That one is the host's, whose owner may have put a link in the way since.
+    Elsewhere is the host's, whose owner may have put a link in the way since.
     """
-    if not is_inner:
+    if make:
         os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
         if stat.S_ISDIR(os.fstat(fd).st_mode):
             os.mkdir(path, 0o755)

@@ -64,6 +64,7 @@ class Plan(Record):
     create: tuple[tuple[str, str], ...]
     rules: tuple[tuple[str, str, bool, int], ...]
     bind: tuple[tuple[str, str, bool], ...]
+    writable: tuple[str, ...]
     links: tuple[tuple[str, str], ...]
     mask: tuple[str, ...]
     private: dict[str, Any]
@@ -108,6 +109,7 @@ def build(
         create=tuple((grant.id, grant.path) for grant in rules if _to_create(grant)),
         rules=tuple(_rule(grant, handled) for grant in rules),
         bind=_binds(rules, private),
+        writable=_writable(rules, private, namespaces) if namespaces.mount else (),
         links=_links(effective.grants, private.hide),
         mask=tuple(os.path.realpath(folder) for folder in mask) if namespaces.mount else (),
         private=private.as_dict(),
@@ -164,6 +166,19 @@ def _binds(grants: list[Grant], private: Private) -> tuple[tuple[str, str, bool]
     if private.host and any(beneath(private.canary, point) for point in private.hide):
         found[private.canary] = private.canary, True
     return tuple((written, real, writable) for real, (written, writable) in sorted(found.items()))
+
+
+def _writable(grants: list[Grant], private: Private, namespaces: Namespaces) -> tuple[str, ...]:
+    """Return what stays writable where the rest of the host is a read-only mount: what is granted for writing.
+
+    Not what gets a file system of its own: the private folders, terminals, and procfs with a pid namespace.
+    """
+    own = (*private.hide, "/dev/pts", *(["/proc"] if namespaces.pid else []))
+    paths = {grant.resolved or grant.path for grant in grants if "write_file" in grant.access}
+    paths |= set() if namespaces.pid else {"/proc"}
+    if private.host:
+        paths.add(private.canary)
+    return tuple(sorted(path for path in paths if not any(beneath(path, point) for point in own)))
 
 
 def _links(grants: tuple[Grant, ...], hide: tuple[str, ...]) -> tuple[tuple[str, str], ...]:

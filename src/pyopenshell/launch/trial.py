@@ -95,6 +95,7 @@ def _attempt() -> dict[str, bool | str | None]:
 
 def _mounts() -> None:
     ns.mount(None, "/", None, ns.MS_REC | ns.MS_PRIVATE, None)
+    ns.mount_set_read_only(os.open("/", os.O_PATH | os.O_CLOEXEC))
     ns.mount("tmpfs", "/tmp", "tmpfs", ns.MS_NOSUID | ns.MS_NODEV, "mode=1777")  # noqa: S108
     ns.mount("devpts", "/dev/pts", "devpts", ns.MS_NOSUID | ns.MS_NOEXEC, "newinstance,ptmxmode=0666,mode=620")
 

@@ -23,7 +23,7 @@ def test_with_namespaces():
     assert "unshare user, mount, pid, net, ipc" == words["namespaces"]
     assert "fork the sandbox's first process (pid 1)" == words["fork init"]
     assert "create /data/new" == words["preparation"]
-    assert "empty /run /tmp /dev/shm; private /dev/pts" == words["mounts"]
+    assert "the host read-only but for grants; empty /run /tmp /dev/shm; private /dev/pts" == words["mounts"]
     assert words["identity"].startswith("uid 1000, gid 1000, groups [1000], no capabilities")
     assert "install the syscall filter (2 instructions)" == words["seccomp"]
     assert "list /, which must fail" == words["canary"]
