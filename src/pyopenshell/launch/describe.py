@@ -15,18 +15,13 @@ def describe(plan: Plan) -> list[str]:
     made = [name for name, wanted in plan.namespaces.items() if wanted]
     fs, net, scoped = plan.handled
     rights = len(names(fs)) + len(names(net, "net")) + len(names(scoped, "scope"))
-    hidden = " ".join(plan.private["hide"])
-    bound = ", ".join(real if writable else f"{real} (read-only)" for _written, real, writable in plan.bind)
-    masked = f"; hide {' '.join(plan.mask)}" if plan.mask else ""
     words = {
         "descriptors": "close every descriptor but 0, 1 and 2",
         "session": "start a session of its own, away from this terminal",
         "namespaces": f"unshare {', '.join(made)}" if made else "none: this host allows none",
         "fork init": "fork the sandbox's first process" + (" (pid 1)" if plan.namespaces["pid"] else ""),
         "preparation": _joined("create ", [path for _grant, path in plan.create], "nothing to create"),
-        "mounts": (f"the host read-only but for grants; empty {hidden}; private /dev/pts" + (f"; bind back {bound}" if bound else "") + masked)
-        if plan.namespaces["mount"]
-        else f"none; private folder {plan.private['root']}",
+        "mounts": _mounts(plan),
         "terminal": "a terminal of its own, relayed" if plan.terminal else "none: standard streams are not a terminal",
         "path descriptors": f"open the paths of {len(plan.rules)} rules",
         "identity": f"uid {plan.uid}, gid {plan.gid}, groups {list(plan.groups)}, no capabilities"
@@ -41,6 +36,21 @@ def describe(plan: Plan) -> list[str]:
         "exec": f"{plan.workload.executable} ({len(plan.workload.argv) - 1} arguments)",
     }
     return [f"{number:2} {name}: {words[name]}" for number, name in enumerate(STEPS, 1)]
+
+
+def _mounts(plan: Plan) -> str:
+    """Say what the sandbox's view of the host's files will be."""
+    if not plan.namespaces["mount"]:
+        return f"none; private folder {plan.private['root']}"
+    bound = [real if writable else f"{real} (read-only)" for _written, real, writable in plan.bind]
+    parts = [
+        "the host read-only but for grants",
+        f"empty {' '.join(plan.private['hide'])}",
+        "private /dev/pts",
+        _joined("bind back ", bound, ""),
+        f"hide {' '.join(plan.mask)}" if plan.mask else "",
+    ]
+    return "; ".join(part for part in parts if part)
 
 
 def _joined(prefix: str, items: list[str], otherwise: str) -> str:

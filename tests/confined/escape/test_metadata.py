@@ -1,4 +1,4 @@
-"""Modes, times and attributes, which Landlock leaves alone: a read-only mount keeps those outside of writable grants."""
+"""Modes, times and attributes, which Landlock leaves alone: outside of writable grants a read-only mount keeps them."""
 
 import os
 import tempfile

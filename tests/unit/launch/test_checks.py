@@ -3,10 +3,10 @@
 import os
 
 import pytest
-
-from pyopenshell.launch import checks
 from tests.unit.effective.cases import composed
 from tests.unit.launch.test_plan import planned
+
+from pyopenshell.launch import checks
 
 FIELDS = {
     "Uid": "1000\t1000\t1000\t1000",
