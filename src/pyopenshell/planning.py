@@ -6,7 +6,6 @@ It leads the way through the packages in the order of docs/design.md, section 3,
 from __future__ import annotations
 
 import os
-import sys
 
 from pyopenshell import runs
 from pyopenshell.baseline import command as command_baseline
@@ -15,8 +14,19 @@ from pyopenshell.baseline.propose import propose
 from pyopenshell.effective.compose import Request, compose
 from pyopenshell.effective.model import Network, SeccompReport
 from pyopenshell.effective.resolve import resolver
-from pyopenshell.errors import CommandError, UsageError
-from pyopenshell.launch import command, dynamic_id, environment, facts, identity, isolation, private, sockets, terminal
+from pyopenshell.errors import CommandError
+from pyopenshell.launch import (
+    command,
+    dynamic_id,
+    environment,
+    facts,
+    identity,
+    isolation,
+    places,
+    private,
+    sockets,
+    terminal,
+)
 from pyopenshell.launch import plan as launch_plan
 from pyopenshell.launch.trial import Trial
 from pyopenshell.policy import load
@@ -34,10 +44,6 @@ if TYPE_CHECKING:
 
 TERMINALS = ("/dev/ptmx", "/dev/pts")
 """Without a mount namespace these are the host's: granted, they would open the same user's other terminals."""
-
-
-SYSTEM_PREFIXES = ("/usr", "/usr/local")
-"""Prefixes of interpreters that only root can write to, and that are not the command's own."""
 
 
 class RunRequest(Record):
@@ -126,12 +132,12 @@ def _ground(request: RunRequest, trial: Trial | None, *, keep_id: bool) -> Groun
     if request.name is not None:
         runs.check_name(request.name)
     policy = load.load(request.policy, f"{runs.state_root()}/policies") if request.policy else load.default()
-    workdir = _workdir(request.workdir)
+    workdir = places.working_directory(request.workdir)
     host = facts.host(request.max_abi, trial, with_devices=request.gpu is not None)
     confined = facts.is_enough(host, unsafe=request.unsafe_unconfined)
     run_id = runs.new_id()
     name = request.name or runs.generated_name(run_id)
-    own = _private_folders(policy, workdir, host, run_id)
+    own = private.folders(mount_namespace=host.namespaces.mount, keep=places.named(policy, workdir), run_id=run_id)
     handled, report = isolation.landlock_report(policy.compatibility, host.landlock_abi, host.namespaces)
     rows = table.rows(net_namespace=host.namespaces.net, landlock_abi=host.landlock_abi)
     # An id is kept for a name that somebody chose, and not for a mere plan.
@@ -148,7 +154,7 @@ def _ground(request: RunRequest, trial: Trial | None, *, keep_id: bool) -> Groun
         identity=who,
         identity_lock=lock,
         private=own,
-        home=who.home if _is_granted(who.home, policy, workdir) else own.home,
+        home=who.home if places.is_granted(who.home, policy, workdir) else own.home,
         handled=handled,
         landlock=report,
         isolation=isolation.isolation(host.namespaces, handled, own.hide),
@@ -170,8 +176,8 @@ def _planned(ground: Ground) -> Planned:
                 sockets.reachable(can_execute.query), ground.policy.filesystem, ground.workdir, ground.private.hide
             )
         )
-        own_code = tuple(folder for folder in _own_code() if can_execute.query(folder, os.W_OK) == 0)
-        policy_file = _rewritable(ground.request.policy, can_execute)
+        own_code = tuple(folder for folder in places.own_code() if can_execute.query(folder, os.W_OK) == 0)
+        policy_file = places.rewritable(ground.request.policy, can_execute.query)
     isolated = isolation.with_sockets(ground.isolation, reachable)
     ground = ground.replace(isolation=isolated, own_code=own_code, policy_file=policy_file)
     effective = _effective(ground, command_proposals, reachable)
@@ -256,49 +262,7 @@ def _proposals(ground: Ground, command_proposals: tuple[Proposal, ...]) -> tuple
     return tuple(proposal for proposal in proposals if proposal.path not in TERMINALS)
 
 
-def _workdir(given: str | None) -> str:
-    hint = "run from an existing folder, or name one with --workdir"
-    try:
-        path = os.path.realpath(given if given is not None else os.getcwd())
-    except FileNotFoundError as error:
-        raise UsageError("the current folder has been deleted", hint=hint) from error
-    if not os.path.isdir(path):
-        raise UsageError(f"the working directory {given} is not a folder", hint=hint)
-    return path
-
-
-def _rewritable(policy: str | None, can_execute: command.Access) -> str | None:
-    """Return the policy's absolute path if file modes let the identity replace it."""
-    path = os.path.abspath(policy) if policy else None
-    places = (path, os.path.dirname(path)) if path else ()
-    return path if any(can_execute.query(place, os.W_OK) == 0 for place in places) else None
-
-
 def _protected(ground: Ground) -> tuple[tuple[str, str], ...]:
     """Return what no grant may make writable. As root the command itself too: root would run what was written there."""
     folders = ((runs.state_root(), "state"), (runs.config_root(), "configuration"))
     return (*folders, *((folder, "program") for folder in ground.own_code)) if os.geteuid() == 0 else folders
-
-
-def _own_code() -> tuple[str, ...]:
-    """Return where this command itself lives: who can write there decides what the next sandbox is worth."""
-    package = os.path.dirname(os.path.realpath(__file__))
-    prefix = os.path.realpath(sys.prefix)
-    return (package,) if prefix in SYSTEM_PREFIXES else (package, prefix)
-
-
-def _private_folders(policy: Policy, workdir: str, host: Host, run_id: str) -> private.Private:
-    files = policy.filesystem
-    keep = {os.path.realpath(entry.path) for entry in (*files.read_only, *files.read_write)}
-    if files.include_workdir:
-        keep.add(workdir)
-    return private.folders(mount_namespace=host.namespaces.mount, keep=frozenset(keep), run_id=run_id)
-
-
-def _is_granted(home: str, policy: Policy, workdir: str) -> bool:
-    """Whether the identity's own home is part of what the operator granted; else the sandbox gets a private one."""
-    files = policy.filesystem
-    folders = [entry.path for entry in (*files.read_only, *files.read_write)]
-    if files.include_workdir:
-        folders.append(workdir)
-    return home != "/" and any(launch_plan.beneath(home, folder) for folder in folders)

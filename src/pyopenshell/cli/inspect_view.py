@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from pyopenshell.cli import effective_view, output
 from pyopenshell.cli.effective_view import fields
+from pyopenshell.cli.records import command
 from pyopenshell.cli.run_options import ALL_GPUS
-from pyopenshell.cli.sandbox import command
 
 if TYPE_CHECKING:
     from typing import Any

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from pyopenshell.cli import output
+from pyopenshell.cli import output, records
 from pyopenshell.errors import StateError
 
 if TYPE_CHECKING:
@@ -25,33 +25,15 @@ def get(arguments: argparse.Namespace) -> int:
     elif arguments.output != "table":
         output.document(_parsed(view).declared, arguments.output)
     else:
-        stored(view)
+        records.stored(view)
         if not arguments.base:
             output.line()
             output.line(f"# What the runtime adds is shown by: openshell policy get {view.name} --full")
     return 0
 
 
-def stored(view: RunView) -> None:
-    """Print a run's policy exactly as it was stored, byte for byte."""
-    data = _bytes(view)
-    sys.stdout.flush()
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
-
-
-def _bytes(view: RunView) -> bytes:
-    try:
-        with open(f"{view.path}/policy.yaml", "rb") as file:
-            return file.read()
-    except OSError as error:
-        raise StateError(f"cannot read {view.path}/policy.yaml: {error.strerror}") from error
-
-
 def _full(view: RunView, form: str) -> None:
-    from pyopenshell.cli.sandbox import effective
-
-    shape = effective(view)
+    shape = records.effective(view)
     if shape is None:
         raise StateError(
             f"sandbox {view.name} has no effective policy: its launch did not get that far",
@@ -63,14 +45,14 @@ def _full(view: RunView, form: str) -> None:
     from pyopenshell.cli import effective_view
 
     output.title(f"Policy of {view.name}, as written", first=True)
-    stored(view)
+    records.stored(view)
     effective_view.show(shape)
 
 
 def _parsed(view: RunView) -> Policy:
     from pyopenshell.policy import load
 
-    return load.parse(_bytes(view), f"{view.path}/policy.yaml")
+    return load.parse(records.policy_bytes(view), f"{view.path}/policy.yaml")
 
 
 def default(_arguments: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from pyopenshell import runs
-from pyopenshell.cli import output
+from pyopenshell.cli import output, records
 from pyopenshell.errors import NameInUse, OpenShellError, StateError, UsageError
 
 if TYPE_CHECKING:
@@ -36,14 +36,7 @@ def list_(arguments: argparse.Namespace) -> int:
 def _row(summary: dict[str, Any]) -> list[str]:
     code = "-" if summary["exit_code"] is None else str(summary["exit_code"])
     when = summary["started"][:16].replace("T", " ")
-    return [summary["name"], summary["state"], code, when, summary["id"], command(summary["command"])]
-
-
-def command(argv: list[str]) -> str:
-    """Return a command as a shell would take it."""
-    import shlex
-
-    return shlex.join(argv)
+    return [summary["name"], summary["state"], code, when, summary["id"], records.command(summary["command"])]
 
 
 def _summary(view: RunView) -> dict[str, Any]:
@@ -64,34 +57,16 @@ def _summary(view: RunView) -> dict[str, Any]:
         "id": view.id,
         "state": view.state,
         "exit_code": end["code"] if end else None,
-        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started(view.id))),
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(records.started(view.id))),
         "command": meta.get("command", []),
     }
-
-
-def effective(view: RunView) -> dict[str, Any] | None:
-    """Return a run's effective policy as stored, but for its state: what was running then may have ended since."""
-    shape = view.effective()
-    if shape is not None and shape["sandbox"]["state"] == "running":
-        shape["sandbox"]["state"] = view.state
-    return shape
-
-
-def started(identifier: str) -> float:
-    """Return the time, in seconds since 1970, that a run's id (a ULID) carries."""
-    number = 0
-    for letter in identifier[:10]:
-        number = number << 5 | "0123456789ABCDEFGHJKMNPQRSTVWXYZ".index(letter)
-    return number / 1000
 
 
 def get(arguments: argparse.Namespace) -> int:
     """Print a sandbox in short, or only its policy."""
     view = runs.find(arguments.name)
     if arguments.policy_only:
-        from pyopenshell.cli import policy
-
-        policy.stored(view)
+        records.stored(view)
         return 0
     summary = _summary(view)
     if arguments.output != "table":
@@ -99,14 +74,14 @@ def get(arguments: argparse.Namespace) -> int:
     else:
         from pyopenshell.cli.effective_view import fields
 
-        fields(*((key, command(value) if key == "command" else str(value)) for key, value in summary.items()))
+        fields(*((key, records.command(value) if key == "command" else str(value)) for key, value in summary.items()))
     return 0
 
 
 def inspect(arguments: argparse.Namespace) -> int:
     """Print all that is known about a sandbox."""
     view = runs.find(arguments.name)
-    parts = {"meta": view.meta(), "effective": effective(view), "receipt": view.receipt(), "exit": view.exit()}
+    parts = {"meta": view.meta(), "effective": records.effective(view), "receipt": view.receipt(), "exit": view.exit()}
     summary = _summary(view)
     if arguments.output != "table":
         output.document({"sandbox": summary, **parts}, arguments.output)

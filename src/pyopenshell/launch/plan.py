@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 
+from pyopenshell.effective.paths import inside
 from pyopenshell.kernel import namespaces as ns
 from pyopenshell.landlock import downgrade
 from pyopenshell.record import Record
@@ -140,7 +141,7 @@ def unshare_flags(namespaces: dict[str, bool]) -> int:
 
 def is_own_proc(path: str) -> bool:
     """Whether the path goes through procfs's magic ``self``: it means another folder for every process."""
-    return beneath(path, "/proc/self") or beneath(path, "/proc/thread-self")
+    return inside(path, "/proc/self") or inside(path, "/proc/thread-self")
 
 
 def _to_create(grant: Grant) -> bool:
@@ -159,11 +160,11 @@ def _binds(grants: list[Grant], private: Private) -> tuple[tuple[str, str, bool]
     found: dict[str, tuple[str, bool]] = {}
     for grant in grants:
         real = grant.resolved or grant.path
-        ours = real in (private.shm, private.tmp) or (beneath(real, private.root) and not private.host)
-        if not ours and any(beneath(path, point) for path in (real, grant.path) for point in private.hide):
+        ours = real in (private.shm, private.tmp) or (inside(real, private.root) and not private.host)
+        if not ours and any(inside(path, point) for path in (real, grant.path) for point in private.hide):
             written, writable = found.get(real, (grant.path, False))
             found[real] = written, writable or "write_file" in grant.access
-    if private.host and any(beneath(private.canary, point) for point in private.hide):
+    if private.host and any(inside(private.canary, point) for point in private.hide):
         found[private.canary] = private.canary, True
     return tuple((written, real, writable) for real, (written, writable) in sorted(found.items()))
 
@@ -178,7 +179,7 @@ def _writable(grants: list[Grant], private: Private, namespaces: Namespaces) -> 
     paths |= set() if namespaces.pid else {"/proc"}
     if private.host:
         paths.add(private.canary)
-    return tuple(sorted(path for path in paths if not any(beneath(path, point) for point in own)))
+    return tuple(sorted(path for path in paths if not any(inside(path, point) for point in own)))
 
 
 def _links(grants: tuple[Grant, ...], hide: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
@@ -192,15 +193,10 @@ def _links(grants: tuple[Grant, ...], hide: tuple[str, ...]) -> tuple[tuple[str,
             {
                 (path, real)
                 for path, real in used
-                if real and path != real and any(beneath(path, point) for point in hide)
+                if real and path != real and any(inside(path, point) for point in hide)
             }
         )
     )
-
-
-def beneath(path: str, folder: str) -> bool:
-    """Whether ``path`` is ``folder`` or lies under it."""
-    return path == folder or path.startswith(folder.rstrip("/") + "/")
 
 
 def _canary(rules: list[Grant], private: Private) -> tuple[str, str]:

@@ -11,8 +11,8 @@ import os
 import stat
 import time
 
+from pyopenshell.effective.paths import inside
 from pyopenshell.errors import StateError
-from pyopenshell.launch.plan import beneath
 from pyopenshell.record import Record
 
 INSIDE = "/run/openshell"
@@ -55,7 +55,7 @@ def folders(*, mount_namespace: bool, keep: frozenset[str], run_id: str) -> Priv
     )
     host = "/run" not in hide
     # What the operator declares around the canary could give it away.
-    outside = (folder for folder in HOSTS if not any(path != "/" and beneath(folder, path) for path in keep))
+    outside = (folder for folder in HOSTS if not any(path != "/" and inside(folder, path) for path in keep))
     root = f"{next(outside, HOSTS[0])}/{PREFIX}{run_id.lower()}" if host else INSIDE
     return Private(
         hide=hide,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from pyopenshell.launch.plan import beneath
+from pyopenshell.effective.paths import inside
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,9 +48,9 @@ def in_view(paths: tuple[str, ...], files: FilesystemPolicy, workdir: str, hide:
 
     def is_in_view(path: str) -> bool:
         real = os.path.realpath(path)
-        if any(beneath(real, folder) for folder in writable):
+        if any(inside(real, folder) for folder in writable):
             return False
-        hidden = any(beneath(real, point) for point in hide)
-        return not hidden or any(beneath(real, folder) for folder in readable)
+        hidden = any(inside(real, point) for point in hide)
+        return not hidden or any(inside(real, folder) for folder in readable)
 
     return tuple(path for path in paths if is_in_view(path))[:MOST]
