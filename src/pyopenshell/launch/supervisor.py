@@ -138,14 +138,13 @@ class Launch:
             end = self._follow()
         finally:
             self._socket.close()  # init and stem end when this closes, whatever else happens
-            _, status = os.waitpid(self.stem, 0)
+            code = os.waitstatus_to_exitcode(os.waitpid(self.stem, 0)[1])
+            orphaned = not self.plan.namespaces["pid"] and (code < 0 or code == reap.SURVIVORS)
+            survivors = tuple(reap.sweep(self._spare)) if orphaned else ()  # while no signal can end us half-way
             if self.relay:
                 self.relay.finish(self._signals, patient=not self._asked_to_end)
                 self.relay.leave()
             self._release()
-        code = os.waitstatus_to_exitcode(status)
-        orphaned = not self.plan.namespaces["pid"] and (code < 0 or code == reap.SURVIVORS)
-        survivors = tuple(reap.sweep(self._spare)) if orphaned else ()
         if end is None:
             number = -code if code < 0 else code - 128 if code > 128 else None
             end = Exit(128 + number if number else 125, number)
