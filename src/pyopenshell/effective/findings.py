@@ -110,7 +110,7 @@ def isolation(request: Request) -> list[Finding]:
             consequence = f"{consequence}: {', '.join(request.reachable_sockets)}"
         hint = "namespaces would keep it apart; `openshell doctor` says why there are none"
         if kind == "pathname_sockets" and request.host.namespaces.mount:
-            hint = "a kernel with Landlock ABI 9 keeps them apart; until then end, or close to this user, what listens there"
+            hint = "a kernel with Landlock ABI 9 keeps them apart; until then close what listens there to this user"
         code = f"isolation.{kind.replace('_', '-')}-open"
         findings.append(Finding(code, severity, consequence, hint if severity != "Informational" else None))
     return findings
