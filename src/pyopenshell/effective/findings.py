@@ -88,7 +88,9 @@ def landlock(request: Request) -> list[Finding]:
         return [Finding("landlock.unconfined", "High", message, "boot with Landlock enabled (lsm=landlock,…)")]
     findings = []
     for gap in report.dropped:
-        kernel = f"Linux {request.host.release} has Landlock ABI {report.abi}, {gap.right} needs {gap.needs_abi}"
+        kernel = (
+            f"{gap.right} needs Landlock ABI {gap.needs_abi}, and {report.abi} is in use (Linux {request.host.release})"
+        )
         if gap.covered_by is not None:
             text = f"{kernel}: instead, {gap.covered_by}"
             findings.append(Finding("landlock.right-replaced", "Informational", text))
