@@ -10,7 +10,9 @@ openshell=$(cd "${VENV:-.venv}" && pwd)/bin/openshell
 scratch=$(mktemp -d /var/tmp/openshell-demo.XXXXXX)
 trap 'rm -rf "$scratch"' EXIT
 mkdir "$scratch/work"
-cp -r "$examples" "$scratch/work/examples"
+cp "$examples/agent.py" "$scratch/work/"
+# The policies stay outside of the folder that the sandboxes may write: they must not rewrite their own.
+cp -r "$examples/policies" "$scratch/policies"
 
 if command -v cc >/dev/null; then
     cc -O2 -pthread -o "$scratch/work/thread-names" "$examples/thread-names.c"
@@ -41,12 +43,12 @@ title() {
 }
 
 title "An agent: its work succeeds, everything else is denied"
-step run --name demo-agent --policy examples/policies/agent.yaml -- python3 examples/agent.py
+step run --name demo-agent --policy ../policies/agent.yaml -- python3 agent.py
 title "What its sandbox might do, and why"
 step policy get demo-agent --full
 
 title "A CUDA-shaped program, with the permissions of a GPU sandbox and no device"
-step run --name demo-cuda --gpu 0 --policy examples/policies/cuda.yaml -- ./thread-names
+step run --name demo-cuda --gpu 0 --policy ../policies/cuda.yaml -- ./thread-names
 title "What its sandbox might do, and why"
 step policy get demo-cuda --full
 
