@@ -8,6 +8,7 @@ of reach.
 
 from __future__ import annotations
 
+import fcntl
 import marshal
 import os
 import resource
@@ -101,9 +102,7 @@ def _report(step: str, errno: int, message: str) -> None:
 
 def _stem(plan_fd: int, control_fd: int, steps: Steps) -> int:
     with steps.run("descriptors"):  # 1: only 0-2, the control socket and the plan survive
-        os.dup2(control_fd, PLAN + 1)
-        os.dup2(plan_fd, PLAN)
-        os.dup2(PLAN + 1, CONTROL, inheritable=False)
+        _place(control_fd, plan_fd)
         process.close_fds((0, 1, 2, CONTROL, PLAN))
         with open(PLAN, "rb") as file:
             plan: dict[str, Any] = marshal.loads(file.read())  # noqa: S302 - written by our own supervisor
@@ -138,6 +137,13 @@ def _stem(plan_fd: int, control_fd: int, steps: Steps) -> int:
         os.write(ready_write, b"!")
         os.close(ready_write)
     return reap.wait_and_sweep(pid)
+
+
+def _place(control_fd: int, plan_fd: int) -> None:
+    """Put both descriptors where they belong. They may have each other's number, so copies are made first, above."""
+    control, plan = (fcntl.fcntl(fd, fcntl.F_DUPFD, PLAN + 1) for fd in (control_fd, plan_fd))
+    os.dup2(control, CONTROL, inheritable=False)
+    os.dup2(plan, PLAN, inheritable=False)
 
 
 def _init(plan: dict[str, Any], steps: Steps) -> NoReturn:
