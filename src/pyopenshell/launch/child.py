@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any, NoReturn
 
+    Opened = tuple[str, str, int, int, int]
+    """What a rule is about: grant id, path, descriptor (-1 without one), Landlock mask, errno of opening it."""
+
 CONTROL = 3
 PLAN = 4
 
@@ -148,42 +151,9 @@ def _place(control_fd: int, plan_fd: int) -> None:
 
 def _init(plan: dict[str, Any], steps: Steps) -> NoReturn:
     steps.done.append({"n": 4, "name": "fork init", "result": "done", "errno": 0})
-    with steps.run("preparation"):  # 5
-        made, created = _prepare(plan)
-    with steps.run("mounts", "done" if plan["namespaces"]["mount"] else "no mount namespace"):  # 6
-        if plan["namespaces"]["mount"]:
-            mounts.apply(plan)
-        if not plan["private"]["host"]:
-            os.close(private.make(private.Private(**plan["private"]), plan["uid"], plan["gid"]))
-    with steps.run("terminal", "own terminal" if plan["terminal"] else "none"):  # 7
-        if plan["terminal"]:
-            os.setsid()
-            terminal.open_inside(CONTROL, plan["uid"], plan["gid"])
-    with steps.run("path descriptors"):  # 8: after the mounts, before privileges are dropped
-        opened = list(_open_paths(plan, made))
-    with steps.run("identity"):  # 9: limits, groups, uid, capabilities
-        _become(plan)
-        if plan["namespaces"]["pid"]:
-            # Changing credentials cleared it. Without a pid namespace init must live on to end the others: it sees
-            # the control socket close.
-            process.set_parent_death_signal(SIGKILL)
-        reach = [{"grant": grant, **_reach(path, fd)} for grant, path, fd, _mask, _errno in opened if fd >= 0]
-    with steps.run("working directory"):  # 10
-        os.chdir(plan["workload"]["workdir"])
-    canary = _canary_choice(plan)
-    with steps.run("no_new_privs"):  # 11
-        process.set_no_new_privs()
-    rules: list[dict[str, Any]] = []
-    with steps.run("landlock", "enforced" if plan["confined"] else "UNCONFINED: the caller asked for it"):  # 12
-        if plan["confined"]:
-            rules = _confine(plan, opened)
-        for _grant, _path, fd, _mask, _errno in opened:
-            if fd >= 0:
-                os.close(fd)
-    with steps.run("seccomp"):  # 13
-        seccomp.install(plan["filter"])
-    with steps.run("canary", "denied" if plan["confined"] else "not tried"):  # 14
-        tried = _canary(*canary) if plan["confined"] else {"path": canary[1], "errno": 0}
+    opened, created = _arrange(plan, steps)
+    reach = _drop(plan, steps, opened)
+    rules, tried = _enclose(plan, steps, opened)
     with steps.run("receipt"):  # 15
         receipt = {
             "steps": steps.done,
@@ -203,6 +173,55 @@ def _init(plan: dict[str, Any], steps: Steps) -> NoReturn:
     init.serve(plan, CONTROL)
 
 
+def _arrange(plan: dict[str, Any], steps: Steps) -> tuple[list[Opened], list[str]]:
+    """Make the sandbox's view of the host and open what its rules are about, with privileges."""
+    with steps.run("preparation"):  # 5
+        made, created = _prepare(plan)
+    with steps.run("mounts", "done" if plan["namespaces"]["mount"] else "no mount namespace"):  # 6
+        if plan["namespaces"]["mount"]:
+            mounts.apply(plan)
+        if not plan["private"]["host"]:
+            os.close(private.make(private.Private(**plan["private"]), plan["uid"], plan["gid"]))
+    with steps.run("terminal", "own terminal" if plan["terminal"] else "none"):  # 7
+        if plan["terminal"]:
+            os.setsid()
+            terminal.open_inside(CONTROL, plan["uid"], plan["gid"])
+    with steps.run("path descriptors"):  # 8: after the mounts, before privileges are dropped
+        return list(_open_paths(plan, made)), created
+
+
+def _drop(plan: dict[str, Any], steps: Steps, opened: list[Opened]) -> list[dict[str, Any]]:
+    """Become the identity for good, and say what file modes allow it."""
+    with steps.run("identity"):  # 9: limits, groups, uid, capabilities
+        _become(plan)
+        if plan["namespaces"]["pid"]:
+            # Changing credentials cleared it. Without a pid namespace init must live on to end the others: it sees
+            # the control socket close.
+            process.set_parent_death_signal(SIGKILL)
+        reach = [{"grant": grant, **_reach(path, fd)} for grant, path, fd, _mask, _errno in opened if fd >= 0]
+    with steps.run("working directory"):  # 10
+        os.chdir(plan["workload"]["workdir"])
+    return reach
+
+
+def _enclose(plan: dict[str, Any], steps: Steps, opened: list[Opened]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Enter the Landlock domain and the filter, and try that they hold."""
+    canary = _canary_choice(plan)
+    with steps.run("no_new_privs"):  # 11
+        process.set_no_new_privs()
+    rules: list[dict[str, Any]] = []
+    with steps.run("landlock", "enforced" if plan["confined"] else "UNCONFINED: the caller asked for it"):  # 12
+        if plan["confined"]:
+            rules = _confine(plan, opened)
+        for _grant, _path, fd, _mask, _errno in opened:
+            if fd >= 0:
+                os.close(fd)
+    with steps.run("seccomp"):  # 13
+        seccomp.install(plan["filter"])
+    with steps.run("canary", "denied" if plan["confined"] else "not tried"):  # 14
+        return rules, _canary(*canary) if plan["confined"] else {"path": canary[1], "errno": 0}
+
+
 def _prepare(plan: dict[str, Any]) -> tuple[dict[str, int], list[str]]:
     made: dict[str, int] = {}
     created: list[str] = []
@@ -217,7 +236,7 @@ def _prepare(plan: dict[str, Any]) -> tuple[dict[str, int], list[str]]:
     return made, created
 
 
-def _open_paths(plan: dict[str, Any], made: dict[str, int]) -> Iterator[tuple[str, str, int, int, int]]:
+def _open_paths(plan: dict[str, Any], made: dict[str, int]) -> Iterator[Opened]:
     """Open what each rule is about. A path that cannot be opened is recorded; the others are not touched by it."""
     for grant, path, follow, mask in plan["rules"]:
         fd, errno = made.get(grant, -1), 0
@@ -254,7 +273,7 @@ def _reach(path: str, fd: int) -> dict[str, Any]:
     return answers
 
 
-def _confine(plan: dict[str, Any], opened: list[tuple[str, str, int, int, int]]) -> list[dict[str, Any]]:
+def _confine(plan: dict[str, Any], opened: list[Opened]) -> list[dict[str, Any]]:
     fs, net, scoped = plan["handled"]
     usable = [(grant, fd, mask) for grant, _path, fd, mask, _errno in opened if fd >= 0]
     ruleset_fd, outcomes = ruleset.build(fs, net, scoped, usable)
