@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from _json import encode_basestring, make_encoder
 
-from pyopenshell.policy.digest import sha256
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-__all__ = ["canonical", "canonical_bytes", "sha256"]
 LAST_BEFORE_SURROGATES = "\ud7ff"
 """Up to here, code points sort as UTF-16 code units do."""
 

@@ -6,7 +6,8 @@ there, and what became of it in the kernel.
 
 from __future__ import annotations
 
-from pyopenshell.effective.canonical import canonical_bytes, sha256
+from pyopenshell.effective.canonical import canonical_bytes
+from pyopenshell.policy.digest import sha256
 from pyopenshell.record import Record, plain
 
 TYPE_CHECKING = False

@@ -7,8 +7,8 @@ import grp
 import os
 import pwd
 
-from pyopenshell.effective.canonical import sha256
 from pyopenshell.errors import IdentityError, StateError
+from pyopenshell.policy.digest import sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

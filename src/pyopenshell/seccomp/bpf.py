@@ -10,9 +10,9 @@ from __future__ import annotations
 import errno
 import struct
 
-from pyopenshell.effective.canonical import sha256
 from pyopenshell.kernel.seccomp import INSTRUCTION_SIZE, MAX_INSTRUCTIONS, RET_ALLOW, RET_ERRNO
 from pyopenshell.kernel.syscalls import AUDIT_ARCH, number
+from pyopenshell.policy.digest import sha256
 from pyopenshell.seccomp.table import ALL_BITS
 
 TYPE_CHECKING = False

@@ -1,6 +1,5 @@
 """Canonical JSON, held against the package that implements RFC 8785."""
 
-import hashlib
 import json
 
 import pytest
@@ -8,7 +7,7 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyopenshell.effective.canonical import canonical, canonical_bytes, sha256
+from pyopenshell.effective.canonical import canonical, canonical_bytes
 from tests.unit.effective.cases import STEADY
 
 TEXT = st.text()
@@ -62,10 +61,3 @@ def test_what_json_does_not_know_is_refused(value):
     """No guessing."""
     with pytest.raises(TypeError):
         canonical([value])
-
-
-@STEADY
-@given(st.binary())
-def test_sha256(data):
-    """As hashlib has it."""
-    assert hashlib.sha256(data).hexdigest() == sha256(data)
