@@ -25,6 +25,11 @@ OPEN: dict[str, tuple[str, str]] = {
 """What follows when a kind of isolation is ``open``: (severity, consequence)."""
 
 
+def _writers(grants: Iterable[Placed]) -> list[Placed]:
+    """Return the grants that let something of the host be written."""
+    return [item for item in grants if item.writes and not item.private and item.grant.status == "planned"]
+
+
 def home(request: Request, grants: Iterable[Placed]) -> list[Finding]:
     """Report every grant that makes the caller's ``$HOME`` writable ("else it is a High finding")."""
     if not request.home:
@@ -38,8 +43,8 @@ def home(request: Request, grants: Iterable[Placed]) -> list[Finding]:
             "grant the folders that are to be written, not the whole home folder",
             item.grant.id,
         )
-        for item in grants
-        if item.writes and not item.private and item.grant.status == "planned" and inside(place, item.place)
+        for item in _writers(grants)
+        if inside(place, item.place)
     ]
 
 
@@ -56,8 +61,8 @@ def policy_file(request: Request, grants: Iterable[Placed]) -> list[Finding]:
             "keep the policy outside the folders it grants for writing",
             item.grant.id,
         )
-        for item in grants
-        if item.writes and not item.private and item.grant.status == "planned" and inside(place, item.place)
+        for item in _writers(grants)
+        if inside(place, item.place)
     ]
 
 
@@ -71,12 +76,31 @@ def own_code(request: Request, grants: Iterable[Placed]) -> list[Finding]:
             "install openshell outside the folders that sandboxes may write",
             item.grant.id,
         )
-        for item in grants
+        for item in _writers(grants)
         for folder in request.own_code
-        if item.writes
-        and not item.private
-        and item.grant.status == "planned"
-        and (inside(folder, item.place) or inside(item.place, folder))
+        if inside(folder, item.place) or inside(item.place, folder)
+    ]
+
+
+def special_files(grants: Iterable[Placed]) -> list[Finding]:
+    """Report what a read-only path loses in a private folder: Landlock adds up the rules on the way to the root.
+
+    A read-only mount keeps its files and folders as they are; FIFOs and devices a mount does not restrict.
+    """
+    planned = [item for item in grants if item.grant.status == "planned"]
+    private = [item for item in planned if item.private and item.writes]
+    return [
+        Finding(
+            "private.special-files",
+            "Low",
+            f"{item.grant.path} is read-only and lies in {outer.place}, which is writable: FIFOs and devices in it can "
+            "be written where file modes allow",
+            f"keep it outside {outer.place}",
+            item.grant.id,
+        )
+        for item in planned
+        for outer in private
+        if not item.writes and not item.private and item.is_dir and inside(item.place, outer.place)
     ]
 
 

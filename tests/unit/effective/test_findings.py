@@ -2,8 +2,10 @@
 
 import pytest
 
+from pyopenshell.baseline.model import Proposal
 from pyopenshell.effective.model import Dropped, Isolation, LandlockReport
-from tests.unit.effective.cases import ISOLATED, codes, composed, findings
+from pyopenshell.policy.access import READ_ONLY, READ_WRITE
+from tests.unit.effective.cases import ISOLATED, World, codes, composed, findings
 
 
 def report(*gaps, abi=2):
@@ -66,3 +68,15 @@ def test_network_policies_are_denied_and_listed():
 def test_a_good_host_and_a_plain_policy_have_no_findings():
     """Silence means that nothing is weaker than asked."""
     assert set() == codes(composed(read_only=["/data"], include_workdir=True))
+
+
+def test_a_read_only_folder_in_a_private_one_is_told():
+    """Its FIFOs and devices can be written: the rule on the private folder counts there too."""
+    world = World(folders=["/tmp/env", "/home/me/project"])
+    proposals = (
+        Proposal("process", "/tmp", READ_WRITE, "private", private=True),
+        Proposal("command", "/tmp/env", READ_ONLY, "environment"),
+    )
+    effective = composed(proposals=proposals, resolve=world.resolve)
+    (finding,) = findings(effective, "private.special-files")
+    assert ("Low", "baseline/command:/tmp/env") == (finding.severity, finding.grant)
