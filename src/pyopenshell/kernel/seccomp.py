@@ -15,7 +15,13 @@ GET_ACTION_AVAIL = 2
 RET_KILL_PROCESS = 0x80000000
 RET_ERRNO = 0x00050000
 """The low 16 bits of the action hold the errno, 4095 at most."""
+RET_USER_NOTIF = 0x7FC00000
+"""Ask the holder of the filter's listener (seccomp_unotify(2), Linux 5.0)."""
 RET_ALLOW = 0x7FFF0000
+
+FILTER_FLAG_NEW_LISTENER = 1 << 3
+FILTER_FLAG_WAIT_KILLABLE_RECV = 1 << 5
+"""Once a notification was received, only fatal signals interrupt the call (Linux 5.19)."""
 
 INSTRUCTION_SIZE = 8
 """Bytes of a ``struct sock_filter``."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import struct
 
-from pyopenshell.kernel.seccomp import INSTRUCTION_SIZE, MAX_INSTRUCTIONS, RET_ALLOW, RET_ERRNO
+from pyopenshell.kernel.seccomp import INSTRUCTION_SIZE, MAX_INSTRUCTIONS, RET_ALLOW, RET_ERRNO, RET_USER_NOTIF
 from pyopenshell.kernel.syscalls import AUDIT_ARCH, number
 from pyopenshell.policy.digest import sha256
 from pyopenshell.seccomp.table import ALL_BITS
@@ -100,6 +100,8 @@ def _condition(condition: Condition, otherwise: int) -> list[Instruction]:
 
 
 def _action(text: str) -> int:
+    if text == "notify":
+        return RET_USER_NOTIF
     kind, _, name = text.partition(":")
     if kind != "errno":
         raise ValueError(f"unknown action {text!r}")

@@ -32,7 +32,7 @@ class Condition(Record):
 class Row(Record):
     """A syscall is answered with ``action`` when all ``conditions`` hold. Of several rows the first that holds decides.
 
-    ``action``: ``errno:NAME``. ``when`` says the conditions in words, ``reason`` why, for people.
+    ``action``: ``errno:NAME``, or ``notify``: the broker answers (``seccomp.broker``). ``when`` says the conditions in words, ``reason`` why, for people.
     """
 
     syscall: str
@@ -47,7 +47,7 @@ SOCK_RAW, SOCK_PACKET = 3, 10
 SOCK_TYPE_MASK = 0xF  # the type shares its argument with SOCK_CLOEXEC and SOCK_NONBLOCK (linux/net.h)
 NETLINK_ROUTE = 0
 TIOCSTI, TIOCLINUX = 0x5412, 0x541C
-O_ACCMODE, O_RDONLY, O_TRUNC = 0o3, 0o0, 0o1000
+O_ACCMODE, O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_TRUNC = 0o3, 0o0, 0o1, 0o2, 0o100, 0o1000
 
 FAMILY, TYPE, PROTOCOL = 0, 1, 2
 """Arguments of socket(2)."""
@@ -55,15 +55,18 @@ OPEN_FLAGS = (("open", 1), ("openat", 2))
 """The syscalls that take open flags in an argument, and which one."""
 
 
-def rows(*, net_namespace: bool, landlock_abi: int) -> tuple[Row, ...]:
-    """Return the rows for a sandbox with or without a network namespace, on a kernel with this Landlock ABI."""
+def rows(*, net_namespace: bool, landlock_abi: int, broker: bool = False) -> tuple[Row, ...]:
+    """Return the rows for a sandbox with or without a network namespace, on a kernel with this Landlock ABI.
+
+    ``broker``: with those that let the broker answer; a filter with them needs a listener.
+    """
     sockets = _SOCKETS_IN_NAMESPACE if net_namespace else _UNIX_SOCKETS_ONLY
     result = sockets + _SOCKETPAIR + _TERMINAL + _IO_URING + _KEYS + _LIMITS
     if landlock_abi < 3:
         result += _TRUNCATION
     if landlock_abi < 5:
         result += _ACCESS_MODE_3 + _OPENAT2
-    return result
+    return result + _THREAD_NAMES if broker else result
 
 
 _SOCKETS_IN_NAMESPACE = (
@@ -193,4 +196,16 @@ _OPENAT2 = (
         "Its flags are in memory, where a filter cannot look; programs fall back to openat, where the rows for open "
         "flags apply.",
     ),
+)
+
+_THREAD_NAMES = tuple(
+    Row(
+        name,
+        "notify",
+        "CUDA names its threads by opening their comm files this way. The broker opens the caller's own for it; of "
+        "everything else it says that the kernel shall go on, so Landlock decides.",
+        "the access mode is O_WRONLY or O_RDWR, without O_CREAT",
+        (Condition(argument, (O_WRONLY, O_RDWR), mask=O_ACCMODE | O_CREAT),),
+    )
+    for name, argument in OPEN_FLAGS
 )
