@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from pyopenshell.effective.model import Effective, Identity, Isolation, LandlockReport
     from pyopenshell.landlock.downgrade import Handled
     from pyopenshell.policy.model import Policy
+    from pyopenshell.seccomp.row import Row
 
 
 TERMINALS = ("/dev/ptmx", "/dev/pts")
@@ -98,6 +99,7 @@ class Ground(Record):
     handled: Handled
     landlock: LandlockReport
     isolation: dict[str, Isolation]
+    rows: tuple[Row, ...]
     program: bytes
     environment: dict[str, str]
     own_code: tuple[str, ...] = ()
@@ -158,6 +160,7 @@ def _ground(request: RunRequest, trial: Trial | None, *, keep_id: bool) -> Groun
         handled=handled,
         landlock=report,
         isolation=isolation.isolation(host.namespaces, handled, own.hide),
+        rows=rows,
         program=bpf.build(rows, host.architecture),
         environment={},
     )
@@ -230,7 +233,7 @@ def _effective(ground: Ground, command_proposals: tuple[Proposal, ...], reachabl
             gpu=ground.request.gpu,
             proposals=_proposals(ground, command_proposals),
             landlock=ground.landlock,
-            seccomp=SeccompReport(*bpf.report(ground.program)),
+            seccomp=SeccompReport(*bpf.report(ground.program), bpf.listing(ground.rows, ground.host.architecture)),
             network=Network("none", isolation.network_mechanism(ground.host.namespaces)),
             isolation=ground.isolation,
             protected=_protected(ground),

@@ -101,7 +101,11 @@ def enforcement(effective: Effective, receipt: dict[str, Any], context: Context)
             "effective_digest": receipt["effective_digest"],
             "landlock": landlock.as_dict(),
             "rules": len(rules),
-            "seccomp": {**effective.seccomp.as_dict(), "mode": receipt["seccomp"]["mode"]},
+            "seccomp": {
+                "sha256": effective.seccomp.sha256,
+                "count": effective.seccomp.count,
+                "mode": receipt["seccomp"]["mode"],
+            },
             "isolation": plain(effective.isolation),
             "network": {"mode": effective.network.mode, "mechanism": effective.network.mechanism},
             "credentials": receipt["credentials"],

@@ -21,7 +21,7 @@ from pyopenshell.errors import StateError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
 
@@ -72,9 +72,13 @@ def _effective(data: Mapping[str, Any]) -> Effective:
             tuple(landlock["handled"]),
             tuple(Dropped(**gap) for gap in landlock["dropped"]),
         ),
-        seccomp=SeccompReport(**data["seccomp"]),
+        seccomp=_seccomp(**data["seccomp"]),
         findings=tuple(Finding(**finding) for finding in data["findings"]),
     )
+
+
+def _seccomp(sha256: str, count: int, rows: Iterable[dict[str, str]] | None = None) -> SeccompReport:
+    return SeccompReport(sha256, count, None if rows is None else tuple(rows))
 
 
 def _grant(data: Mapping[str, Any]) -> Grant:

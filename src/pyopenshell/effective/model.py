@@ -139,10 +139,20 @@ class LandlockReport(Record):
 
 
 class SeccompReport(Record):
-    """The syscall filter: SHA-256 of its program and the number of its instructions."""
+    """The syscall filter: SHA-256 of its program, the number of its instructions, and what it answers and why.
+
+    Each of ``rows`` has ``syscall``, ``when``, ``action`` and ``reason``, as in ``seccomp.row``. They are None in
+    older records, whose digests are about a shape without them.
+    """
 
     sha256: str
     count: int
+    rows: tuple[dict[str, str], ...] | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the documented shape. The rows are not copied: there are many, and nothing in them is a record."""
+        shape: dict[str, Any] = {"sha256": self.sha256, "count": self.count}
+        return shape if self.rows is None else {**shape, "rows": list(self.rows)}
 
 
 class Effective(Record):

@@ -13,13 +13,13 @@ import struct
 from pyopenshell.kernel.seccomp import INSTRUCTION_SIZE, MAX_INSTRUCTIONS, RET_ALLOW, RET_ERRNO, RET_USER_NOTIF
 from pyopenshell.kernel.syscalls import AUDIT_ARCH, number
 from pyopenshell.policy.digest import sha256
-from pyopenshell.seccomp.table import ALL_BITS
+from pyopenshell.seccomp.row import ALL_BITS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pyopenshell.seccomp.table import Condition, Row
+    from pyopenshell.seccomp.row import Condition, Row
 
 LOAD = 0x20
 """BPF_LD | BPF_W | BPF_ABS: a 32-bit word of ``struct seccomp_data``."""
@@ -35,7 +35,11 @@ X32_BIT = 0x40000000
 MAX_JUMP = 255
 NOT_HERE = RET_ERRNO | errno.ENOSYS
 
+_ACTIONS = {"notify": RET_USER_NOTIF, "allow": RET_ALLOW}
+
 Instruction = tuple[int, int, int, int]
+_AS_BYTES = struct.Struct("<HBBI").pack
+"""A ``struct sock_filter``: u16 code, u8 jt, u8 jf, u32 k."""
 
 
 def build(rows: Sequence[Row], architecture: str) -> bytes:
@@ -47,9 +51,7 @@ def build(rows: Sequence[Row], architecture: str) -> bytes:
     """
     groups: dict[int, list[Row]] = {}
     for row in rows:
-        if all(number(row.syscall, known) is None for known in AUDIT_ARCH):
-            raise ValueError(f"no architecture has a syscall {row.syscall!r}")
-        nr = number(row.syscall, architecture)
+        nr = _number(row.syscall, architecture)
         if nr is not None:
             groups.setdefault(nr, []).append(row)
     program = [
@@ -62,7 +64,8 @@ def build(rows: Sequence[Row], architecture: str) -> bytes:
         program += [(JUMP_GREATER_OR_EQUAL, 0, 1, X32_BIT), (RETURN, 0, 0, NOT_HERE)]
     for nr in sorted(groups):
         body = [instruction for row in groups[nr] for instruction in _row(row)]
-        body.append((RETURN, 0, 0, RET_ALLOW))
+        if groups[nr][-1].conditions:
+            body.append((RETURN, 0, 0, RET_ALLOW))
         program += [(JUMP_EQUAL, 0, len(body), nr), *body]
     program.append((RETURN, 0, 0, RET_ALLOW))
     if len(program) > MAX_INSTRUCTIONS:
@@ -70,9 +73,46 @@ def build(rows: Sequence[Row], architecture: str) -> bytes:
     return b"".join([_pack(instruction) for instruction in program])
 
 
+def build_allowing(names: Sequence[str], architecture: str) -> bytes:
+    """Return a program that allows these system calls and answers EPERM to every other one.
+
+    Names that this architecture does not have are left out. Raises ValueError for a name no architecture has.
+    """
+    program = [
+        (LOAD, 0, 0, ARCHITECTURE_AT),
+        (JUMP_EQUAL, 1, 0, AUDIT_ARCH[architecture]),
+        (RETURN, 0, 0, NOT_HERE),
+        (LOAD, 0, 0, NUMBER_AT),
+    ]
+    for name in names:
+        nr = _number(name, architecture)
+        if nr is not None:
+            program += [(JUMP_EQUAL, 0, 1, nr), (RETURN, 0, 0, RET_ALLOW)]
+    program.append((RETURN, 0, 0, RET_ERRNO | errno.EPERM))
+    return b"".join([_pack(instruction) for instruction in program])
+
+
 def report(program: bytes) -> tuple[str, int]:
     """Return the SHA-256 of a program in hexadecimal, and the number of its instructions."""
     return sha256(program), len(program) // INSTRUCTION_SIZE
+
+
+def listing(rows: Sequence[Row], architecture: str) -> tuple[dict[str, str], ...]:
+    """Return the rows that are in a program, as the effective policy shows them."""
+    return tuple(
+        [
+            {"syscall": row.syscall, "when": row.when, "action": row.action, "reason": row.reason}
+            for row in rows
+            if number(row.syscall, architecture) is not None
+        ]
+    )
+
+
+def _number(name: str, architecture: str) -> int | None:
+    nr = number(name, architecture)
+    if nr is None and all(number(name, known) is None for known in AUDIT_ARCH):
+        raise ValueError(f"no architecture has a syscall {name!r}")
+    return nr
 
 
 def _row(row: Row) -> list[Instruction]:
@@ -100,8 +140,8 @@ def _condition(condition: Condition, otherwise: int) -> list[Instruction]:
 
 
 def _action(text: str) -> int:
-    if text == "notify":
-        return RET_USER_NOTIF
+    if text in _ACTIONS:
+        return _ACTIONS[text]
     kind, _, name = text.partition(":")
     if kind != "errno":
         raise ValueError(f"unknown action {text!r}")
@@ -109,7 +149,6 @@ def _action(text: str) -> int:
 
 
 def _pack(instruction: Instruction) -> bytes:
-    """Pack a ``struct sock_filter``: u16 code, u8 jt, u8 jf, u32 k."""
-    if max(instruction[1:3]) > MAX_JUMP:
+    if instruction[1] > MAX_JUMP or instruction[2] > MAX_JUMP:
         raise ValueError("too many rows or values for one syscall: a conditional jump reaches 255 instructions")
-    return struct.pack("<HBBI", *instruction)
+    return _AS_BYTES(*instruction)

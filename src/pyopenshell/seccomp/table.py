@@ -1,46 +1,14 @@
 """What the syscall filter refuses, and why: one table, a row for each (syscall, condition, action, reason).
 
-The filter closes what Landlock and namespaces leave open, and nothing else: every row is listed in
-docs/syscall-filter.md, and what no row names is allowed. Constants are the same on x86_64 and aarch64.
+The filter closes what Landlock and namespaces leave open, and parts of the kernel that no sandbox needs: every row is
+listed in docs/syscall-filter.md, and what no row names is allowed. Here are the rows that depend on the sandbox or on
+the kernel; ``rows_kernel`` holds those of every sandbox. Constants are the same on x86_64 and aarch64.
 """
 
 from __future__ import annotations
 
-from pyopenshell.record import Record
-
-ALL_BITS = 0xFFFFFFFF
-"""Conditions see the low 32 bits of an argument.
-
-The arguments they look at are C ints, and the kernel drops the upper half of the register before it uses them. A
-filter that compared all 64 bits could be passed with any rubbish up there (CVE-2019-10063, TIOCSTI in flatpak).
-"""
-
-
-class Condition(Record):
-    """Something about one argument (counted from 0): its bits under ``mask`` are one of ``values``.
-
-    ``negated``: none of them. For a 64-bit argument use only the plain form: ignoring the upper half then refuses
-    more calls, never fewer.
-    """
-
-    argument: int
-    values: tuple[int, ...]
-    mask: int = ALL_BITS
-    negated: bool = False
-
-
-class Row(Record):
-    """A syscall is answered with ``action`` when all ``conditions`` hold. Of several rows the first that holds decides.
-
-    ``action``: ``errno:NAME``, or ``notify``: the broker answers (``seccomp.broker``). ``when`` says the conditions in words, ``reason`` why, for people.
-    """
-
-    syscall: str
-    action: str
-    reason: str
-    when: str = "always"
-    conditions: tuple[Condition, ...] = ()
-
+from pyopenshell.seccomp.row import Condition, Row
+from pyopenshell.seccomp.rows_kernel import CODE, KERNEL, NAMESPACES, PROCESSES
 
 AF_UNIX, AF_INET, AF_INET6, AF_NETLINK = 1, 2, 10, 16
 SOCK_RAW, SOCK_PACKET = 3, 10
@@ -61,7 +29,7 @@ def rows(*, net_namespace: bool, landlock_abi: int, broker: bool = False) -> tup
     ``broker``: with those that let the broker answer; a filter with them needs a listener.
     """
     sockets = _SOCKETS_IN_NAMESPACE if net_namespace else _UNIX_SOCKETS_ONLY
-    result = sockets + _SOCKETPAIR + _TERMINAL + _IO_URING + _KEYS + _LIMITS
+    result = sockets + _SOCKETPAIR + _TERMINAL + PROCESSES + NAMESPACES + KERNEL + CODE
     if landlock_abi < 3:
         result += _TRUNCATION
     if landlock_abi < 5:
@@ -77,6 +45,7 @@ _SOCKETS_IN_NAMESPACE = (
         "namespace, and rarer families load kernel modules nobody needs here.",
         "the family is none of AF_UNIX, AF_INET, AF_INET6, AF_NETLINK",
         (Condition(FAMILY, (AF_UNIX, AF_INET, AF_INET6, AF_NETLINK), negated=True),),
+        "Packet capture, Bluetooth, CAN buses and AF_ALG cryptography do not work.",
     ),
     Row(
         "socket",
@@ -85,6 +54,7 @@ _SOCKETS_IN_NAMESPACE = (
         "netfilter, crypto). The answer is that of a kernel built without them, which programs expect.",
         "the family is AF_NETLINK and the protocol is not NETLINK_ROUTE",
         (Condition(FAMILY, (AF_NETLINK,)), Condition(PROTOCOL, (NETLINK_ROUTE,), negated=True)),
+        "Tools that configure the host (iptables, nft, auditctl, udevadm monitor) fail.",
     ),
     Row(
         "socket",
@@ -96,6 +66,7 @@ _SOCKETS_IN_NAMESPACE = (
             Condition(FAMILY, (AF_INET, AF_INET6)),
             Condition(TYPE, (SOCK_RAW, SOCK_PACKET), mask=SOCK_TYPE_MASK),
         ),
+        "ping fails where it needs a raw socket.",
     ),
 )
 
@@ -107,6 +78,9 @@ _UNIX_SOCKETS_ONLY = (
         "runtimes take the answer for a host without this protocol and go on.",
         "the family is not AF_UNIX",
         (Condition(FAMILY, (AF_UNIX,), negated=True),),
+        "There is no loopback. Name lookups fail as on a host that is offline; a server cannot listen on 127.0.0.1, so "
+        "torch.distributed over TCP and test suites with servers fail. getifaddrs (Node's os.networkInterfaces) fails "
+        "too.",
     ),
 )
 
@@ -131,39 +105,13 @@ _TERMINAL = (
     ),
 )
 
-_IO_URING = tuple(
-    Row(
-        name,
-        "errno:ENOSYS",
-        "A ring opens files and sockets without a syscall that this filter sees. Programs fall back as on a kernel "
-        "without io_uring.",
-    )
-    for name in ("io_uring_setup", "io_uring_enter", "io_uring_register")
-)
-
-_KEYS = tuple(
-    Row(
-        name,
-        "errno:ENOSYS",
-        "Keyrings belong to users and sessions, and no namespace or Landlock rule keeps them apart: tickets and disk "
-        "keys of whoever started the sandbox could be read and replaced.",
-    )
-    for name in ("keyctl", "add_key", "request_key")
-)
-
-_LIMITS = (
-    Row(
-        "prlimit64",
-        "errno:EPERM",
-        "It sets the limits of any process of the same user: the sandbox's own first process could be left without "
-        "descriptors, and, where there is no pid namespace, so could others. Own limits are set with pid 0.",
-        "the process is not the caller itself (pid 0)",
-        (Condition(0, (0,), negated=True),),
-    ),
-)
-
 _TRUNCATION = (
-    Row("truncate", "errno:EACCES", "Landlock below ABI 3 does not see it: it would empty files granted read-only."),
+    Row(
+        "truncate",
+        "errno:EACCES",
+        "Landlock below ABI 3 does not see it: it would empty files granted read-only.",
+        cost="It is denied also where writing is granted; ftruncate works.",
+    ),
     *(
         Row(
             name,
@@ -172,6 +120,7 @@ _TRUNCATION = (
             "reading.",
             "the flags have O_TRUNC and the access mode is O_RDONLY",
             (Condition(argument, (O_TRUNC | O_RDONLY,), mask=O_TRUNC | O_ACCMODE),),
+            "It is denied also where writing is granted.",
         )
         for name, argument in OPEN_FLAGS
     ),
@@ -195,6 +144,7 @@ _OPENAT2 = (
         "errno:ENOSYS",
         "Its flags are in memory, where a filter cannot look; programs fall back to openat, where the rows for open "
         "flags apply.",
+        cost="It is not there, as before Linux 5.6.",
     ),
 )
 

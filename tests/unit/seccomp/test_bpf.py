@@ -11,7 +11,7 @@ from pyopenshell.kernel import numbers
 from pyopenshell.kernel.seccomp import MAX_INSTRUCTIONS, RET_ALLOW, RET_ERRNO
 from pyopenshell.kernel.syscalls import number
 from pyopenshell.seccomp.bpf import build, report
-from pyopenshell.seccomp.table import ALL_BITS, Condition, Row
+from pyopenshell.seccomp.row import ALL_BITS, Condition, Row
 
 ARCHITECTURES = ("x86_64", "aarch64")
 NAMES = ("read", "openat", "socket", "ioctl", "openat2", "open")  # the last one is unknown to aarch64
