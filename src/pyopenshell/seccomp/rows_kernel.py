@@ -26,9 +26,9 @@ PROCESSES = (
     *each(
         "ptrace",
         "errno:EPERM",
-        "A tracer takes over the program it traces, and the sandbox's own first process runs as the same user. "
-        "Landlock denies it across the sandbox's edge only.",
-        "strace, gdb and other debuggers can neither attach to programs nor start them. LeakSanitizer fails: "
+        "A tracer takes over the program it traces, open files and secrets included, and changes its syscalls while "
+        "they are being judged. Landlock denies it across the sandbox's edge only.",
+        "strace, gdb, cuda-gdb and other debuggers can neither attach to programs nor start them. LeakSanitizer fails: "
         "ASAN_OPTIONS=detect_leaks=0 switches it off.",
     ),
     *each(
@@ -40,15 +40,14 @@ PROCESSES = (
     *each(
         "pidfd_getfd",
         "errno:ENOSYS",
-        "It takes an open file out of another process, the sandbox's first one too. Programs that want to share a "
-        "file send it over a Unix socket.",
+        "It takes an open file out of another process. Programs that want to share one send it over a Unix socket.",
         "PyTorch cannot share CUDA tensors between processes under expandable_segments:True, and says to switch that "
         "off.",
     ),
     *each(
         "kcmp",
         "errno:EPERM",
-        "It compares what two processes hold in the kernel, and answers in the order of kernel addresses.",
+        "It compares what two processes hold in the kernel, and its answers follow the order of kernel addresses.",
         "Mesa's drivers warn that they cannot tell whether two descriptors are the same file.",
     ),
     *each(
@@ -93,7 +92,7 @@ NAMESPACES = (
         "mount_setattr",
         "errno:EPERM",
         "Mounts and the root folder decide which file a path means, and so what the grants mean.",
-        "Nothing new for ordinary users: mount, chroot and FUSE (sshfs, AppImage) fail.",
+        "mount, chroot and FUSE (sshfs, AppImage) fail; no set-uid program could help them in a sandbox either.",
     ),
 )
 
@@ -151,7 +150,12 @@ KERNEL = (
         KEPT_FROM_CODE,
         NOTHING_NEW,
     ),
-    *each("quotactl quotactl_fd", "errno:EPERM", KEPT_FROM_CODE, "quota does not show the user's own limits."),
+    *each(
+        "quotactl quotactl_fd",
+        "errno:EPERM",
+        "They administer disk quotas. All but reading one's own needs privilege, and no sandbox has any.",
+        "quota does not show the user's own limits.",
+    ),
     *each(
         "syslog",
         "errno:EPERM",
@@ -170,8 +174,8 @@ CODE = (
     Row(
         "execveat",
         "errno:ENOSYS",
-        "It starts what a descriptor refers to, without a path that could be granted or logged. fexecve falls back to "
-        "/proc/self/fd/N, where the grants apply to every file that has a path.",
+        "It starts whatever a descriptor refers to, and no path says what that was. fexecve falls back to "
+        "/proc/self/fd/N; the grants decide about both.",
         "the flags have AT_EMPTY_PATH",
         (Condition(4, (AT_EMPTY_PATH,), mask=AT_EMPTY_PATH),),
     ),
