@@ -9,7 +9,7 @@ import pytest
 
 from pyopenshell.kernel import seccomp
 from pyopenshell.kernel.syscalls import AUDIT_ARCH, number
-from pyopenshell.seccomp import bpf, table
+from pyopenshell.seccomp import bpf, rows_kernel, table
 from pyopenshell.seccomp.bpf import build
 
 NEWEST = 11
@@ -19,6 +19,9 @@ CLOEXEC_NONBLOCK = os.O_CLOEXEC | os.O_NONBLOCK
 UPPER = 0xDEAD << 32
 RDONLY, WRONLY, RDWR, MODE_3 = 0, 1, 2, 3
 TRUNC, CREAT = os.O_TRUNC, os.O_CREAT
+USER, NET, EMPTY = 0x10000000, 0x40000000, 0x1000
+THREAD, SPAWN, FORK = 0x3D0F00, 0x4111, 0x1200011
+"""clone's flags as glibc gives them for a thread, posix_spawn and fork."""
 
 # (net namespace, ABI, syscall, arguments, expected errno or 0 for allowed)
 CASES = [
@@ -42,7 +45,19 @@ CASES = [
     *[(net, NEWEST, "socketpair", (30, STREAM, 0), errno.EAFNOSUPPORT) for net in (True, False)],
     *[(False, NEWEST, "ioctl", (0, request), errno.EPERM) for request in (0x5412, 0x541C, 0x5412 | UPPER)],
     *[(False, NEWEST, "ioctl", (0, request), 0) for request in (0x5401, 0x5413, 0x541B)],
-    *[(True, NEWEST, f"io_uring_{call}", (), errno.ENOSYS) for call in ("setup", "enter", "register")],
+    *[(True, NEWEST, "prlimit64", (pid, 7), errno.EPERM) for pid in (1, 4242, -1, 1 | UPPER)],
+    *[(True, NEWEST, "prlimit64", (pid, 7), 0) for pid in (0, UPPER)],
+    *[(True, NEWEST, name, (USER,), errno.EPERM) for name in ("unshare", "clone")],
+    *[(True, NEWEST, name, (USER | NET | UPPER,), errno.EPERM) for name in ("unshare", "clone")],
+    *[(True, NEWEST, name, (NET | UPPER,), 0) for name in ("unshare", "clone")],
+    *[(True, NEWEST, "clone", (flags,), 0) for flags in (THREAD, SPAWN, FORK)],
+    (True, NEWEST, "unshare", (0x600,), 0),
+    (True, NEWEST, "seccomp", (1, 8), errno.EPERM),
+    (True, NEWEST, "seccomp", (1 | UPPER, 8 | 32 | UPPER), errno.EPERM),
+    *[(True, NEWEST, "seccomp", (1, flags), 0) for flags in (0, 1, 2, 4, 16, 32)],
+    *[(True, NEWEST, "seccomp", (operation, 8), 0) for operation in (0, 2, 3)],
+    *[(True, NEWEST, "execveat", (3, 0, 0, 0, flags), errno.ENOSYS) for flags in (EMPTY, EMPTY | 0x100 | UPPER)],
+    *[(True, NEWEST, "execveat", (EMPTY, EMPTY, EMPTY, EMPTY, flags), 0) for flags in (0, 0x100)],
     (True, 2, "truncate", (), errno.EACCES),
     (True, 3, "truncate", (), 0),
     (True, 2, "ftruncate", (), 0),
@@ -76,6 +91,64 @@ def test_verdict(interpret, architecture, net_namespace, abi, name, args, expect
     assert action == interpret(program, architecture, nr, args)
 
 
+# What is refused whatever the arguments, in every sandbox.
+ALWAYS = {
+    errno.EPERM: (
+        "ptrace process_vm_readv process_vm_writev kcmp process_madvise setns "
+        "mount umount2 pivot_root chroot fsopen fsconfig fsmount fspick open_tree open_tree_attr move_mount "
+        "mount_setattr bpf userfaultfd init_module finit_module delete_module kexec_load kexec_file_load swapon "
+        "swapoff reboot acct quotactl quotactl_fd syslog open_by_handle_at"
+    ),
+    errno.EACCES: "perf_event_open",
+    errno.ENOSYS: "clone3 pidfd_getfd keyctl add_key request_key io_uring_setup io_uring_enter io_uring_register",
+}
+
+
+@pytest.mark.parametrize("architecture", ["x86_64", "aarch64"])
+@pytest.mark.parametrize("net_namespace", [True, False])
+@pytest.mark.parametrize("broker", [True, False])
+def test_what_is_always_refused(interpret, architecture, net_namespace, broker):
+    """Each of these, and no other without a condition, gets its errno."""
+    rows = table.rows(net_namespace=net_namespace, landlock_abi=NEWEST, broker=broker)
+    program = build(rows, architecture)
+    for code, names in ALWAYS.items():
+        for name in names.split():
+            for args in ((0,) * 6, (UPPER | 1,) * 6, (-1,) * 6):
+                answer = interpret(program, architecture, number(name, architecture), args)
+                assert seccomp.RET_ERRNO | code == answer, name
+    unconditional = {row.syscall for row in rows if not row.conditions and row.action != "allow"}
+    assert {name for names in ALWAYS.values() for name in names.split()} == unconditional
+
+
+def test_every_condition_is_tried_both_ways():
+    """A row with conditions has a case above that it refuses and one that it lets through."""
+    rows = table.rows(net_namespace=True, landlock_abi=1) + table.rows(net_namespace=False, landlock_abi=1)
+    conditional = {row.syscall for row in rows if row.conditions}
+    assert conditional == {name for _, _, name, _, code in CASES if code and name in conditional}
+    assert conditional == {name for _, _, name, _, code in CASES if not code and name in conditional}
+
+
+@pytest.mark.parametrize("architecture", ["x86_64", "aarch64"])
+def test_memory_files_are_allowed_and_listed(interpret, architecture):
+    """CUDA needs memfd_create; that such a file can hold code is said in every effective policy."""
+    rows = table.rows(net_namespace=True, landlock_abi=NEWEST)
+    answer = interpret(build(rows, architecture), architecture, number("memfd_create", architecture), ())
+    assert seccomp.RET_ALLOW == answer
+    (shown,) = [row for row in bpf.listing(rows, architecture) if row["action"] == "allow"]
+    assert "memfd_create" == shown["syscall"]
+    assert "can hold code" in shown["reason"]
+
+
+@pytest.mark.parametrize("architecture", ["x86_64", "aarch64"])
+def test_the_listing_is_what_the_program_has(architecture):
+    """Every row of the table, in its order, less those for syscalls that the architecture does not have."""
+    rows = table.rows(net_namespace=True, landlock_abi=1, broker=True)
+    shown = bpf.listing(rows, architecture)
+    there = [row for row in rows if architecture == "x86_64" or row.syscall != "open"]
+    assert [(row.syscall, row.when, row.action, row.reason) for row in there] == [tuple(row.values()) for row in shown]
+    assert {("syscall", "when", "action", "reason")} == {tuple(row) for row in shown}
+
+
 @pytest.mark.parametrize("net_namespace", [True, False])
 def test_only_what_the_table_names_is_refused(interpret, net_namespace):
     """Every other number is allowed, whatever its arguments."""
@@ -87,13 +160,17 @@ def test_only_what_the_table_names_is_refused(interpret, net_namespace):
 
 
 def test_every_row_says_why():
-    """A reason is a sentence for people, and a row with conditions says them in words."""
+    """Reason and cost are sentences for people, and a row with conditions says them in words."""
     for row in table.rows(net_namespace=True, landlock_abi=1) + table.rows(net_namespace=False, landlock_abi=1):
         assert row.reason.endswith(".")
+        assert row.cost.endswith(".") or not row.cost
         assert (row.when == "always") == (not row.conditions)
 
 
-HEADERS = "linux/audit.h linux/filter.h linux/netlink.h linux/seccomp.h asm/ioctls.h asm-generic/fcntl.h sys/socket.h"
+HEADERS = (
+    "linux/sched.h linux/fcntl.h linux/audit.h linux/filter.h linux/netlink.h linux/seccomp.h "
+    "asm/ioctls.h asm-generic/fcntl.h sys/socket.h"
+)
 CONSTANTS = {
     "SECCOMP_SET_MODE_FILTER": seccomp.SET_MODE_FILTER,
     "SECCOMP_GET_ACTION_AVAIL": seccomp.GET_ACTION_AVAIL,
@@ -120,6 +197,9 @@ CONSTANTS = {
     "SOCK_PACKET": table.SOCK_PACKET,
     "~(SOCK_CLOEXEC|SOCK_NONBLOCK) & table": table.SOCK_TYPE_MASK,
     "NETLINK_ROUTE": table.NETLINK_ROUTE,
+    "CLONE_NEWUSER": rows_kernel.CLONE_NEWUSER,
+    "SECCOMP_FILTER_FLAG_NEW_LISTENER": rows_kernel.SECCOMP_FILTER_FLAG_NEW_LISTENER,
+    "AT_EMPTY_PATH": rows_kernel.AT_EMPTY_PATH,
     "TIOCSTI": table.TIOCSTI,
     "TIOCLINUX": table.TIOCLINUX,
     "O_ACCMODE": table.O_ACCMODE,
