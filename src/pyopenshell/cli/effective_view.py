@@ -46,8 +46,7 @@ def show(shape: dict[str, Any]) -> None:
     network(shape["network"])
     isolation(shape["isolation"])
     landlock(shape["landlock"])
-    output.title("Syscall filter")
-    fields(("instructions", str(shape["seccomp"]["count"])), ("sha256", shape["seccomp"]["sha256"]))
+    syscalls(shape["seccomp"])
     findings(shape["findings"])
 
 
@@ -169,6 +168,27 @@ def landlock(shape: dict[str, Any]) -> None:
             for drop in shape["dropped"]
         ]
         output.table(("not handled", "needs ABI", "covered by", "consequence"), rows, indent=2)
+
+
+def syscalls(shape: dict[str, Any]) -> None:
+    """Print what the syscall filter is and comes to; and what it leaves open on purpose, with the reason."""
+    output.title("Syscall filter")
+    program = [("instructions", str(shape["count"])), ("sha256", shape["sha256"])]
+    rows = shape.get("rows")
+    if rows is None:  # an older record
+        fields(*program)
+        return
+    refused = [row for row in rows if row["action"].startswith("errno:")]
+    always = {row["syscall"] for row in refused if row["when"] == "always"}
+    sometimes = {row["syscall"] for row in refused} - always
+    program.append(("syscalls", f"{len(always)} refused always, {len(sometimes)} under a condition"))
+    if brokered := sorted({row["syscall"] for row in rows if row["action"] == "notify"}):
+        program.append(("brokered", f"{', '.join(brokered)} under a condition"))
+    fields(*program)
+    for row in rows:
+        if row["action"] == "allow":
+            output.paragraph(f"{row['syscall']}: {row['reason']}", indent=2, mark="allowed")
+    output.paragraph("-o json lists every row; openshell why --syscall NAME says why.", indent=2)
 
 
 def findings(shape: Sequence[dict[str, Any]]) -> None:

@@ -54,7 +54,7 @@ def build() -> Parser:
     _run(_verb(verbs, parser, "run", None, "run a command in a sandbox", usage=run_options.USAGE))
     _policy(_verb(verbs, parser, "policy", None, "what a sandbox may do, and policy files"))
     _sandbox(_verb(verbs, parser, "sandbox", None, "the sandboxes there are and were"))
-    _why(_verb(verbs, parser, "why", "why:why", "say whether a path is allowed, and which grant decides"))
+    _why(_verb(verbs, parser, "why", "why:why", "say whether a path or a system call is allowed, and what decides"))
     doctor = _verb(verbs, parser, "doctor", "doctor:doctor", "say whether a sandbox would work on this host")
     doctor.add_argument("check", nargs="?", choices=("check",), help="the same, as OpenShell spells it")
     _format(doctor)
@@ -140,7 +140,8 @@ def _sandbox(parser: Parser) -> None:
 
 
 def _why(verb: Parser) -> None:
-    verb.add_argument("path", metavar="PATH", help="the path; a relative one counts from the current folder")
+    verb.add_argument("path", metavar="PATH", nargs="?", help="the path; a relative one counts from the current folder")
+    verb.add_argument("--syscall", metavar="NAME", help="ask about a system call instead, and the syscall filter")
     asked = verb.add_mutually_exclusive_group()
     for word in WHY:
         verb.flags.append(f"--{word}")

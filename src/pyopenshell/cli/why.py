@@ -1,4 +1,7 @@
-"""``openshell why PATH``: may a sandbox do this, which grant decides it, and what to write where it may not."""
+"""``openshell why PATH``: may a sandbox do this, which grant decides it, and what to write where it may not.
+
+``openshell why --syscall NAME`` is answered by ``why_syscall``.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +31,13 @@ PRIVATE = ("/tmp", "/dev/shm", "/run/openshell")  # noqa: S108 - the names of wh
 
 def why(arguments: argparse.Namespace) -> int:
     """Print the answer. Returns 0 where the access is allowed, 1 where it is denied."""
+    if arguments.syscall is not None:
+        from pyopenshell.cli import why_syscall
+
+        why_syscall.check(arguments)
+        return why_syscall.why(arguments, _effective(arguments).seccomp)
+    if arguments.path is None:
+        raise UsageError("why: about what? a PATH or --syscall NAME is needed", hint=arguments.parser.short_usage())
     if "\0" in arguments.path or not arguments.path:
         raise UsageError("why: an empty path, or one with a NUL in it, names nothing")
     path = os.path.join(os.getcwd(), arguments.path)

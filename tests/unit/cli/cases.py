@@ -124,6 +124,18 @@ def grants():
     )  # fmt: skip
 
 
+SYSCALLS = tuple(
+    {"syscall": syscall, "when": when, "action": action, "reason": reason}
+    for syscall, when, action, reason in (
+        ("ptrace", "always", "errno:EPERM", "A reason of its time."),
+        ("socket", "the family is AF_VSOCK", "errno:EAFNOSUPPORT", "It leads out."),
+        ("socket", "the type is SOCK_RAW", "errno:EPERM", "It forges packets."),
+        ("memfd_create", "always", "allow", "CUDA needs it; it can hold code."),
+        ("openat", "the access mode is O_RDWR", "notify", "CUDA names threads."),
+    )
+)
+
+
 def effective(name, state):
     """Return an effective policy in which every section says something."""
     return Effective(
@@ -150,7 +162,7 @@ def effective(name, state):
             tuple(right for right in (*READ_WRITE, "ioctl_dev") if right != "resolve_unix"),
             (Dropped("resolve_unix", 9, "Unix sockets can be connected to by path.", "mount namespace"),),
         ),
-        seccomp=SeccompReport("c0" * 32, 31),
+        seccomp=SeccompReport("c0" * 32, 31, SYSCALLS),
         findings=(
             Finding("network.not-enforced", "Low", "api.example.com:443 is not reachable", None, None),
             Finding(

@@ -7,7 +7,7 @@ import pytest
 
 from pyopenshell.effective.canonical import canonical_bytes
 from pyopenshell.effective.load import from_dict
-from pyopenshell.effective.model import Dropped, LandlockReport
+from pyopenshell.effective.model import Dropped, LandlockReport, SeccompReport
 from pyopenshell.effective.settle import Outcome, settle
 from pyopenshell.errors import StateError
 from tests.unit.effective.cases import GPUS, composed
@@ -21,16 +21,36 @@ PLANNED = composed(
     devices=GPUS,
     landlock=LandlockReport("best_effort", 2, ("read_file",), (Dropped("truncate", 3, "x"),)),
 )
+FILTERED = PLANNED.replace(
+    seccomp=SeccompReport(
+        "2" * 64, 4, ({"syscall": "bpf", "when": "always", "action": "errno:EPERM", "reason": "So."},)
+    )
+)
 SETTLED = settle(PLANNED, {grant.id: Outcome(grant.access) for grant in PLANNED.grants if grant.status == "planned"})
 
 
-@pytest.mark.parametrize("effective", [PLANNED, SETTLED], ids=["planned", "settled"])
+@pytest.mark.parametrize("effective", [PLANNED, SETTLED, FILTERED], ids=["planned", "settled", "with syscall rows"])
 def test_round_trip(effective):
     """Through JSON on disk and back, everything the shape holds is the same."""
     data = json.loads(canonical_bytes(effective.as_dict()))
     again = from_dict(data)
     assert effective.as_dict() == again.as_dict()
     assert effective.replace(identity=again.identity) == again
+
+
+def test_records_from_before_syscall_rows_are_read():
+    """Their shape had none, and their digest is about that shape."""
+    data = json.loads(canonical_bytes(PLANNED.as_dict()))
+    assert {"sha256", "count"} == set(data["seccomp"])
+    assert from_dict(data).seccomp.rows is None
+
+
+def test_a_changed_syscall_row_is_not_trusted():
+    """The digest covers what the filter is said to refuse."""
+    data = copy.deepcopy(FILTERED.as_dict())
+    data["seccomp"]["rows"][0]["action"] = "allow"
+    with pytest.raises(StateError):
+        from_dict(data)
 
 
 @pytest.mark.parametrize(

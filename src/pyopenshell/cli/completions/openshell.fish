@@ -52,7 +52,7 @@ function _shtab_openshell_using
 end
 
 set -g _shtab_openshell_commands run policy 'policy get' 'policy default' 'policy validate' 'policy schema' sandbox 'sandbox list' 'sandbox inspect' 'sandbox get' 'sandbox delete' why doctor logs completions
-set -g _shtab_openshell_opts_with_value --env --gpu --limit --max-abi --name --output --policy --workdir -C -e -n -o -p
+set -g _shtab_openshell_opts_with_value --env --gpu --limit --max-abi --name --output --policy --syscall --workdir -C -e -n -o -p
 
 complete -c openshell -e
 complete -c openshell -f
@@ -106,8 +106,9 @@ complete -c openshell -n '_shtab_openshell_using sandbox get' -s o -l output -xk
 complete -c openshell -n '_shtab_openshell_using sandbox; and test $_shtab_openshell_npos -eq 0' -a delete -d 'Remove what is stored of sandboxes that ended.'
 complete -c openshell -n '_shtab_openshell_using sandbox delete' -s h -l help -d 'show this help message and exit'
 complete -c openshell -n '_shtab_openshell_using sandbox delete' -l all -d 'every sandbox that ended'
-complete -c openshell -n '_shtab_openshell_using; and test $_shtab_openshell_npos -eq 0' -a why -d 'Say whether a path is allowed, and which grant decides.'
+complete -c openshell -n '_shtab_openshell_using; and test $_shtab_openshell_npos -eq 0' -a why -d 'Say whether a path or a system call is allowed, and what decides.'
 complete -c openshell -n '_shtab_openshell_using why' -s h -l help -d 'show this help message and exit'
+complete -c openshell -n '_shtab_openshell_using why' -l syscall -x -d 'ask about a system call instead, and the syscall filter'
 complete -c openshell -n '_shtab_openshell_using why' -l read -d 'ask about this (default)'
 complete -c openshell -n '_shtab_openshell_using why' -l write -d 'ask about this'
 complete -c openshell -n '_shtab_openshell_using why' -l execute -d 'ask about this'

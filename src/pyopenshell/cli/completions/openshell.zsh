@@ -17,7 +17,7 @@ _shtab_openshell_commands() {
     policy:'What a sandbox may do, and policy files.'
     run:'Run a command in a sandbox.'
     sandbox:'The sandboxes there are and were.'
-    why:'Say whether a path is allowed, and which grant decides.'
+    why:'Say whether a path or a system call is allowed, and what decides.'
   )
   _describe 'openshell commands' _commands
 }
@@ -185,6 +185,7 @@ _shtab_openshell_sandbox_list_defaults_added=0
 
 _shtab_openshell_why_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--syscall[ask about a system call instead, and the syscall filter]:NAME:"
   "--read[ask about this (default)]"
   "--write[ask about this]"
   "--execute[ask about this]"
