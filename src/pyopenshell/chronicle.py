@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from pyopenshell.effective.model import Effective
     from pyopenshell.errors import OpenShellError
+    from pyopenshell.launch.reports import Use
     from pyopenshell.launch.supervisor import Exit
     from pyopenshell.planning import Planned
     from pyopenshell.runs import Run
@@ -58,15 +59,20 @@ class Chronicle:
         self.process = self.process.replace(pid=pid, started=context.now())
         self._try(translate.launched(self.process, self.context.now()))
 
+    def brokered(self, use: Use) -> None:
+        """Write down the broker's report about a process."""
+        self._try(translate.brokered(use, self.context.now()))
+
     def ended(self, end: Exit) -> Exit:
         """Write down how it ended, and return that together with what could not be written."""
         now = self.context.now()
         self._try(
             translate.exited(self.process, now, code=end.code, signal=end.signal),
-            translate.lifecycle("Stop", now),
+            translate.lifecycle("Stop", now, end.broker),
         )
         try:
-            told = {"code": end.code, "signal": end.signal, "exec_errno": end.exec_errno}
+            told: dict[str, Any] = {"code": end.code, "signal": end.signal, "exec_errno": end.exec_errno}
+            told |= {"lost": end.lost, "broker": end.broker and end.broker.as_dict()}
             self.record.write_json("exit.json", told)
         except StateError as error:
             self.troubles.append(error.message)

@@ -14,6 +14,7 @@ from pyopenshell.baseline.propose import propose
 from pyopenshell.effective.compose import Request, compose
 from pyopenshell.effective.model import Network, SeccompReport
 from pyopenshell.effective.resolve import resolver
+from pyopenshell.effective.runtime import wants_broker
 from pyopenshell.errors import CommandError
 from pyopenshell.launch import (
     command,
@@ -28,6 +29,7 @@ from pyopenshell.launch import (
     terminal,
 )
 from pyopenshell.launch import plan as launch_plan
+from pyopenshell.launch.broker_trial import BrokerTrial
 from pyopenshell.launch.trial import Trial
 from pyopenshell.policy import load
 from pyopenshell.record import Record
@@ -40,7 +42,6 @@ if TYPE_CHECKING:
     from pyopenshell.effective.model import Effective, Identity, Isolation, LandlockReport
     from pyopenshell.landlock.downgrade import Handled
     from pyopenshell.policy.model import Policy
-    from pyopenshell.seccomp.row import Row
 
 
 TERMINALS = ("/dev/ptmx", "/dev/pts")
@@ -99,9 +100,8 @@ class Ground(Record):
     handled: Handled
     landlock: LandlockReport
     isolation: dict[str, Isolation]
-    rows: tuple[Row, ...]
-    program: bytes
     environment: dict[str, str]
+    broker_trial: BrokerTrial | None
     own_code: tuple[str, ...] = ()
     policy_file: str | None = None
 
@@ -128,6 +128,9 @@ def plan(request: RunRequest, trial: Trial | None = None, *, keep_id: bool = Fal
         if ground.identity_lock is not None:
             dynamic_id.release(ground.identity.uid, ground.identity_lock)
         raise
+    finally:
+        if ground.broker_trial:
+            ground.broker_trial.close()
 
 
 def _ground(request: RunRequest, trial: Trial | None, *, keep_id: bool) -> Ground:
@@ -141,7 +144,6 @@ def _ground(request: RunRequest, trial: Trial | None, *, keep_id: bool) -> Groun
     name = request.name or runs.generated_name(run_id)
     own = private.folders(mount_namespace=host.namespaces.mount, keep=places.named(policy, workdir), run_id=run_id)
     handled, report = isolation.landlock_report(policy.compatibility, host.landlock_abi, host.namespaces)
-    rows = table.rows(net_namespace=host.namespaces.net, landlock_abi=host.landlock_abi)
     # An id is kept for a name that somebody chose, and not for a mere plan.
     ids = f"{runs.state_root()}/ids" if keep_id and request.name else None
     who, lock = identity.resolve(policy, workdir, name, ids_folder=ids)
@@ -160,9 +162,8 @@ def _ground(request: RunRequest, trial: Trial | None, *, keep_id: bool) -> Groun
         handled=handled,
         landlock=report,
         isolation=isolation.isolation(host.namespaces, handled, own.hide),
-        rows=rows,
-        program=bpf.build(rows, host.architecture),
         environment={},
+        broker_trial=BrokerTrial(who) if wants_broker(policy, request.gpu) and confined else None,
     )
     env = environment.build(os.environ, request.env, who, home=ground.home, tmp=own.tmp, cuda_cache=ground.cuda_cache)
     return ground.replace(environment=env)
@@ -183,7 +184,11 @@ def _planned(ground: Ground) -> Planned:
         policy_file = places.rewritable(ground.request.policy, can_execute.query)
     isolated = isolation.with_sockets(ground.isolation, reachable)
     ground = ground.replace(isolation=isolated, own_code=own_code, policy_file=policy_file)
+    if ground.broker_trial:
+        ground = ground.replace(host=ground.host.replace(broker=ground.broker_trial.result()))
     effective = _effective(ground, command_proposals, reachable)
+    has_broker = effective.brokered and ground.host.broker.state == "available"
+    effective, program = _filter(ground.host, effective, broker=has_broker)
     return Planned(
         request=ground.request,
         policy=ground.policy,
@@ -198,10 +203,11 @@ def _planned(ground: Ground) -> Planned:
             handled=ground.handled,
             namespaces=ground.host.namespaces,
             private=ground.private,
-            program=ground.program,
+            program=program,
             terminal=terminal.wanted(),
             mask=(runs.state_root(), runs.config_root()),
             confined=ground.confined,
+            broker=has_broker,
         ),
     )
 
@@ -233,7 +239,6 @@ def _effective(ground: Ground, command_proposals: tuple[Proposal, ...], reachabl
             gpu=ground.request.gpu,
             proposals=_proposals(ground, command_proposals),
             landlock=ground.landlock,
-            seccomp=SeccompReport(*bpf.report(ground.program), bpf.listing(ground.rows, ground.host.architecture)),
             network=Network("none", isolation.network_mechanism(ground.host.namespaces)),
             isolation=ground.isolation,
             protected=_protected(ground),
@@ -244,6 +249,14 @@ def _effective(ground: Ground, command_proposals: tuple[Proposal, ...], reachabl
             policy_file=ground.policy_file,
         )
     )
+
+
+def _filter(host: Host, effective: Effective, *, broker: bool) -> tuple[Effective, bytes]:
+    """Return the policy with what its syscall filter does, and the filter: it depends on what was composed."""
+    rows = table.rows(net_namespace=host.namespaces.net, landlock_abi=host.landlock_abi, broker=broker)
+    program = bpf.build(rows, host.architecture)
+    report = SeccompReport(*bpf.report(program), bpf.listing(rows, host.architecture))
+    return effective.replace(seccomp=report), program
 
 
 def _proposals(ground: Ground, command_proposals: tuple[Proposal, ...]) -> tuple[Proposal, ...]:

@@ -79,7 +79,7 @@ def _launch(planned: Planned, record: runs.Run, notice: Callable[[Planned, Effec
         chronicle.failed(error)
         raise
     chronicle.started(launch.init_pid)
-    end = chronicle.ended(launch.wait())
+    end = chronicle.ended(launch.wait(chronicle.brokered))
     chronicle.close()
     return end
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     _Parts = tuple[str, str, tuple[list[tuple[str, str]], ...]]
     """The activity, the action with its details, and the groups of named fields that are shown in brackets."""
 
-_PREFIXES = {1007: "PROC", 2004: "FINDING", 5019: "CONFIG", 6002: "LIFECYCLE"}
+_PREFIXES = {1001: "FILE", 1007: "PROC", 2004: "FINDING", 5019: "CONFIG", 6002: "LIFECYCLE"}
 _SEVERITIES = {1: "INFO", 2: "LOW", 3: "MED", 4: "HIGH", 5: "CRIT"}
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _DIGEST = 12
@@ -117,6 +117,13 @@ def _process(event: dict[str, Any]) -> _Parts:
     return event["activity_name"], details, (fields, [("reason", reason)] if reason else [])
 
 
+def _file(event: dict[str, Any]) -> _Parts:
+    process, reason = event["actor"]["process"], event["unmapped"]["reason"]
+    fields = [("mechanism", event["unmapped"]["mechanism"]), ("sandbox", process["sandbox"])]
+    details = f"{event['action'].upper()} {event['file']['path']} by {process['pid']}"
+    return event["activity_name"], details, (fields, [("reason", reason)] if reason else [])
+
+
 def _finding(event: dict[str, Any]) -> _Parts:
     info, hint, about = event["finding_info"], event.get("remediation"), event["unmapped"]["grant"]
     return (
@@ -131,4 +138,4 @@ def _lifecycle(event: dict[str, Any]) -> _Parts:
     return event["activity_name"], f"SUCCESS {app['name']}", ([("run", app["uid"]), ("version", app["version"])],)
 
 
-_DETAILS = {1007: _process, 2004: _finding, 5019: _config, 6002: _lifecycle}
+_DETAILS = {1001: _file, 1007: _process, 2004: _finding, 5019: _config, 6002: _lifecycle}

@@ -6,7 +6,9 @@ Tests hold every class against the official schema.
 
 from __future__ import annotations
 
+from pyopenshell.audit.event import SEVERITIES, actor, build, policy
 from pyopenshell.record import plain
+from pyopenshell.seccomp.broker import GRANTED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,35 +16,26 @@ if TYPE_CHECKING:
 
     from pyopenshell.audit.context import Context, Process
     from pyopenshell.effective.model import Effective, Finding, Grant
+    from pyopenshell.launch.reports import Counts, Use
 
-OCSF_VERSION = "1.8.0"
-PROFILES = ("host", "security_control")
-"""They bring ``device`` and ``actor``; ``policy``, ``action_id``, ``disposition_id`` and ``is_alert``."""
 COMMAND_LINE_LIMIT = 4096
 """Characters of a command line that an event carries; ``meta.json`` keeps the whole."""
 
 _EACCES = 13
-_SEVERITIES = {"Informational": 1, "Low": 2, "Medium": 3, "High": 4, "Critical": 5}
 _ORDINARY = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./-_")
-_CLASSES = {
-    1007: ("Process Activity", 1, "System Activity", {1: "Launch", 2: "Terminate"}),
-    2004: ("Detection Finding", 2, "Findings", {1: "Create"}),
-    5019: ("Device Config State Change", 5, "Discovery", {1: "Log"}),
-    6002: ("Application Lifecycle", 6, "Application Activity", {3: "Start", 4: "Stop"}),
-}
 
 
 def enrichments(effective: Effective, context: Context) -> list[dict[str, Any]]:
     """Return one Device Config State Change for every grant that the operator did not declare."""
-    policy = _policy(effective)
+    source = policy(effective)
     grants = [grant for grant in effective.grants if grant.origin.kind != "declared"]
-    return [{**_grant(grant, context), "policy": policy} for grant in grants]
+    return [{**_grant(grant, context), "policy": source} for grant in grants]
 
 
 def _grant(grant: Grant, context: Context) -> dict[str, Any]:
     added = grant.is_addition
     verb = "Runtime addition" if added else "Enrichment"
-    event = _event(
+    event = build(
         5019,
         1,
         context,
@@ -52,7 +45,7 @@ def _grant(grant: Grant, context: Context) -> dict[str, Any]:
         unmapped={"runtime_addition": added, "grant": grant.as_dict()},
     )
     event |= {
-        "actor": _actor(context),
+        "actor": actor(context),
         "state_id": 99,
         "state": "Added" if added else "Enriched",
         "status_id": 1 if grant.status == "enforced" else 99,
@@ -89,7 +82,7 @@ def enforcement(effective: Effective, receipt: dict[str, Any], context: Context)
         failed.append("canary")
     landlock, rules = effective.landlock, receipt["rules"]
     verdict = f"checks that failed: {', '.join(failed)}" if failed else "all checks hold"
-    event = _event(
+    event = build(
         5019,
         1,
         context,
@@ -114,8 +107,8 @@ def enforcement(effective: Effective, receipt: dict[str, Any], context: Context)
         },
     )
     return event | {
-        "actor": _actor(context),
-        "policy": _policy(effective),
+        "actor": actor(context),
+        "policy": policy(effective),
         "state_id": 99,
         "state": "Enforced",
         "status_id": 2 if failed else 1,
@@ -153,7 +146,7 @@ def exited(process: Process, context: Context, *, code: int = 0, signal: int | N
 def _process_event(activity: int, process: Process, context: Context, code: str, message: str) -> dict[str, Any]:
     line = command_line(process.argv)
     cut = len(line) > COMMAND_LINE_LIMIT
-    event = _event(
+    event = build(
         1007, activity, context, code=code, severity="Informational", message=message, unmapped={"gid": process.gid}
     )
     shape: dict[str, Any] = {
@@ -172,7 +165,7 @@ def _process_event(activity: int, process: Process, context: Context, code: str,
     if cut:
         event["metadata"]["is_truncated"] = True
         event["unmapped"]["cmd_line_length"] = len(line)
-    return event | {"actor": _actor(context), "process": shape, "status_id": 1, "status": "Success"}
+    return event | {"actor": actor(context), "process": shape, "status_id": 1, "status": "Success"}
 
 
 def command_line(argv: tuple[str, ...]) -> str:
@@ -185,7 +178,7 @@ def command_line(argv: tuple[str, ...]) -> str:
 
 def finding(found: Finding, context: Context) -> dict[str, Any]:
     """Return the Detection Finding for something weaker than asked, or else worth knowing."""
-    event = _event(
+    event = build(
         2004,
         1,
         context,
@@ -197,7 +190,7 @@ def finding(found: Finding, context: Context) -> dict[str, Any]:
     event |= {
         "status_id": 1,
         "status": "New",
-        "is_alert": _SEVERITIES[found.severity] >= _SEVERITIES["High"],
+        "is_alert": SEVERITIES[found.severity] >= SEVERITIES["High"],
         "finding_info": {
             "uid": found.code,
             "uid_alt": ":".join(part for part in (context.run_id, found.code, found.grant) if part),
@@ -212,75 +205,53 @@ def finding(found: Finding, context: Context) -> dict[str, Any]:
     return event
 
 
-def lifecycle(activity: str, context: Context) -> dict[str, Any]:
-    """Return the Application Lifecycle event of the sandbox; ``activity`` is ``Start`` or ``Stop``."""
+def brokered(use: Use, context: Context) -> dict[str, Any]:
+    """Return the File System Activity *Open* of a process that named a thread, or asked for what it may not.
+
+    A refusal is the broker's: it let the kernel go on, so Landlock decided.
+    """
+    granted = use.kind == GRANTED
+    path = f"/proc/{use.inside}/task/{use.thread or '?'}/comm"
+    told = "opened a thread's name through the broker" if granted else f"was not helped by the broker: {use.kind}"
+    event = build(
+        1001,
+        14,
+        context,
+        code="broker.granted" if granted else "broker.refused",
+        severity="Informational" if granted else "Low",
+        message=f"Process {use.pid} of sandbox {context.sandbox} {told}",
+        unmapped={"mechanism": "broker", "reason": None if granted else use.kind, "pid_in_sandbox": use.inside or None},
+    )
+    return event | {
+        "actor": {**actor(context), "process": {"pid": use.pid, "sandbox": context.sandbox}},
+        "file": {"name": "comm", "path": path, "type_id": 1, "type": "Regular File"},
+        "status_id": 1 if granted else 2,
+        "status": "Success" if granted else "Failure",
+        "action_id": 1 if granted else 3,
+        "action": "Allowed" if granted else "Observed",
+        "disposition_id": 1 if granted else 17,
+        "disposition": "Allowed" if granted else "Logged",
+    }
+
+
+def lifecycle(activity: str, context: Context, broker: Counts | None = None) -> dict[str, Any]:
+    """Return the Application Lifecycle event of the sandbox; ``activity`` is ``Start`` or ``Stop``.
+
+    ``broker``: what its broker answered, for the end.
+    """
     number, done = {"Start": (3, "started"), "Stop": (4, "stopped")}[activity]
-    event = _event(
+    event = build(
         6002,
         number,
         context,
         code=f"sandbox.{activity.lower()}",
         severity="Informational",
         message=f"Sandbox {context.sandbox} {done}",
-        unmapped={},
+        unmapped={"broker": broker.as_dict()} if broker else {},
     )
     return event | {
-        "actor": _actor(context),
+        "actor": actor(context),
         "app": {"name": context.sandbox, "uid": context.run_id, "version": context.version},
         "status_id": 1,
         "status": "Success",
     }
-
-
-def _event(
-    class_uid: int,
-    activity: int,
-    context: Context,
-    *,
-    code: str,
-    severity: str,
-    message: str,
-    unmapped: dict[str, Any],
-) -> dict[str, Any]:
-    """Return what all classes share. ``metadata.event_code`` is our stable name for the event."""
-    class_name, category, category_name, activities = _CLASSES[class_uid]
-    return {
-        "class_uid": class_uid,
-        "class_name": class_name,
-        "category_uid": category,
-        "category_name": category_name,
-        "activity_id": activity,
-        "activity_name": activities[activity],
-        "type_uid": class_uid * 100 + activity,
-        "type_name": f"{class_name}: {activities[activity]}",
-        "severity_id": _SEVERITIES[severity],
-        "severity": severity,
-        "time": context.time,
-        "message": message,
-        "metadata": {
-            "version": OCSF_VERSION,
-            "profiles": list(PROFILES),
-            "product": {"name": "openshell", "uid": "pyopenshell", "version": context.version},
-            "event_code": code,
-            "correlation_uid": context.run_id,
-        },
-        "device": {
-            "hostname": context.hostname,
-            "type_id": 0,
-            "type": "Unknown",
-            "os": {"name": "Linux", "type_id": 200, "type": "Linux", "kernel_release": context.release},
-        },
-        "unmapped": {"sandbox": context.sandbox, "run_id": context.run_id, **unmapped},
-    }
-
-
-def _actor(context: Context) -> dict[str, Any]:
-    return {
-        "app_name": "openshell",
-        "user": {"name": context.user, "uid": str(context.uid)},
-        "process": {"pid": context.pid},
-    }
-
-
-def _policy(effective: Effective) -> dict[str, Any]:
-    return {"name": effective.file or "built-in default policy", "uid": effective.source_sha256, "is_applied": True}

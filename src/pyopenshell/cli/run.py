@@ -88,6 +88,8 @@ def _finish(end: Exit, program: str) -> int:
         raise exec_failed(program, end.exec_errno)
     if end.survivors:
         _note(f"openshell: these processes of the sandbox could not be ended: {', '.join(map(str, end.survivors))}")
+    if end.lost:
+        _note(f"openshell: {end.lost}")
     for trouble in end.troubles:
         _note(f"openshell: {trouble}")
     if end.signal is not None and end.signal not in (signals.SIGINT, signals.SIGPIPE):

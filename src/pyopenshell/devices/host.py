@@ -33,6 +33,17 @@ class Device(Record):
     reason: str = ""
 
 
+class Broker(Record):
+    """Whether CUDA's thread names can go through a broker here, as a throwaway child just found out.
+
+    ``state``: ``available``; ``outer`` (a sandbox around this one brokers already, and its service is used);
+    ``unavailable``, with the ``reason`` in words; ``untried``, where nobody needed to know.
+    """
+
+    state: str = "untried"
+    reason: str = ""
+
+
 class Host(Record):
     """Facts about kernel and hardware, measured once per launch.
 
@@ -46,3 +57,4 @@ class Host(Record):
     seccomp: bool = True
     namespaces: Namespaces = Namespaces()
     devices: tuple[Device, ...] = ()
+    broker: Broker = Broker()

@@ -41,7 +41,6 @@ def compose(request: Request) -> Effective:
         network=request.network.replace(entries=entries),
         isolation=request.isolation,
         landlock=request.landlock,
-        seccomp=request.seccomp,
         findings=(
             *about_declared,
             *findings.home(request, [*own, *baselines]),

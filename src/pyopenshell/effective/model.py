@@ -156,7 +156,10 @@ class SeccompReport(Record):
 
 
 class Effective(Record):
-    """Everything a sandbox may do, with origin, reason and outcome."""
+    """Everything a sandbox may do, with origin, reason and outcome.
+
+    ``seccomp`` is empty until the filter was made, which depends on everything else.
+    """
 
     name: str
     run_id: str
@@ -168,9 +171,14 @@ class Effective(Record):
     network: Network
     isolation: dict[str, Isolation]
     landlock: LandlockReport
-    seccomp: SeccompReport
+    seccomp: SeccompReport = SeccompReport("", 0)
     findings: tuple[Finding, ...] = ()
     state: str = "planned"
+
+    @property
+    def brokered(self) -> bool:
+        """Whether some access goes through a broker."""
+        return any(grant.mechanism == "broker" for grant in self.grants)
 
     @property
     def runtime_additions(self) -> tuple[Grant, ...]:

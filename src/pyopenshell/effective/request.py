@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from pyopenshell.baseline.model import Proposal
     from pyopenshell.devices.host import Host
-    from pyopenshell.effective.model import Identity, Isolation, LandlockReport, Network, SeccompReport
+    from pyopenshell.effective.model import Identity, Isolation, LandlockReport, Network
     from pyopenshell.policy.model import Policy
 
 
@@ -53,7 +53,6 @@ class Request(Record):
     gpu: int | None
     proposals: tuple[Proposal, ...]
     landlock: LandlockReport
-    seccomp: SeccompReport
     network: Network
     isolation: dict[str, Isolation]
     protected: tuple[tuple[str, str], ...]

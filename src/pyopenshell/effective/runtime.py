@@ -10,20 +10,31 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyopenshell.effective.declared import Placed
     from pyopenshell.effective.request import Request
+    from pyopenshell.policy.model import Policy
 
 PROC = "/proc"
+PATTERN = "/proc/<own pid>/task/<own tid>/comm"
+"""What the broker answers for; ``/proc/<own pid>/comm`` names the first of these files."""
 COUNT = "1,664 files of procfs to a process of root, 75 to a user's"
-"""Regular procfs files that open for writing under ``write_file`` on ``/proc``, measured on Linux 6.18 (gpu tests)."""
+"""Regular procfs files that open for writing under ``write_file`` on ``/proc``, measured on Linux 6.18
+(docs/evidence/procfs.md)."""
 ORIGIN = Origin("runtime", "cuda-thread-names")
+NEED = "CUDA names its threads by writing /proc/self/task/<tid>/comm, and fails with error 304 when it cannot"
+SCOPE = "The broker opens these files for each process of the sandbox, of its own threads only; Landlock denies them."
 CHOOSE = "runtime.cuda_thread_names: write_file accepts that, off goes without"
 
 
+def wants_broker(policy: Policy, gpu: int | None) -> bool:
+    """Whether it matters if a broker is available: only sandboxes that ask for a GPU are affected."""
+    return gpu is not None and policy.cuda_thread_names in ("auto", "broker")
+
+
 def thread_names(request: Request, declared: list[Placed]) -> tuple[list[Grant], list[Finding]]:
-    """Let CUDA name its threads the way the policy chose; only sandboxes that ask for a GPU are affected.
+    """Let CUDA name its threads the way the policy chose.
 
     The addition obeys only its own key: a declared read-only ``/proc`` neither narrows nor covers it. An operator
-    who declares ``/proc`` read-write "gets just that". Raises PolicyRefused for ``broker``, and for ``auto`` under
-    hard_requirement, while there is no broker.
+    who declares ``/proc`` read-write "gets just that". Raises PolicyRefused where there is no broker and the policy
+    insists on it: ``broker``, or ``auto`` under hard_requirement.
     """
     whole = next((item.grant for item in declared if item.place == PROC and item.writes), None)
     findings = []
@@ -32,34 +43,44 @@ def thread_names(request: Request, declared: list[Placed]) -> tuple[list[Grant],
         hint = "declare it in read_only; a GPU sandbox names its threads without it"
         findings.append(Finding("declared.proc-writable", "High", message, hint, whole.id))
     choice = request.policy.cuda_thread_names
-    if request.gpu is None:
-        return [], findings
-    if choice == "broker":
-        raise _no_broker("runtime.cuda_thread_names: broker is not available in this version", request)
-    if whole is not None:
+    if request.gpu is None or whole is not None:
         return [], findings
     if choice == "off":
         message = "CUDA's thread names are off: cuInit will fail with error 304"
         hint = "choose another runtime.cuda_thread_names for programs that use CUDA"
         return [], [Finding("cuda.thread-names.off", "High", message, hint)]
-    if choice == "auto" and request.hard:
-        raise _no_broker(
-            "CUDA's thread names need the broker under hard_requirement, and it is not available in this version",
-            request,
+    if choice == "write_file":
+        return _by_rule("as the policy chose")
+    broker = request.host.broker
+    if broker.state in ("available", "outer"):
+        return _by_broker(outer=broker.state == "outer")
+    if choice == "broker" or request.hard:
+        asked = "runtime.cuda_thread_names: broker" if choice == "broker" else "CUDA's thread names (hard_requirement)"
+        raise PolicyRefused(
+            f"{asked} cannot be had here: {broker.reason}",
+            hint=f"choose yourself: {CHOOSE}; write_file opens {COUNT} for writing",
+            code="cuda.broker-unavailable",
+            file=request.policy.source.file,
         )
+    return _by_rule(f"because no broker can be had here: {broker.reason}")
+
+
+def _by_broker(*, outer: bool) -> tuple[list[Grant], list[Finding]]:
     grant = Grant(
-        grant_id(ORIGIN, PROC),
-        PROC,
-        PROC,
+        grant_id(ORIGIN, PATTERN),
+        PATTERN,
+        None,
         THREAD_NAMES,
         ORIGIN,
-        "CUDA names its threads by writing /proc/self/task/<tid>/comm, and fails with error 304 when it cannot.",
+        f"{NEED}. {SCOPE}",
+        mechanism="broker",
     )
-    by = "as the policy chose" if choice == "write_file" else "because the broker is not available"
-    message = f"CUDA's thread names are allowed by write_file beneath /proc, {by}: that opens {COUNT} for writing"
+    whose = "the broker of the sandbox around this one" if outer else "the broker"
+    message = f"CUDA's thread names go through {whose}, which a trial just used: nothing else of /proc can be written"
+    return [grant], [Finding("cuda.thread-names.broker", "Informational", message, None, grant.id)]
+
+
+def _by_rule(why: str) -> tuple[list[Grant], list[Finding]]:
+    grant = Grant(grant_id(ORIGIN, PROC), PROC, PROC, THREAD_NAMES, ORIGIN, f"{NEED}.")
+    message = f"CUDA's thread names are allowed by write_file beneath /proc, {why}: that opens {COUNT} for writing"
     return [grant], [Finding("cuda.thread-names.write-file", "High", message, CHOOSE, grant.id)]
-
-
-def _no_broker(message: str, request: Request) -> PolicyRefused:
-    hint = f"choose yourself: {CHOOSE}; write_file opens {COUNT} for writing"
-    return PolicyRefused(message, hint=hint, code="cuda.broker-unavailable", file=request.policy.source.file)

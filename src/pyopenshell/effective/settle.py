@@ -6,6 +6,7 @@ import os
 
 from pyopenshell.effective.model import OUTCOME, Detail, Finding, Grant
 from pyopenshell.errors import LaunchError
+from pyopenshell.policy.access import THREAD_NAMES
 from pyopenshell.record import Record
 
 TYPE_CHECKING = False
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pyopenshell.effective.model import Effective
 
 
+OUTER = "outer: the broker of the sandbox around this one answers"
 ENTRIES = ("make_", "remove_", "refer")
 """How the rights begin that change a folder's own entries, and need permission to write to it."""
 
@@ -25,6 +27,7 @@ class Outcome(Record):
 
     ``actual``: the rights it accepted. ``errno``: why there is no rule (0: there is one). ``missing``: rights that file
     modes deny the identity all the same, with ``missing_errno``. ``created``: the folder was made for the rule.
+    ``note``: what else to know.
     """
 
     actual: tuple[str, ...] = ()
@@ -32,6 +35,7 @@ class Outcome(Record):
     missing: tuple[str, ...] = ()
     missing_errno: int = 0
     created: bool = False
+    note: str = ""
 
 
 def outcomes(receipt: Mapping[str, Any]) -> dict[str, Outcome]:
@@ -39,6 +43,7 @@ def outcomes(receipt: Mapping[str, Any]) -> dict[str, Outcome]:
 
     It holds ``rules`` (``grant``, ``actual``, ``errno``), ``created`` (grant ids), and ``reach`` (per ``grant``, what
     file modes answered the identity: an errno each for ``find``, ``read``, ``write``, ``execute``; and ``folder``).
+    ``broker``, where there is one, has the ``grants`` that it serves and says whether it is the sandbox's ``own``.
     """
     reach = {entry["grant"]: entry for entry in receipt.get("reach", ())}
     created = frozenset(receipt.get("created", ()))
@@ -47,6 +52,10 @@ def outcomes(receipt: Mapping[str, Any]) -> dict[str, Outcome]:
         actual = tuple(rule["actual"])
         missing, number = _denied(actual, reach.get(rule["grant"], {}))
         result[rule["grant"]] = Outcome(actual, rule["errno"] or 0, missing, number, rule["grant"] in created)
+    broker = receipt.get("broker")
+    if broker:
+        note = "" if broker["own"] else OUTER
+        result |= {grant: Outcome(THREAD_NAMES, note=note) for grant in broker["grants"]}
     return result
 
 
@@ -113,7 +122,7 @@ def _settled(grant: Grant, outcome: Outcome | None) -> Grant:
         return grant.replace(
             status="skipped", detail=Detail(message="this kernel knows none of its rights for this file")
         )
-    notes = ["created"] if outcome.created else []
+    notes = ["created"] if outcome.created else [outcome.note] if outcome.note else []
     if not outcome.missing:
         detail = Detail(message=notes[0] if notes else None)
         return grant.replace(status="enforced", actual=outcome.actual, detail=detail)

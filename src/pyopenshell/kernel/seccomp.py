@@ -6,6 +6,7 @@ Layouts and values are those of ``linux/seccomp.h`` and ``linux/filter.h``; test
 from __future__ import annotations
 
 import ctypes
+import errno
 
 from pyopenshell.kernel.syscalls import call
 
@@ -53,3 +54,16 @@ def action_available(action: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def install_with_listener(program: bytes) -> tuple[int, bool]:
+    """Add a filter that can notify. Returns its listener (close-on-exec), and whether calls wait killable.
+
+    Raises OSError: EBUSY where an outer filter has a listener already, EINVAL before Linux 5.0, and as ``install``.
+    """
+    try:
+        return install(program, FILTER_FLAG_NEW_LISTENER | FILTER_FLAG_WAIT_KILLABLE_RECV), True
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+    return install(program, FILTER_FLAG_NEW_LISTENER), False

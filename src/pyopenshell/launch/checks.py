@@ -63,6 +63,17 @@ def verify(plan: Plan, fields: dict[str, str], inside: dict[str, int | None]) ->
     return found
 
 
+def broker(plan: Plan, fields: dict[str, str]) -> list[dict[str, Any]]:
+    """Compare the broker, which stands outside the sandbox, with what it must be."""
+    return [
+        _check("broker uid", " ".join([str(plan.uid)] * 4), " ".join(fields["Uid"].split())),
+        _check("broker groups", _numbers(plan.groups), _numbers(int(number) for number in fields["Groups"].split())),
+        *(_check(f"broker {name}", "0" * 16, fields[name]) for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")),
+        _check("broker no_new_privs", "1", fields.get("NoNewPrivs", "unknown")),
+        _check("broker seccomp", "2", fields.get("Seccomp", "unknown")),
+    ]
+
+
 def _check(name: str, expected: str, observed: str) -> dict[str, Any]:
     return {"name": name, "expected": expected, "observed": observed, "ok": expected == observed}
 

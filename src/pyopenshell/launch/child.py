@@ -1,159 +1,38 @@
-"""The child's side of a launch: the numbered steps of docs/design.md, section 6, in that order.
+"""Init's part of a launch: the numbered steps of docs/design.md, section 6, from the fifth on, in that order.
 
-``stem`` is the first process. It leaves the caller's session, makes the namespaces, forks init and waits: it stays
-outside the sandbox as the ancestor of everything in it. ``init`` does the rest and becomes the sandbox's first
-process. Nothing here imports anything while it runs: after the uid changes, the interpreter's own files may be out
-of reach.
+Nothing here imports anything while it runs: after the uid changes, the interpreter's own files may be out of reach.
 """
 
 from __future__ import annotations
 
-import fcntl
-import marshal
 import os
-import resource
 import stat
 
-from pyopenshell.kernel import namespaces as ns
 from pyopenshell.kernel import process, seccomp
 from pyopenshell.kernel.signals import SIGKILL
 from pyopenshell.landlock import ruleset
-from pyopenshell.launch import init, mounts, prepare, private, reap, streams, terminal, wire
-from pyopenshell.launch.plan import STEPS, unshare_flags
-from pyopenshell.launch.trial import map_identity
+from pyopenshell.launch import init, mounts, prepare, private, terminal, wire
+from pyopenshell.launch.become import become
+from pyopenshell.launch.steps import CONTROL, StepFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any, NoReturn
 
+    from pyopenshell.launch.brokering import Channel
+    from pyopenshell.launch.steps import Steps
+
     Opened = tuple[str, str, int, int, int]
     """What a rule is about: grant id, path, descriptor (-1 without one), Landlock mask, errno of opening it."""
 
-CONTROL = 3
-PLAN = 4
 
-
-class StepFailed(Exception):
-    """A step did not do what it must. Carried to the supervisor as a frame, never further."""
-
-    def __init__(self, errno: int, message: str) -> None:
-        """Keep the kernel's error number (0 if it was not the kernel) and a sentence."""
-        super().__init__(message)
-        self.errno = errno
-        self.message = message
-
-
-class Steps:
-    """The steps done so far, for the receipt, and the current one, for a failure's report."""
-
-    def __init__(self) -> None:
-        """Start before the first step."""
-        self.done: list[dict[str, Any]] = []
-        self.current = STEPS[0]
-
-    def run(self, name: str, result: str = "done") -> Step:
-        """Enter a step; leaving the ``with`` block records it."""
-        self.current = name
-        return Step(self, name, result)
-
-
-class Step:
-    """One step under way."""
-
-    def __init__(self, steps: Steps, name: str, result: str) -> None:
-        """Remember where to record."""
-        self.steps = steps
-        self.name = name
-        self.result = result
-
-    def __enter__(self) -> Step:
-        """Begin."""
-        return self
-
-    def __exit__(self, kind: object, _error: object, _trace: object) -> None:
-        """Record the step unless it failed."""
-        if kind is None:
-            n = STEPS.index(self.name) + 1
-            self.steps.done.append({"n": n, "name": self.name, "result": self.result, "errno": 0})
-
-
-def stem(plan_fd: int, control_fd: int) -> NoReturn:
-    """Run the whole child. Never returns: every way out is ``os._exit``."""
-    steps = Steps()
-    code = 125
-    try:
-        code = _stem(plan_fd, control_fd, steps)
-    except StepFailed as error:
-        _report(steps.current, error.errno, error.message)
-    except OSError as error:
-        call = error.filename if isinstance(error.filename, str) else None
-        text = error.strerror or str(error)
-        _report(steps.current, error.errno or 0, f"{call}: {text}" if call else text)
-    except BaseException as error:
-        _report(steps.current, 0, f"{type(error).__name__}: {error}")
-    finally:
-        os._exit(code)
-
-
-def _report(step: str, errno: int, message: str) -> None:
-    try:
-        wire.send_value(CONTROL, wire.FAILURE, {"step": step, "errno": errno, "message": message})
-    except OSError:
-        os._exit(125)
-
-
-def _stem(plan_fd: int, control_fd: int, steps: Steps) -> int:
-    with steps.run("descriptors"):  # 1: only 0-2, the control socket and the plan survive
-        _place(control_fd, plan_fd)
-        process.close_fds((0, 1, 2, CONTROL, PLAN))
-        with open(PLAN, "rb") as file:
-            plan: dict[str, Any] = marshal.loads(file.read())  # noqa: S302 - written by our own supervisor
-        streams.fill()
-    with steps.run("session"):  # 2: away from the caller's terminal; our end must not outlive the supervisor
-        os.setsid()
-        process.set_parent_death_signal(reap.ALONE)
-        process.set_child_subreaper()
-    with steps.run("namespaces"):  # 3
-        if plan["change_identity"]:
-            # A file the runtime makes must not be more open than it says because of the caller's umask.
-            os.umask(0o022)
-        uid, gid = os.geteuid(), os.getegid()
-        flags = unshare_flags(plan["namespaces"])
-        if flags:
-            ns.unshare(flags)
-        if plan["namespaces"]["user"]:
-            map_identity(uid, gid)
-        if plan["namespaces"]["net"]:
-            ns.bring_up_loopback()
-    with steps.run("fork init"):  # 4: pid 1 of the new pid namespace, where there is one
-        ready_read, ready_write = os.pipe()
-        pid = os.fork()
-        if pid == 0:
-            os.close(ready_write)
-            os.read(ready_read, 1)
-            os.close(ready_read)
-            _init(plan, steps)
-        os.close(ready_read)
-        wire.send_number(CONTROL, wire.INIT_PID, pid)
-        os.close(CONTROL)
-        os.write(ready_write, b"!")
-        os.close(ready_write)
-    return reap.wait_and_sweep(pid)
-
-
-def _place(control_fd: int, plan_fd: int) -> None:
-    """Put both descriptors where they belong. They may have each other's number, so copies are made first, above."""
-    control, plan = (fcntl.fcntl(fd, fcntl.F_DUPFD, PLAN + 1) for fd in (control_fd, plan_fd))
-    os.dup2(control, CONTROL, inheritable=False)
-    os.dup2(plan, PLAN, inheritable=False)
-
-
-def _init(plan: dict[str, Any], steps: Steps) -> NoReturn:
+def run(plan: dict[str, Any], steps: Steps, to_broker: Channel | None) -> NoReturn:
+    """Make this process the first one of the sandbox, and serve as that. ``to_broker``: where there is one."""
     steps.done.append({"n": 4, "name": "fork init", "result": "done", "errno": 0})
     opened, created = _arrange(plan, steps)
     reach = _drop(plan, steps, opened)
-    rules, tried = _enclose(plan, steps, opened)
+    rules, tried = _enclose(plan, steps, opened, to_broker)
     with steps.run("receipt"):  # 15
         receipt = {
             "steps": steps.done,
@@ -193,7 +72,7 @@ def _arrange(plan: dict[str, Any], steps: Steps) -> tuple[list[Opened], list[str
 def _drop(plan: dict[str, Any], steps: Steps, opened: list[Opened]) -> list[dict[str, Any]]:
     """Become the identity for good, and say what file modes allow it."""
     with steps.run("identity"):  # 9: limits, groups, uid, capabilities
-        _become(plan)
+        become(plan)
         if plan["namespaces"]["pid"]:
             # Changing credentials cleared it. Without a pid namespace init must live on to end the others: it sees
             # the control socket close.
@@ -204,7 +83,9 @@ def _drop(plan: dict[str, Any], steps: Steps, opened: list[Opened]) -> list[dict
     return reach
 
 
-def _enclose(plan: dict[str, Any], steps: Steps, opened: list[Opened]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def _enclose(
+    plan: dict[str, Any], steps: Steps, opened: list[Opened], to_broker: Channel | None
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Enter the Landlock domain and the filter, and try that they hold."""
     canary = _canary_choice(plan)
     with steps.run("no_new_privs"):  # 11
@@ -216,8 +97,12 @@ def _enclose(plan: dict[str, Any], steps: Steps, opened: list[Opened]) -> tuple[
         for _grant, _path, fd, _mask, _errno in opened:
             if fd >= 0:
                 os.close(fd)
-    with steps.run("seccomp"):  # 13
-        seccomp.install(plan["filter"])
+    with steps.run("seccomp", "the broker answers" if to_broker else "done"):  # 13
+        if to_broker:
+            to_broker.install(plan["filter"])
+            to_broker.close()
+        else:
+            seccomp.install(plan["filter"])
     with steps.run("canary", "denied" if plan["confined"] else "not tried"):  # 14
         return rules, _canary(*canary) if plan["confined"] else {"path": canary[1], "errno": 0}
 
@@ -248,20 +133,6 @@ def _open_paths(plan: dict[str, Any], made: dict[str, int]) -> Iterator[Opened]:
             except OSError as error:
                 errno = error.errno or 0
         yield grant, path, fd, mask, errno
-
-
-def _become(plan: dict[str, Any]) -> None:
-    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-    if plan["change_identity"]:
-        for fd in (0, 1, 2):
-            # Root's pipes are root's alone (0600): a program could use them, but not open /dev/stderr.
-            if stat.S_ISFIFO(os.fstat(fd).st_mode) and os.fstat(fd).st_uid == os.geteuid():
-                os.fchown(fd, plan["uid"], plan["gid"])
-        if process.has_capability(process.CAP_SETPCAP):
-            process.drop_bounding_set()  # afterwards the capability to do so is gone
-        process.set_ids(plan["uid"], plan["gid"], plan["groups"])
-    process.drop_capabilities()
-    os.umask(0o022)
 
 
 def _reach(path: str, fd: int) -> dict[str, Any]:

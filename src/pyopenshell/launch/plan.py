@@ -53,7 +53,11 @@ class Workload(Record):
 
 
 class Plan(Record):
-    """A launch, ready to be executed once. ``rules`` are (grant id, path, symlinks allowed, Landlock mask)."""
+    """A launch, ready to be executed once.
+
+    ``rules`` are (grant id, path, symlinks allowed, Landlock mask). ``brokered`` are the ids of the grants that a
+    broker serves; ``broker`` says that it is this sandbox's own, not that of a sandbox around it.
+    """
 
     digest: str
     workload: Workload
@@ -75,6 +79,8 @@ class Plan(Record):
     filter_sha256: str
     terminal: bool
     canary: tuple[str, str]
+    brokered: tuple[str, ...] = ()
+    broker: bool = False
 
     def as_plain(self) -> dict[str, Any]:
         """Return the plan as marshal-able data, for the child."""
@@ -92,10 +98,12 @@ def build(
     terminal: bool,
     mask: tuple[str, ...] = (),
     confined: bool = True,
+    broker: bool = False,
 ) -> Plan:
     """Turn an effective policy into a plan (pure, but for the caller's uid).
 
     ``mask`` are folders of the host that the sandbox is not even shown: Landlock leaves chmod(2) and the like alone.
+    ``broker``: the sandbox has one of its own, and ``program`` notifies it.
     """
     identity = effective.identity
     rules = [grant for grant in effective.grants if grant.mechanism == "landlock" and grant.status == "planned"]
@@ -124,6 +132,8 @@ def build(
         filter_sha256=effective.seccomp.sha256,
         terminal=terminal,
         canary=_canary(rules, private),
+        brokered=tuple(grant.id for grant in effective.grants if grant.mechanism == "broker"),
+        broker=broker,
     )
 
 

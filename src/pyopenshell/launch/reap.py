@@ -17,30 +17,61 @@ SURVIVORS = 254
 """The stem's exit code when it could not end everything; whatever is left is the supervisor's child from then on."""
 
 
-def wait_and_sweep(pid: int) -> int:
+class Service:
+    """Something to serve while waiting: ``ready`` is called whenever ``fd`` is; -1 for nothing (any more)."""
+
+    fd = -1
+
+    def ready(self, events: int) -> None:
+        """Serve. ``events`` is what poll(2) says of the descriptor, which may be another one afterwards."""
+
+
+def wait_and_sweep(pid: int, service: Service | None = None) -> int:
     """Wait until a child or our parent ends, then kill all descendants. Returns the child's exit code.
 
     A death by signal n is 128+n; 125 where the parent ended first, told by ``ALONE``.
     """
-    code = _wait(pid)
+    code = _wait(pid, service or Service())
     if sweep():
         return SURVIVORS
     return code if code >= 0 else 128 - code
 
 
-def _wait(pid: int) -> int:
+def _wait(pid: int, service: Service) -> int:
     """Wait. A stopped child is killed: without a pid namespace the program can stop init, which is then of no use."""
     events = process.signal_fd((ALONE, SIGCHLD))
-    while True:
-        ended, status = os.waitpid(pid, os.WNOHANG | os.WUNTRACED)
-        if ended and not os.WIFSTOPPED(status):
-            return os.waitstatus_to_exitcode(status)
-        if ended:
-            os.kill(pid, SIGKILL)
-        select.select([events], [], [])
-        while (waiting := process.read_signal(events)) is not None:
-            if waiting[0] == ALONE:
+    poll = select.poll()
+    poll.register(events, select.POLLIN)
+    served = -1
+    while (code := _ended(pid)) is None:
+        waiting = True
+        while waiting:
+            if service.fd != served:
+                if served >= 0:
+                    poll.unregister(served)
+                served = service.fd
+                if served >= 0:
+                    poll.register(served, select.POLLIN)
+            for fd, what in poll.poll():
+                if fd == events:
+                    waiting = False
+                else:
+                    service.ready(what)
+        while (told := process.read_signal(events)) is not None:
+            if told[0] == ALONE:
                 return 125
+    return code
+
+
+def _ended(pid: int) -> int | None:
+    """Return the exit code of a child, None while it lives."""
+    ended, status = os.waitpid(pid, os.WNOHANG | os.WUNTRACED)
+    if not ended:
+        return None
+    if os.WIFSTOPPED(status):
+        os.kill(pid, SIGKILL)
+        return None
+    return os.waitstatus_to_exitcode(status)
 
 
 def end_domain() -> None:

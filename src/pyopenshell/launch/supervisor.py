@@ -9,12 +9,13 @@ import select
 
 from pyopenshell.errors import LaunchError
 from pyopenshell.kernel import process, signals
-from pyopenshell.launch import checks, child, reap, terminal, wire
+from pyopenshell.launch import checks, reap, reports, stem, terminal, wire
 from pyopenshell.launch.hints import hint
 from pyopenshell.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from pyopenshell.launch.plan import Plan
@@ -29,6 +30,8 @@ FORWARDED = (
     signals.SIGTSTP,
 )
 """Signals that are passed on to the program's process group."""
+BROKER_PATIENCE = 5.0
+"""Seconds in which a broker that was given its listener says so."""
 ENDING = (signals.SIGINT, signals.SIGTERM, signals.SIGHUP, signals.SIGQUIT)
 """Those that end a launch before there is a program."""
 
@@ -37,7 +40,8 @@ class Exit(Record):
     """How the program ended: exit ``code``, or ``signal`` (then ``code`` is 128+signal).
 
     ``exec_errno`` is set when it never started; ``survivors`` are processes that could not be killed; ``troubles``
-    says what could not be recorded.
+    says what could not be recorded. ``lost`` says why nobody can tell how the program ended: what keeps the sandbox
+    died first, and everything in it was ended. ``broker`` has the counts of a broker that came to its end.
     """
 
     code: int
@@ -45,6 +49,8 @@ class Exit(Record):
     exec_errno: int | None = None
     survivors: tuple[int, ...] = ()
     troubles: tuple[str, ...] = ()
+    lost: str | None = None
+    broker: reports.Counts | None = None
 
 
 class Launch:
@@ -66,10 +72,13 @@ class Launch:
         plan_fd = os.memfd_create("plan", os.MFD_CLOEXEC)
         os.write(plan_fd, marshal.dumps(plan.as_plain()))
         os.lseek(plan_fd, 0, os.SEEK_SET)
+        self.reports = reports.Inbox() if plan.broker else None
         self.stem = os.fork()
         if self.stem == 0:
-            child.stem(plan_fd, theirs.fileno())
+            stem.start(theirs.fileno(), plan_fd, self.reports.sender.fileno() if self.reports else None)
         self._stem_end = os.pidfd_open(self.stem)
+        if self.reports:
+            self.reports.sender.close()
         theirs.close()
         os.close(plan_fd)
         self.init_pid = 0
@@ -83,6 +92,7 @@ class Launch:
         """
         told = self._until_receipt()
         fields = checks.status(self.init_pid)
+        broker = self._broker()
         receipt = {
             "schema": "pyopenshell.receipt/1",
             "effective_digest": self.plan.digest,
@@ -92,7 +102,11 @@ class Launch:
             "namespaces": self._links,
             "seccomp": told["seccomp"],
             "canary": told["canary"],
-            "supervisor_checks": checks.verify(self.plan, fields, self._links),
+            "broker": broker,
+            "supervisor_checks": [
+                *checks.verify(self.plan, fields, self._links),
+                *(checks.broker(self.plan, checks.status(self.stem)) if self.plan.broker else ()),
+            ],
             "reach": told["reach"],
             "created": told["created"],
         }
@@ -105,6 +119,23 @@ class Launch:
                     hint="nothing was run; please report this with the output of 'openshell doctor'",
                 )
         return receipt
+
+    def _broker(self) -> dict[str, Any] | None:
+        """Return the receipt's part about the broker, once that has its listener: until then nothing may start."""
+        if not self.plan.brokered:
+            return None
+        told: dict[str, Any] = {"grants": list(self.plan.brokered), "own": self.plan.broker}
+        if not self.reports:
+            return told
+        while not self.reports.serving:
+            self.reports.take(BROKER_PATIENCE)
+            if not self.reports.serving:
+                raise LaunchError(
+                    "cannot start the sandbox: the broker of CUDA's thread names did not start",
+                    step="seccomp",
+                    hint="it was killed, perhaps for memory; see the kernel's log",
+                )
+        return {**told, "pid": self.stem, **self.reports.serving.as_dict()}
 
     def go(self) -> None:
         """Let the program start. Only after the receipt was written."""
@@ -126,19 +157,24 @@ class Launch:
             pass
         os.close(self._signals)
         os.close(self._stem_end)
+        if self.reports:
+            self.reports.close()
         if self.relay:
             self.relay.close()
         signals.pthread_sigmask(signals.SIG_SETMASK, self._mask)
 
-    def wait(self) -> Exit:
-        """Relay until the program ends and everything in its sandbox with it."""
+    def wait(self, told: Callable[[reports.Use], None]) -> Exit:
+        """Relay until the program ends and everything in its sandbox with it. ``told`` gets the broker's reports."""
         if self.relay:
             self.relay.enter()
         try:
-            end = self._follow()
+            end = self._follow(told)
         finally:
             self._socket.close()  # init and stem end when this closes, whatever else happens
             code = os.waitstatus_to_exitcode(os.waitpid(self.stem, 0)[1])
+            if self.reports:
+                for use in self.reports.take():
+                    told(use)
             orphaned = not self.plan.namespaces["pid"] and (code < 0 or code == reap.SURVIVORS)
             survivors = tuple(reap.sweep(self._spare)) if orphaned else ()  # while no signal can end us half-way
             if self.relay:
@@ -147,8 +183,16 @@ class Launch:
             self._release()
         if end is None:
             number = -code if code < 0 else code - 128 if code > 128 else None
-            end = Exit(128 + number if number else 125, number)
-        return end.replace(survivors=survivors)
+            end = Exit(128 + number if number else 125, number, lost=self._lost(code))
+        return end.replace(survivors=survivors, broker=self.reports and self.reports.counts)
+
+    def _lost(self, code: int) -> str:
+        """Say what ended a sandbox that did not tell how its program ended, by the stem's exit code."""
+        if code > 128:
+            return f"the sandbox's first process was killed by {signals.name(code - 128)}"
+        whose = "the broker of its CUDA thread names" if self.plan.broker else "the process around it"
+        how = f"was killed by {signals.name(-code)}" if code < 0 else "ended unexpectedly"
+        return f"the sandbox was ended because {whose} (pid {self.stem}) {how}"
 
     def _until_receipt(self) -> dict[str, Any]:
         while True:
@@ -194,7 +238,7 @@ class Launch:
             hint="it was killed, perhaps for memory; see the kernel's log",
         )
 
-    def _follow(self) -> Exit | None:
+    def _follow(self, told: Callable[[reports.Use], None]) -> Exit | None:
         """Serve the control socket, signals and the terminal. None: the sandbox ended without telling how."""
         while True:
             ready = self._poll()
@@ -202,6 +246,9 @@ class Launch:
                 self._forward()
             if self.relay:
                 self._relay(self.relay, ready)
+            if self.reports and self.reports.fd in ready:
+                for use in self.reports.take():
+                    told(use)
             if self.control in ready:
                 frame = wire.receive(self.control)
                 if frame is None:
@@ -225,6 +272,8 @@ class Launch:
         poll.register(self.control, select.POLLIN)
         poll.register(self._signals, select.POLLIN)
         poll.register(self._stem_end, select.POLLIN)
+        if self.reports and self.reports.fd >= 0:
+            poll.register(self.reports.fd, select.POLLIN)
         if self.relay and not self.relay.closed:
             unprinted = bool(self.relay.unprinted)
             poll.register(

@@ -34,7 +34,7 @@ def rows(*, net_namespace: bool, landlock_abi: int, broker: bool = False) -> tup
         result += _TRUNCATION
     if landlock_abi < 5:
         result += _ACCESS_MODE_3 + _OPENAT2
-    return result + _THREAD_NAMES if broker else result
+    return result + THREAD_NAMES if broker else result
 
 
 _SOCKETS_IN_NAMESPACE = (
@@ -148,7 +148,7 @@ _OPENAT2 = (
     ),
 )
 
-_THREAD_NAMES = tuple(
+THREAD_NAMES = tuple(
     Row(
         name,
         "notify",

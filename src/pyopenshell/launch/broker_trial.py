@@ -1,0 +1,129 @@
+"""Can a broker serve thread names here? A throwaway child tries it with a throwaway broker, both as in a launch.
+
+What could be in the way does not show otherwise: a kernel without user notification, an outer sandbox with the only
+listener there can be, a container's seccomp profile, Yama's ``ptrace_scope``, a restricted procfs.
+"""
+
+from __future__ import annotations
+
+import _socket
+import errno
+import marshal
+import os
+import select
+
+from pyopenshell.devices.host import Broker
+from pyopenshell.kernel import process, syscalls
+from pyopenshell.kernel.signals import SIGKILL
+from pyopenshell.landlock import downgrade, ruleset
+from pyopenshell.launch import brokering, namer, reap, reports
+from pyopenshell.launch.become import become
+from pyopenshell.policy.access import THREAD_NAMES
+from pyopenshell.seccomp import bpf, table, verdict
+from pyopenshell.seccomp.broker import GRANTED
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+    from pyopenshell.effective.model import Identity
+
+PATIENCE = 5.0
+"""Seconds after which a trial counts as failed."""
+REFUSALS = {
+    errno.EBUSY: "a sandbox around this one holds the only listener there can be, and does not serve this one",
+    errno.EPERM: "something around this process, a container's seccomp profile perhaps, forbids a listener",
+    errno.EINVAL: "this kernel has no user notification (Linux 5.0)",
+    errno.ENOSYS: "this kernel has no user notification (Linux 5.0)",
+}
+"""What it means when a filter with a listener cannot be installed."""
+UNREADABLE = "it may not read from its own descendants (see /proc/sys/kernel/yama/ptrace_scope)"
+
+
+class BrokerTrial:
+    """A trial under way. Start it early, ask for the result when it is needed, once."""
+
+    def __init__(self, identity: Identity) -> None:
+        """Fork the throwaway broker, which forks the child that it serves."""
+        # A socket: the broker's own filter knows sendto(2), and has no use for write(2).
+        self._answer, answer = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET | _socket.SOCK_CLOEXEC)
+        self._pid = os.fork()
+        if self._pid == 0:
+            try:
+                answer.send(marshal.dumps(_attempt(identity)))
+            except OSError as error:
+                answer.send(marshal.dumps((125, error.errno or 0, {}, error.filename or "a system call")))
+            finally:
+                os._exit(0)
+        answer.close()
+
+    def result(self) -> Broker:
+        """Wait for the answer (one message). A child that died without one, or hangs, showed nothing."""
+        data = self._answer.recv(65536) if select.select([self._answer], [], [], PATIENCE)[0] else b""
+        return judge(*marshal.loads(data)) if data else Broker("unavailable", "the trial gave no answer")  # noqa: S302
+
+    def close(self) -> None:
+        """End the throwaway broker, and reap it; the child that it serves does not outlive it by much."""
+        self._answer.close()
+        os.kill(self._pid, SIGKILL)
+        os.waitpid(self._pid, 0)
+
+
+def judge(code: int, refusal: int, counts: dict[str, int], failed: str) -> Broker:
+    """Return what a trial showed (pure).
+
+    ``code`` is how the child ended: 0 when it named itself, else an errno. ``refusal`` is the errno of installing the
+    filter with its listener, ``counts`` what the broker answered, ``failed`` the system call that failed before all.
+    """
+    if failed:
+        return Broker("unavailable", f"the trial failed: {failed}: {os.strerror(refusal)}")
+    if refusal:
+        if code == 0:
+            return Broker("outer")
+        return Broker("unavailable", REFUSALS.get(refusal, f"no listener: {os.strerror(refusal)}"))
+    if code == 0 and counts.get(GRANTED):
+        return Broker("available")
+    if counts.get(verdict.UNREADABLE):
+        return Broker("unavailable", UNREADABLE)
+    return Broker("unavailable", f"a program that tried could not name its thread ({os.strerror(code)})")
+
+
+def _attempt(identity: Identity) -> tuple[int, int, dict[str, int], str]:
+    """Serve one child; return what ``judge`` wants to know."""
+    plan = {**identity.as_dict(), "change_identity": os.geteuid() == 0}
+    here = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    channel = brokering.Channel()
+    told, tell = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        _child(plan, channel.keep_inner(), tell)
+    os.close(tell)
+    inbox = reports.Inbox()
+    service = brokering.Brokering(channel, here, brokering.Reporter(inbox.sender.fileno()), depth=0)
+    process.set_child_subreaper()
+    brokering.drop(plan)
+    code = reap.wait_and_sweep(pid, service)
+    refusal = int.from_bytes(os.read(told, 4), "little")
+    return code, refusal, service.counts, ""
+
+
+def _child(plan: dict[str, Any], channel: brokering.Channel, tell: int) -> NoReturn:
+    """Name this process as a workload would: another identity, in a Landlock domain that forbids it, executed."""
+    try:
+        become(plan)
+        process.set_no_new_privs()
+        try:
+            ruleset_fd, _ = ruleset.build(downgrade.mask(THREAD_NAMES), 0, 0, [])
+            ruleset.enforce(ruleset_fd)
+        except OSError:
+            pass  # no Landlock here: whether the broker gave it is counted all the same
+        try:
+            channel.install(bpf.build(table.THREAD_NAMES, syscalls.ARCHITECTURE))
+        except OSError as error:
+            os.write(tell, (error.errno or 0).to_bytes(4, "little"))
+        channel.close()
+        namer.execute(namer.program(f"/proc/self/task/{os.getpid()}/comm"))
+    except OSError as error:
+        os._exit(error.errno or 125)
+    finally:
+        os._exit(125)

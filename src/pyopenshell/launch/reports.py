@@ -1,0 +1,120 @@
+"""What the broker tells the supervisor: short messages of fixed shape, on a socket that keeps them apart.
+
+The broker never waits for the supervisor: what does not fit is dropped and counted.
+"""
+
+from __future__ import annotations
+
+import _socket
+import select
+import struct
+
+from pyopenshell.record import Record
+from pyopenshell.seccomp import broker, verdict
+
+KINDS = (broker.GRANTED, broker.PASSED, *verdict.REASONS)
+"""What can become of an open, in the order of the counts."""
+MOST = 1000
+"""Events that one sandbox can cause; more are only counted. What runs inside decides how many processes it has."""
+
+_SERVING = struct.Struct("=c??")
+_USE = struct.Struct("=cBiii")
+_COUNTS = struct.Struct(f"=c{len(KINDS) + 1}Q")
+SIZE = 128
+"""No message is longer."""
+
+
+class Serving(Record):
+    """The broker has its listener. ``killable``: only fatal signals interrupt a call that it works on.
+
+    ``in_step``: the kernel lets caller and broker run in turns on one processor.
+    """
+
+    killable: bool
+    in_step: bool
+
+
+class Use(Record):
+    """The first granted open of a process (``kind`` is ``granted``), or the first refusal of its kind.
+
+    ``pid`` is the process as the supervisor sees it (for a refusal it may be a thread of it), ``inside`` its number in
+    the sandbox, ``thread`` the thread that was to be named; 0 where unknown.
+    """
+
+    kind: str
+    pid: int
+    inside: int
+    thread: int
+
+
+class Counts(Record):
+    """How often each answer was given, by kind; ``untold`` uses were not reported one by one."""
+
+    by_kind: dict[str, int]
+    untold: int
+
+    @property
+    def refused(self) -> dict[str, int]:
+        """The refusals that happened, by reason."""
+        return {kind: self.by_kind[kind] for kind in verdict.REASONS if self.by_kind.get(kind)}
+
+
+def pack(report: Serving | Use | Counts) -> bytes:
+    """Return a report as a message."""
+    if isinstance(report, Serving):
+        return _SERVING.pack(b"S", report.killable, report.in_step)
+    if isinstance(report, Use):
+        return _USE.pack(b"U", KINDS.index(report.kind), report.pid, report.inside, report.thread)
+    return _COUNTS.pack(b"C", *(report.by_kind[kind] for kind in KINDS), report.untold)
+
+
+def unpack(message: bytes) -> Serving | Use | Counts:
+    """Return the report in a message. Raises ValueError for what is none."""
+    try:
+        if message[:1] == b"S":
+            return Serving(*_SERVING.unpack(message)[1:])
+        if message[:1] == b"U":
+            _, kind, *numbers = _USE.unpack(message)
+            return Use(KINDS[kind], *numbers)
+        _, *counts, untold = _COUNTS.unpack(message)
+    except (struct.error, IndexError) as error:
+        raise ValueError(f"not a report of the broker: {message!r}") from error
+    return Counts(dict(zip(KINDS, counts, strict=True)), untold)
+
+
+class Inbox:
+    """The supervisor's side. ``sender`` is for the broker, and to be closed here once that has it."""
+
+    def __init__(self) -> None:
+        """Make the socket. The kernel keeps messages apart, and a reader learns when the last writer is gone."""
+        pair = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET | _socket.SOCK_CLOEXEC)
+        self._socket, self.sender = pair
+        self.fd = self._socket.fileno()
+        self.serving: Serving | None = None
+        self.counts: Counts | None = None
+
+    def take(self, seconds: float = 0) -> list[Use]:
+        """Return the uses that were reported, after waiting for the first message. Keeps ``serving`` and ``counts``.
+
+        ``fd`` is -1 once the broker is gone.
+        """
+        uses: list[Use] = []
+        while self.fd >= 0 and select.select([self.fd], [], [], seconds)[0]:
+            message = self._socket.recv(SIZE)
+            if not message:
+                self.close()
+                break
+            report = unpack(message)
+            if isinstance(report, Use):
+                uses.append(report)
+            elif isinstance(report, Serving):
+                self.serving = report
+            else:
+                self.counts = report
+            seconds = 0
+        return uses
+
+    def close(self) -> None:
+        """Close the supervisor's end."""
+        self._socket.close()
+        self.fd = -1

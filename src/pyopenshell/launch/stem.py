@@ -1,0 +1,113 @@
+"""The first process of a launch, which stays outside of the sandbox as the ancestor of everything in it.
+
+It leaves the caller's session, makes the namespaces, forks init (``launch.child``) and waits for it. In a sandbox whose
+CUDA thread names go through the broker, it is the broker. See docs/decisions/0006.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import marshal
+import os
+
+from pyopenshell.kernel import namespaces as ns
+from pyopenshell.kernel import process
+from pyopenshell.launch import brokering, child, reap, streams, wire
+from pyopenshell.launch.plan import unshare_flags
+from pyopenshell.launch.steps import CONTROL, PLAN, REPORTS, StepFailed, Steps
+from pyopenshell.launch.trial import map_identity
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+
+def start(control_fd: int, plan_fd: int, reports_fd: int | None) -> NoReturn:
+    """Run the whole child. Never returns: every way out is ``os._exit``.
+
+    ``reports_fd`` is there where the stem is to become a broker.
+    """
+    steps = Steps()
+    code = 125
+    try:
+        code = _stem([fd for fd in (control_fd, plan_fd, reports_fd) if fd is not None], steps)
+    except StepFailed as error:
+        _report(steps.current, error.errno, error.message)
+    except OSError as error:
+        call = error.filename if isinstance(error.filename, str) else None
+        text = error.strerror or str(error)
+        _report(steps.current, error.errno or 0, f"{call}: {text}" if call else text)
+    except BaseException as error:
+        _report(steps.current, 0, f"{type(error).__name__}: {error}")
+    finally:
+        os._exit(code)
+
+
+def _report(step: str, errno: int, message: str) -> None:
+    try:
+        wire.send_value(CONTROL, wire.FAILURE, {"step": step, "errno": errno, "message": message})
+    except OSError:
+        os._exit(125)
+
+
+def _stem(descriptors: list[int], steps: Steps) -> int:
+    with steps.run("descriptors"):  # 1: only 0-2 and our own survive
+        process.close_fds((0, 1, 2, *_place(descriptors)))
+        with open(PLAN, "rb") as file:
+            plan: dict[str, Any] = marshal.loads(file.read())  # noqa: S302 - written by our own supervisor
+        streams.fill()
+    with steps.run("session"):  # 2: away from the caller's terminal; our end must not outlive the supervisor
+        os.setsid()
+        process.set_parent_death_signal(reap.ALONE)
+        process.set_child_subreaper()
+    here = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)  # before another one is mounted over it
+    with steps.run("namespaces"):  # 3
+        _unshare(plan)
+    with steps.run("fork init"):  # 4: pid 1 of the new pid namespace, where there is one
+        channel = brokering.Channel() if plan["broker"] else None
+        ready_read, ready_write = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            for fd in (ready_write, here, *([REPORTS] if channel else [])):
+                os.close(fd)
+            os.read(ready_read, 1)
+            os.close(ready_read)
+            child.run(plan, steps, channel and channel.keep_inner())
+        os.close(ready_read)
+        wire.send_number(CONTROL, wire.INIT_PID, pid)
+        os.write(ready_write, b"!")
+        os.close(ready_write)
+    if channel is None:
+        os.close(CONTROL)
+        return reap.wait_and_sweep(pid)
+    steps.current = "seccomp"
+    reporter = brokering.Reporter(REPORTS)
+    service = brokering.Brokering(channel, here, reporter, depth=int(plan["namespaces"]["pid"]))
+    brokering.drop(plan)
+    os.close(CONTROL)
+    code = reap.wait_and_sweep(pid, service)
+    service.end()
+    return code
+
+
+def _unshare(plan: dict[str, Any]) -> None:
+    if plan["change_identity"]:
+        # A file the runtime makes must not be more open than it says because of the caller's umask.
+        os.umask(0o022)
+    uid, gid = os.geteuid(), os.getegid()
+    flags = unshare_flags(plan["namespaces"])
+    if flags:
+        ns.unshare(flags)
+    if plan["namespaces"]["user"]:
+        map_identity(uid, gid)
+    if plan["namespaces"]["net"]:
+        ns.bring_up_loopback()
+
+
+def _place(descriptors: list[int]) -> tuple[int, ...]:
+    """Put our descriptors where they belong. They may have each other's number, so copies are made first, above."""
+    places = (CONTROL, PLAN, REPORTS)[: len(descriptors)]
+    copies = [fcntl.fcntl(fd, fcntl.F_DUPFD, REPORTS + 1) for fd in descriptors]
+    for copy, place in zip(copies, places, strict=True):
+        os.dup2(copy, place, inheritable=False)
+    return places

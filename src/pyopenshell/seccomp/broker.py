@@ -1,0 +1,171 @@
+"""The broker: answers the opens that the filter traps, and opens nothing but ``comm`` files of the caller itself.
+
+One call at a time: read the path and the caller's numbers, ask ``verdict``, open by number, hand the descriptor over.
+The cookie of a notification is good only as long as its caller waits in that very call, and the kernel checks it when
+the descriptor is handed over: whatever was read about a caller that is gone by then is thrown away with it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+
+from pyopenshell.kernel import notification
+from pyopenshell.kernel.memory import Reader
+from pyopenshell.kernel.syscalls import AT_FDCWD, number
+from pyopenshell.seccomp import verdict
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pyopenshell.kernel.notification import Notification
+
+    Tell = Callable[[str, int, int, int], None]
+    """Told first uses: what (``granted`` or a reason), the process here, and process and thread in the sandbox."""
+
+GRANTED = "granted"
+PASSED = "passed"
+"""Counted for opens that have nothing to do with thread names."""
+OPEN, OPENAT = number("open"), number("openat")
+MAX_PATH = 256
+"""Bytes of a path, its NUL included, that are looked at. The longest that makes sense has 41."""
+MAX_PROCESSES = 128
+"""How many living processes are remembered as having been told about."""
+STATUS_SIZE = 4096
+OWN_FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NOCTTY
+KEPT_FLAGS = verdict.ACCESS_MODE | verdict.APPEND | verdict.NONBLOCK
+INT_SIGN, INT_SIZE = 1 << 31, 1 << 32
+
+
+class Broker:
+    """Serves one listener.
+
+    ``here`` is a descriptor of a procfs that numbers processes as the listener does, ``there`` of the sandbox's own;
+    ``depth`` is how many pid namespaces lie between them (0 or 1). ``counts`` holds how often each answer was given.
+    """
+
+    def __init__(self, listener: int, here: int, there: int, depth: int, tell: Tell) -> None:
+        """Take over the listener."""
+        self.listener = listener
+        self.counts = dict.fromkeys((GRANTED, PASSED, *verdict.REASONS), 0)
+        self.in_step = notification.wake_in_step(listener)
+        self._here, self._there, self._depth = here, there, depth
+        self._tell = tell
+        self._reader = Reader(MAX_PATH)
+        self._known: dict[int, int] = {}
+        self._told: set[str] = set()
+
+    def serve(self) -> None:
+        """Take one call that waits and answer it. Nothing that a caller does makes this fail."""
+        call = notification.receive(self.listener)
+        if call is None:
+            return
+        process, thread = 0, 0
+        try:
+            reason, process, thread = self._answer(call)
+        except OSError as error:
+            reason = _reason(error)
+            if reason == verdict.NO_DESCRIPTOR:
+                notification.refuse(self.listener, call.id, errno.EMFILE)
+            else:
+                notification.go_on(self.listener, call.id)
+        self.counts[reason] += 1
+        if reason not in (GRANTED, PASSED, verdict.GONE) and reason not in self._told:
+            self._told.add(reason)
+            self._tell(reason, call.pid, process, thread)
+
+    def _answer(self, call: Notification) -> tuple[str, int, int]:
+        """Answer one call; return what became of it, and the process and thread in the sandbox that it was about."""
+        folder, address, flags = _arguments(call)
+        path = self._path(call.pid, address)
+        if path is None or not verdict.concerns(path):
+            notification.go_on(self.listener, call.id)
+            return PASSED if path is not None else verdict.UNREADABLE, 0, 0
+        if not path.startswith(b"/"):
+            path = verdict.absolute(path, self._base(call.pid, folder))
+        process, tgid, tid = self._numbers(call.pid)
+        thread, reason = verdict.thread(path, flags, tgid, tid)
+        if not thread:
+            notification.go_on(self.listener, call.id)
+            return reason or PASSED, tgid, 0
+        fd = os.open(f"{tgid}/task/{thread}/comm", OWN_FLAGS | flags & KEPT_FLAGS, dir_fd=self._there)
+        try:
+            given = notification.give(self.listener, call.id, fd, close_on_exec=bool(flags & os.O_CLOEXEC))
+        finally:
+            os.close(fd)
+        if not given:
+            return verdict.GONE, tgid, thread
+        if self._is_new(process):
+            self._tell(GRANTED, process, tgid, thread)
+        return GRANTED, tgid, thread
+
+    def _path(self, pid: int, address: int) -> bytes | None:
+        try:
+            return self._reader.string(pid, address)
+        except OSError:  # not mapped, not dumpable, gone
+            return None
+
+    def _base(self, pid: int, folder: int) -> bytes:
+        """Return the folder that a thread's relative path starts from."""
+        name = "cwd" if folder == AT_FDCWD else f"fd/{folder}"
+        return os.fsencode(os.readlink(f"{pid}/{name}", dir_fd=self._here))
+
+    def _numbers(self, pid: int) -> tuple[int, int, int]:
+        """Return a thread's process as it is numbered here, and process and thread as the sandbox numbers them."""
+        fd = os.open(f"{pid}/status", os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._here)
+        try:
+            status = os.read(fd, STATUS_SIZE)
+        finally:
+            os.close(fd)
+        processes, threads = _field(status, b"\nNStgid:"), _field(status, b"\nNSpid:")
+        return int(processes[0]), int(processes[self._depth]), int(threads[self._depth])
+
+    def _is_new(self, process: int) -> bool:
+        """Whether this process has not been told about; its number may be that of one that ended."""
+        known = self._known.get(process)
+        if known is not None and not _ended(known):
+            return False
+        try:
+            new = os.pidfd_open(process)
+        except OSError:  # gone already
+            return True
+        if known is not None:
+            os.close(known)
+        elif len(self._known) >= MAX_PROCESSES:
+            self._forget()
+        self._known[process] = new
+        return True
+
+    def _forget(self) -> None:
+        """Make room: drop the processes that ended, else the oldest."""
+        over = [process for process, fd in self._known.items() if _ended(fd)] or list(self._known)[:1]
+        for process in over:
+            os.close(self._known.pop(process))
+
+
+def _arguments(call: Notification) -> tuple[int, int, int]:
+    """Return the folder, the path's address and the flags of open(2) or openat(2); ints as the kernel cuts them."""
+    if call.nr == OPEN:
+        return AT_FDCWD, call.arguments[0], call.arguments[1] % INT_SIZE
+    folder = call.arguments[0] % INT_SIZE
+    return folder - INT_SIZE if folder & INT_SIGN else folder, call.arguments[1], call.arguments[2] % INT_SIZE
+
+
+def _field(status: bytes, name: bytes) -> list[bytes]:
+    """Return a field of proc_pid_status(5); a thread's own name is escaped there, so it cannot pass for one."""
+    start = status.index(name) + len(name)
+    return status[start : status.index(b"\n", start)].split()
+
+
+def _ended(pidfd: int) -> bool:
+    return bool(select.select([pidfd], [], [], 0)[0])
+
+
+def _reason(error: OSError) -> str:
+    if error.errno == errno.EMFILE:
+        return verdict.NO_DESCRIPTOR
+    if error.errno == errno.ENOENT:
+        return verdict.OTHER
+    return verdict.UNREADABLE
