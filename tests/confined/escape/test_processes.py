@@ -42,14 +42,20 @@ def parent(pid):
     with open(f"/proc/{pid}/stat") as file:
         return int(file.read().rpartition(")")[2].split()[1])
 """
-HIDDEN = dict.fromkeys(("kill", "seize", "attach", "read", "write"), "ESRCH") | {
+TRACING = dict.fromkeys(("seize", "attach", "read", "write"), "EPERM")
+"""The syscall filter's answer, whatever process is meant. ``mem`` and ``descriptors`` show what the kernel says."""
+HIDDEN = TRACING | {
+    "kill": "ESRCH",
     "mem": "ENOENT",
     "descriptors": "ENOENT",
     "pidfd": "none",
     "getfd": "none",
 }
 """A process that is in no pid namespace one can see."""
-CLOSED = dict.fromkeys(("kill", "seize", "attach", "read", "write", "pidfd", "getfd"), "EPERM") | {
+CLOSED = TRACING | {
+    "kill": "EPERM",
+    "pidfd": "EPERM",
+    "getfd": "ENOSYS",
     "mem": "EACCES",
     "descriptors": "EACCES",
 }
