@@ -6,6 +6,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tests.confined.landlock.harness import NOBODY
+
+from pyopenshell.launch import trial
 
 PAGE = Path(__file__).parents[3] / "docs" / "syscall-filter.md"
 DENIED = "Operation not permitted"
@@ -73,3 +76,18 @@ def test_code_in_memory_runs(openshell):
     """What the row for memfd_create reports: no rule of the sandbox is about a file without a path."""
     done = openshell("run", "--", "/usr/bin/python3", "-c", IN_MEMORY)
     assert (0, ["/memfd:code (deleted)"] * 2) == (done.returncode, done.stdout.splitlines())
+
+
+def test_a_sandbox_inside_finds_no_namespaces(behind_filter):
+    """The trial of a second ``openshell run`` is answered, so that it goes on without them."""
+
+    def tried():
+        if os.geteuid() == 0:
+            os.setgroups([])
+            os.setresgid(NOBODY, NOBODY, NOBODY)
+            os.setresuid(NOBODY, NOBODY, NOBODY)
+        return trial.namespaces().as_dict()
+
+    found = behind_filter(tried, net_namespace=True)
+    assert "user namespace: unshare: Operation not permitted" in found.pop("reason")
+    assert not any(found.values())
