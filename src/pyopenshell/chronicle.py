@@ -72,7 +72,8 @@ class Chronicle:
         )
         try:
             told: dict[str, Any] = {"code": end.code, "signal": end.signal, "exec_errno": end.exec_errno}
-            told |= {"lost": end.lost, "broker": end.broker and end.broker.as_dict()}
+            told |= {"lost": end.lost} if end.lost else {}
+            told |= {"broker": end.broker.as_dict()} if end.broker else {}
             self.record.write_json("exit.json", told)
         except StateError as error:
             self.troubles.append(error.message)

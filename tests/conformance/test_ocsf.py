@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 from ocsf_json_schema import OcsfJsonSchema, OcsfJsonSchemaEmbedded, get_ocsf_schema  # type: ignore[import-untyped]
 
-from pyopenshell.audit import translate
+from pyopenshell.audit import event as shape
 from tests.conformance import make_golden
 
 EVENTS = make_golden.events()
@@ -20,7 +20,7 @@ DOCUMENT = Path(__file__).parents[2].joinpath("docs", "audit.md").read_text(enco
 @functools.cache
 def official():
     """The official schema, as data."""
-    return get_ocsf_schema(translate.OCSF_VERSION)
+    return get_ocsf_schema(shape.OCSF_VERSION)
 
 
 @functools.cache
@@ -28,7 +28,7 @@ def validator(class_uid):
     """A validator for one event class with the profiles we use; unknown attributes are errors in it."""
     schema = OcsfJsonSchemaEmbedded(OcsfJsonSchema(official()))
     name = schema.lookup_class_name_from_uid(class_uid)
-    return jsonschema.Draft202012Validator(schema.get_class_schema(name, list(translate.PROFILES)))
+    return jsonschema.Draft202012Validator(schema.get_class_schema(name, list(shape.PROFILES)))
 
 
 def errors(event):
@@ -44,7 +44,7 @@ def test_events_are_valid(event):
 
 def test_every_class_is_covered():
     """The sample has every class and activity that the translator knows, so none goes unvalidated."""
-    known = {(uid, activity) for uid, row in translate._CLASSES.items() for activity in row[3]}
+    known = {(uid, activity) for uid, row in shape.CLASSES.items() for activity in row[3]}
     assert known == {(event["class_uid"], event["activity_id"]) for event in EVENTS}
 
 

@@ -13,7 +13,7 @@ OCSF_VERSION = "1.8.0"
 PROFILES = ("host", "security_control")
 """They bring ``device`` and ``actor``; ``policy``, ``action_id``, ``disposition_id`` and ``is_alert``."""
 SEVERITIES = {"Informational": 1, "Low": 2, "Medium": 3, "High": 4, "Critical": 5}
-_CLASSES = {
+CLASSES = {
     1001: ("File System Activity", 1, "System Activity", {14: "Open"}),
     1007: ("Process Activity", 1, "System Activity", {1: "Launch", 2: "Terminate"}),
     2004: ("Detection Finding", 2, "Findings", {1: "Create"}),
@@ -33,7 +33,7 @@ def build(
     unmapped: dict[str, Any],
 ) -> dict[str, Any]:
     """Return what all classes share. ``metadata.event_code`` is our stable name for the event."""
-    class_name, category, category_name, activities = _CLASSES[class_uid]
+    class_name, category, category_name, activities = CLASSES[class_uid]
     return {
         "class_uid": class_uid,
         "class_name": class_name,

@@ -134,8 +134,13 @@ def _finding(event: dict[str, Any]) -> _Parts:
 
 
 def _lifecycle(event: dict[str, Any]) -> _Parts:
-    app = event["app"]
-    return event["activity_name"], f"SUCCESS {app['name']}", ([("run", app["uid"]), ("version", app["version"])],)
+    app, broker = event["app"], event["unmapped"].get("broker")
+    counts = [(kind, number) for kind, number in (broker or {}).get("by_kind", {}).items() if number]
+    fields = (
+        [("run", app["uid"]), ("version", app["version"])],
+        [("broker", ",".join(f"{kind}={number}" for kind, number in counts))] if counts else [],
+    )
+    return event["activity_name"], f"SUCCESS {app['name']}", fields
 
 
 _DETAILS = {1001: _file, 1007: _process, 2004: _finding, 5019: _config, 6002: _lifecycle}

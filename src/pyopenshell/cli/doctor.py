@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from pyopenshell.devices.host import Host
 
+NOBODY = 65534
+"""The overflow uid (user_namespaces(7)): nobody's."""
 OK, WARN, FAIL = "ok", "warn", "fail"
 
 WITHOUT = {
@@ -69,6 +71,7 @@ def _kernel(host: Host) -> Iterator[Check]:
     seen = "filters can be installed" if host.seccomp else "seccomp(2) is refused"
     yield Check("seccomp", OK if host.seccomp else FAIL, seen, "use a kernel with CONFIG_SECCOMP_FILTER=y")
     yield from _namespaces(host)
+    yield _broker(host)
     nodes = ", ".join(device.path for device in host.devices)
     yield Check("gpu", OK, nodes or "no device nodes: --gpu would fail, --gpu 0 works")
 
@@ -124,6 +127,24 @@ def _namespaces(host: Host) -> Iterator[Check]:
             yield Check(
                 f"{kind} namespace", WARN, made.reason or "cannot be made", f"a sandbox works without: {consequence}"
             )
+
+
+def _broker(host: Host) -> Check:
+    """Try the broker of CUDA's thread names with a throwaway child, as an ordinary user."""
+    from pyopenshell.effective.model import Identity
+    from pyopenshell.launch.broker_trial import BrokerTrial
+
+    hint = "a GPU sandbox works without, and then writes /proc more widely: a High finding says how far"
+    if not host.seccomp:
+        return Check("broker", WARN, "needs seccomp", hint)
+    own = Identity(os.geteuid(), os.getegid(), tuple(os.getgroups()), "caller")
+    trial = BrokerTrial(own if own.uid else Identity(NOBODY, NOBODY, (), "anyone but root"))
+    try:
+        found = trial.result()
+    finally:
+        trial.close()
+    seen = {"available": "a child just named its thread through it", "outer": "that of a sandbox around this process"}
+    return Check("broker", OK if found.state in seen else WARN, seen.get(found.state, found.reason), hint)
 
 
 def _process() -> Iterator[Check]:

@@ -43,6 +43,8 @@ def show(summary: dict[str, Any], path: str, parts: dict[str, dict[str, Any] | N
         output.line("  none: no program was started")
     else:
         _receipt(receipt, effective)
+        if receipt.get("broker"):
+            _broker(receipt["broker"], (parts["exit"] or {}).get("broker"))
 
 
 def _text(value: object) -> str:
@@ -60,6 +62,8 @@ def ended(end: dict[str, Any] | None) -> str:
         return "not yet, or without a word"
     if end.get("error"):
         text = f"the launch failed: {end['error']['message']} (exit code {end['code']})"
+    elif end.get("lost"):
+        text = f"{end['lost']} (exit code {end['code']})"
     elif end.get("signal"):
         text = f"signal {end['signal']} (exit code {end['code']})"
     elif end.get("exec_errno"):
@@ -103,6 +107,21 @@ def _receipt(receipt: dict[str, Any], effective: dict[str, Any] | None) -> None:
     output.title("Steps of the launch")
     rows = [[str(step["n"]), step["name"], str(step["result"]), _errno(step["errno"])] for step in receipt["steps"]]
     output.table(("step", "name", "result", "error"), rows, indent=2)
+
+
+def _broker(broker: dict[str, Any], counts: dict[str, Any] | None) -> None:
+    """Print who brokers, and what it answered: the counts are there when the sandbox has ended."""
+    output.title("Broker of CUDA's thread names")
+    if not broker["own"]:
+        output.line("  that of the sandbox around this one")
+        return
+    kinds = {kind: number for kind, number in (counts or {}).get("by_kind", {}).items() if number}
+    fields(
+        ("process", f"pid {broker['pid']}, an ancestor of everything in the sandbox"),
+        ("signals", "only fatal ones interrupt an open" if broker["killable"] else "may interrupt an open"),
+        ("answers", _text(kinds) if counts else "counted when the sandbox ends; openshell logs shows first uses"),
+        *([("untold", f"{counts['untold']} without an event")] if counts and counts["untold"] else []),
+    )
 
 
 def _errno(number: int | None) -> str:

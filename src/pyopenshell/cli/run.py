@@ -88,11 +88,11 @@ def _finish(end: Exit, program: str) -> int:
         raise exec_failed(program, end.exec_errno)
     if end.survivors:
         _note(f"openshell: these processes of the sandbox could not be ended: {', '.join(map(str, end.survivors))}")
-    if end.lost:
-        _note(f"openshell: {end.lost}")
     for trouble in end.troubles:
         _note(f"openshell: {trouble}")
-    if end.signal is not None and end.signal not in (signals.SIGINT, signals.SIGPIPE):
+    if end.lost:
+        _note(f"openshell: {end.lost}")
+    elif end.signal is not None and end.signal not in (signals.SIGINT, signals.SIGPIPE):
         _note(f"openshell: {program} was ended by {signals.name(end.signal)}")
     return end.code
 

@@ -17,6 +17,7 @@ from pyopenshell.effective.why import why as ask
 from pyopenshell.errors import IdentityError, StateError, UsageError
 from pyopenshell.launch.command import as_identity
 from pyopenshell.launch.plan import is_own_proc
+from pyopenshell.seccomp.verdict import is_thread_name
 
 if TYPE_CHECKING:
     import argparse
@@ -47,9 +48,11 @@ def why(arguments: argparse.Namespace) -> int:
     # As written, and where it leads: a link on the host's /tmp does not exist in a private one.
     private = _private(effective, os.path.normpath(path), resolve(path).place or "/")
     resolve = _as_private if private else resolve
-    answer = ask(effective, path, wants, resolve)
+    brokered = is_thread_name(os.fsencode(path))
+    answer = ask(effective, path, wants, resolve, brokered=brokered)
     # A private folder is made for the sandbox's identity: its modes allow everything.
-    answer = ask(effective, path, wants, resolve, 0 if private else _modes(effective.identity, answer))
+    modes = 0 if private else _modes(effective.identity, answer)
+    answer = ask(effective, path, wants, resolve, modes, brokered=brokered)
     if arguments.output == "table":
         _show(answer, private)
     else:

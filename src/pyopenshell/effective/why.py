@@ -7,7 +7,8 @@ import os
 
 from pyopenshell.effective.model import Grant
 from pyopenshell.effective.paths import normal, parent, upward
-from pyopenshell.policy.access import READ_ONLY
+from pyopenshell.effective.request import Resolved
+from pyopenshell.policy.access import READ_ONLY, THREAD_NAMES
 from pyopenshell.record import Record
 
 TYPE_CHECKING = False
@@ -15,10 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pyopenshell.effective.model import Effective
-    from pyopenshell.effective.request import Resolved
 
 WANTS = ("read", "write", "execute", "list", "create", "delete", "ioctl")
 """What can be asked about a path."""
+GPU = "ask for a GPU (--gpu): runtime.cuda_thread_names then lets a process name its own threads"
 UNRESTRICTED = (
     "Landlock does not restrict stat, access, readlink, chdir and the like: "
     "that a file exists, its size and its owner can be seen anywhere."
@@ -59,14 +60,26 @@ class Case(Record):
 
 
 def why(
-    effective: Effective, path: str, wants: str, resolve: Callable[[str], Resolved], modes_errno: int | None = None
+    effective: Effective,
+    path: str,
+    wants: str,
+    resolve: Callable[[str], Resolved],
+    modes_errno: int | None = None,
+    *,
+    brokered: bool = False,
 ) -> Answer:
     """Answer whether the sandbox may do what ``wants`` (one of WANTS) names to ``path``.
 
     ``modes_errno`` is what file modes say to the sandbox's identity, as the caller tried it: an errno, 0 for yes, None
-    for not asked. Raises ValueError for another ``wants``.
+    for not asked. ``brokered``: the path names a file that a broker answers for, if it is of the asking process.
+    Raises ValueError for another ``wants``.
     """
     where = resolve(path)
+    if brokered and wants == "write":
+        grants = tuple(grant for grant in effective.grants if grant.mechanism == "broker" and _stands(grant))
+        if grants:
+            return _brokered(path, grants)
+        where = Resolved(normal(path))  # whoever asks, the file is there for whom it belongs to
     place = where.place or normal(path)
     subject, needed = _needed(wants, place, is_dir=where.is_dir, missing=where.real is None)
     enclosing = _enclosing(effective, subject)
@@ -84,7 +97,7 @@ def why(
         grants=tuple(grant for grant in enclosing if set(needed) & set(_rights(grant))),
         errno=number,
         explanation=tuple(_explain(case)),
-        advice=_advice(case) if lacking else None,
+        advice=None if not lacking else GPU if brokered else _advice(case),
     )
 
 
@@ -112,9 +125,25 @@ def _enclosing(effective: Effective, subject: str) -> tuple[Grant, ...]:
     """Return the grants with a Landlock rule (or a planned one) on the subject or a folder above, innermost first."""
     by_place: dict[str, list[Grant]] = {}
     for grant in effective.grants:
-        if grant.mechanism == "landlock" and grant.status not in ("skipped", "covered"):
+        if grant.mechanism == "landlock" and _stands(grant):
             by_place.setdefault(grant.resolved or normal(grant.path), []).append(grant)
     return tuple(grant for folder in upward(subject) for grant in by_place.get(folder, ()))
+
+
+def _stands(grant: Grant) -> bool:
+    return grant.status not in ("skipped", "covered")
+
+
+def _brokered(path: str, grants: tuple[Grant, ...]) -> Answer:
+    """Return the answer for a thread's name: Landlock denies it, and the broker gives it to its own process."""
+    lines = [f"{grant.path} ({grant.origin}): {grant.reason}" for grant in grants]
+    lines += [
+        "A process may open this file for writing where it names a thread of that process itself; a number of another "
+        "process or thread is left to Landlock, which denies it.",
+        "The broker sees open and openat without O_CREAT and O_TRUNC, which is what CUDA and pthread_setname_np use: "
+        "openat2 and a shell's '>' stay denied.",
+    ]
+    return Answer(True, path, None, "write", path, THREAD_NAMES, grants, 0, tuple(lines))
 
 
 def _rights(grant: Grant) -> tuple[str, ...]:

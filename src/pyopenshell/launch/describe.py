@@ -19,7 +19,9 @@ def describe(plan: Plan) -> list[str]:
         "descriptors": "close every descriptor but 0, 1 and 2",
         "session": "start a session of its own, away from this terminal",
         "namespaces": f"unshare {', '.join(made)}" if made else "none: this host allows none",
-        "fork init": "fork the sandbox's first process" + (" (pid 1)" if plan.namespaces["pid"] else ""),
+        "fork init": "fork the sandbox's first process"
+        + (" (pid 1)" if plan.namespaces["pid"] else "")
+        + ("; its parent becomes the broker of CUDA's thread names" if plan.broker else ""),
         "preparation": _joined("create ", [path for _grant, path in plan.create], "nothing to create"),
         "mounts": _mounts(plan),
         "terminal": "a terminal of its own, relayed" if plan.terminal else "none: standard streams are not a terminal",
@@ -29,7 +31,8 @@ def describe(plan: Plan) -> list[str]:
         "working directory": plan.workload.workdir,
         "no_new_privs": "set",
         "landlock": f"handle {rights} rights, add {len(plan.rules)} rules" if plan.confined else "NOT ENFORCED",
-        "seccomp": f"install the syscall filter ({len(plan.filter) // 8} instructions)",
+        "seccomp": f"install the syscall filter ({len(plan.filter) // 8} instructions)"
+        + ("; the broker gets its listener" if plan.broker else ""),
         "canary": f"{plan.canary[0]} {plan.canary[1]}, which must fail" if plan.confined else "not tried",
         "receipt": "report every rule, and wait for the supervisor's own checks",
         "go": "only after receipt and record are written",

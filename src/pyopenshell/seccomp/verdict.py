@@ -45,6 +45,12 @@ def concerns(path: bytes) -> bool:
     return path.endswith(b"comm") and path[-5:-4] in (b"", b"/")
 
 
+def is_thread_name(path: bytes) -> bool:
+    """Whether an absolute path is the ``comm`` file of some thread, whoever's."""
+    owner = number(path.split(b"/", 3)[2]) if path.startswith(b"/proc/") else 0
+    return bool(_named(path, owner or 1, owner or 1)[0])
+
+
 def absolute(path: bytes, base: bytes) -> bytes:
     """Return the path as one from the root; ``base`` is the folder that a relative one starts from."""
     return path if path.startswith(b"/") else base + b"/" + path

@@ -11,7 +11,7 @@ from pyopenshell.baseline.model import Private
 from pyopenshell.baseline.propose import propose
 from pyopenshell.devices.host import Device, Host
 from pyopenshell.effective.compose import Request, Resolved, compose
-from pyopenshell.effective.model import Identity, Isolation, LandlockReport, Network, SeccompReport
+from pyopenshell.effective.model import Identity, Isolation, LandlockReport, Network
 from pyopenshell.effective.paths import normal, parent, upward
 from pyopenshell.landlock.downgrade import handled
 from pyopenshell.policy.model import DeclaredPath, Endpoint, FilesystemPolicy, NetworkPolicy, Policy, Source
@@ -150,7 +150,6 @@ def request(
         "identity": Identity(1000, 1000, (1000,), "caller"),
         "workdir": "/home/me/project",
         "landlock": report,
-        "seccomp": SeccompReport("1" * 64, 40),
         "network": Network("none", "network namespace"),
         "isolation": ISOLATED,
         "protected": ((STATE, "state"), ("/home/me/.config/openshell", "configuration")),
