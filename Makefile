@@ -57,6 +57,9 @@ check-unused: $(VENV)/.check
 bench: $(VENV)/.compiled build ## Measure start, file operations and memory side by side with the bare program
 	@$(BIN)/python -m bench
 
+evidence: $(VENV)/.compiled build ## See which procfs files can be opened for writing, and write docs/evidence/procfs.md
+	@$(BIN)/python -m evidence
+
 lock: build ## Resolve the dependencies again and write requirements/*.txt
 	@test -x build/uv/bin/uv || { $(PYTHON) -m venv build/uv && build/uv/bin/python -m pip --quiet install $(UV); }
 	@for set in "run pyproject.toml" "build --group build" "test pyproject.toml --extra test -c requirements/run.txt" \
@@ -68,7 +71,7 @@ lock: build ## Resolve the dependencies again and write requirements/*.txt
 
 clean: ## Remove everything that was made here
 	@rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	@find src tests bench examples -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find src tests bench evidence examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 build:
 	@mkdir -p build
@@ -103,4 +106,4 @@ $(VENV)/.installed: $(VENV)/.run pyproject.toml bin/openshell $(wildcard README.
 $(VENV)/.compiled: $(VENV)/.installed $(SOURCES)
 	@$(BIN)/python -m compileall -q src && touch $@
 
-.PHONY: help demo test check $(CHECKS:%=check-%) bench lock clean
+.PHONY: help demo test check $(CHECKS:%=check-%) bench evidence lock clean

@@ -1,0 +1,1 @@
+"""``make evidence``, tried in a smaller form."""
