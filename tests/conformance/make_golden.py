@@ -27,6 +27,7 @@ from pyopenshell.effective.model import (
     SeccompReport,
     grant_id,
 )
+from pyopenshell.launch.reports import KINDS, Counts, Use
 from pyopenshell.policy.access import DEVICE, READ_ONLY, READ_WRITE, THREAD_NAMES
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -92,6 +93,14 @@ def effective() -> Effective:
                 "/proc",
                 THREAD_NAMES,
                 "cuInit() writes the names of its threads to /proc/self/task/<tid>/comm",
+            ),
+            grant(
+                Origin("runtime", "cuda-thread-names"),
+                "/proc/<own-pid>/task/<own-tid>/comm",
+                THREAD_NAMES,
+                "The broker opens these files for each process, of its own threads only",
+                resolved=None,
+                mechanism="broker",
             ),
             grant(Origin("contributor", "editor"), "/opt/editor", READ_ONLY, "The editor's server"),
         ),
@@ -159,9 +168,13 @@ def events() -> list[dict[str, Any]]:
         translate.launched(PROCESS, CONTEXT),
         translate.launched(PROCESS.replace(pid=None, started=None), CONTEXT, failure="step 'landlock': E2BIG"),
         translate.launched(PROCESS.replace(argv=("echo", "a" * 5000)), CONTEXT),
+        translate.brokered(Use("granted", 4251, 7, b"/proc/self/task/9/comm"), CONTEXT),
+        translate.brokered(Use("other-process", 4251, 7, b"/proc/1/task/1/comm"), CONTEXT),
+        translate.brokered(Use("unreadable", 4252, 0, b""), CONTEXT),
         translate.exited(PROCESS, end, code=3),
         translate.exited(PROCESS, end, code=137, signal=9),
         translate.lifecycle("Stop", end),
+        translate.lifecycle("Stop", end, Counts(dict.fromkeys(KINDS, 0) | {"granted": 12, "other-process": 1}, 0)),
     ]
 
 

@@ -135,11 +135,10 @@ def _finding(event: dict[str, Any]) -> _Parts:
 
 def _lifecycle(event: dict[str, Any]) -> _Parts:
     app, broker = event["app"], event["unmapped"].get("broker")
-    counts = [(kind, number) for kind, number in (broker or {}).get("by_kind", {}).items() if number]
-    fields = (
-        [("run", app["uid"]), ("version", app["version"])],
-        [("broker", ",".join(f"{kind}={number}" for kind, number in counts))] if counts else [],
-    )
+    fields: tuple[list[tuple[str, str]], ...] = ([("run", app["uid"]), ("version", app["version"])],)
+    if broker:
+        counts = (f"{kind}={number}" for kind, number in broker["by_kind"].items() if number)
+        fields += ([("broker", ",".join(counts) or "unused")],)
     return event["activity_name"], f"SUCCESS {app['name']}", fields
 
 

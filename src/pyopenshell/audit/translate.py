@@ -208,10 +208,10 @@ def finding(found: Finding, context: Context) -> dict[str, Any]:
 def brokered(use: Use, context: Context) -> dict[str, Any]:
     """Return the File System Activity *Open* of a process that named a thread, or asked for what it may not.
 
-    A refusal is the broker's: it let the kernel go on, so Landlock decided.
+    A refusal is the broker's: it let the kernel go on, so Landlock decided. The path is what the process asked for.
     """
     granted = use.kind == GRANTED
-    path = f"/proc/{use.inside}/task/{use.thread or '?'}/comm"
+    path = use.path.decode(errors="surrogateescape")
     told = "opened a thread's name through the broker" if granted else f"was not helped by the broker: {use.kind}"
     event = build(
         1001,
@@ -224,7 +224,7 @@ def brokered(use: Use, context: Context) -> dict[str, Any]:
     )
     return event | {
         "actor": {**actor(context), "process": {"pid": use.pid, "sandbox": context.sandbox}},
-        "file": {"name": "comm", "path": path, "type_id": 1, "type": "Regular File"},
+        "file": {"name": path.rpartition("/")[2], "path": path or "unknown", "type_id": 1, "type": "Regular File"},
         "status_id": 1 if granted else 2,
         "status": "Success" if granted else "Failure",
         "action_id": 1 if granted else 3,

@@ -76,7 +76,7 @@ def ended(end: dict[str, Any] | None) -> str:
 
 def _receipt(receipt: dict[str, Any], effective: dict[str, Any] | None) -> None:
     output.title("Receipt: what the kernel accepted")
-    credentials, canary = receipt["credentials"], receipt["canary"]
+    credentials, canary, names = receipt["credentials"], receipt["canary"], receipt.get("thread_names")
     same = effective is not None and effective["digest"] == receipt["effective_digest"]
     told = "the effective policy above" if same else "NOT the effective policy above"
     fields(
@@ -85,6 +85,7 @@ def _receipt(receipt: dict[str, Any], effective: dict[str, Any] | None) -> None:
         ("namespaces", ", ".join(f"{kind} {_text(inode)}" for kind, inode in receipt["namespaces"].items())),
         ("seccomp", f"mode {receipt['seccomp']['mode']}, sha256 {receipt['seccomp']['sha256']}"),
         ("canary", f"{canary['path']}: {_errno(canary['errno'])}"),
+        *([("thread names", f"{names['mechanism']}: {names['why']}")] if names else []),
     )
     output.title("Rules")
     rows = [

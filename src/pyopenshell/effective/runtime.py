@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from pyopenshell.policy.model import Policy
 
 PROC = "/proc"
-PATTERN = "/proc/<own pid>/task/<own tid>/comm"
-"""What the broker answers for; ``/proc/<own pid>/comm`` names the first of these files."""
+PATTERN = "/proc/<own-pid>/task/<own-tid>/comm"
+"""What the broker answers for, as people read it; ``/proc/<own-pid>/comm`` is the first of these files."""
 COUNT = "1,664 files of procfs to a process of root, 75 to a user's"
 """Regular procfs files that open for writing under ``write_file`` on ``/proc``, measured on Linux 6.18
 (docs/evidence/procfs.md)."""

@@ -75,10 +75,10 @@ class Reporter:
         self._left = reports.MOST
         self.untold = 0
 
-    def use(self, kind: str, pid: int, inside: int, thread: int) -> None:
+    def use(self, kind: str, pid: int, inside: int, path: bytes) -> None:
         """Report a use, unless there were too many or the supervisor is busy."""
         self._left -= 1
-        if self._left < 0 or not self.send(reports.Use(kind, pid, inside, thread)):
+        if self._left < 0 or not self.send(reports.Use(kind, pid, inside, path)):
             self.untold += 1
 
     def send(self, report: reports.Serving | reports.Use | reports.Counts) -> bool:
@@ -88,6 +88,10 @@ class Reporter:
         except OSError:
             return False
         return True
+
+    def close(self) -> None:
+        """Close the socket: the supervisor learns that nothing more will come."""
+        self._socket.close()
 
 
 def drop(plan: dict[str, Any]) -> None:
@@ -143,6 +147,7 @@ class Brokering(reap.Service):
         return self._broker.counts if self._broker else {}
 
     def end(self) -> None:
-        """Report the counts. The broker has nothing to do any more."""
+        """Report the counts, as the last thing."""
         if self.counts:
             self._reporter.send(reports.Counts(self.counts, self._reporter.untold))
+        self._reporter.close()

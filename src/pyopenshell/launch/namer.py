@@ -28,6 +28,11 @@ _CODE = {
     "aarch64": "600c8092 043d80d2 0408a0f2 81600091 820040b9 030080d2 080780d2 010000d4 2001f8b7 81200091 820440b9"
     "080880d2 62000034 010000d4 6000f8b7 000080d2 02000014 e00300cb c80b80d2 010000d4",
 }
+# for (;;) ppoll(NULL, 0, NULL, NULL, 0);
+_WAIT = {
+    "x86_64": "b80f010000 31ff 31f6 31d2 4531d2 4531c0 0f05 ebeb",
+    "aarch64": "000080d2 010080d2 020080d2 030080d2 040080d2 280980d2 010000d4 f9ffff17",
+}
 
 
 def program(path: str, flags: int = O_RDWR, *, write: bool = True, architecture: str = ARCHITECTURE) -> bytes:
@@ -36,7 +41,16 @@ def program(path: str, flags: int = O_RDWR, *, write: bool = True, architecture:
     Raises KeyError on an architecture without a table.
     """
     data = struct.pack("<II", flags, len(NAME) if write else 0) + NAME + b"\0" + os.fsencode(path) + b"\0"
-    body = bytes.fromhex(_CODE[architecture]).ljust(_DATA_AT - _CODE_AT, b"\0") + data
+    return _file(bytes.fromhex(_CODE[architecture]).ljust(_DATA_AT - _CODE_AT, b"\0") + data, architecture)
+
+
+def waiting(architecture: str = ARCHITECTURE) -> bytes:
+    """Return a program that does nothing, until it is killed. Raises KeyError as ``program``."""
+    return _file(bytes.fromhex(_WAIT[architecture]), architecture)
+
+
+def _file(body: bytes, architecture: str) -> bytes:
+    """Return an ELF file with one segment, which begins with its header and goes on with this code."""
     size = _CODE_AT + len(body)
     identity = b"\x7fELF\x02\x01\x01".ljust(16, b"\0")
     header = struct.pack(

@@ -56,7 +56,8 @@ class Plan(Record):
     """A launch, ready to be executed once.
 
     ``rules`` are (grant id, path, symlinks allowed, Landlock mask). ``brokered`` are the ids of the grants that a
-    broker serves; ``broker`` says that it is this sandbox's own, not that of a sandbox around it.
+    broker serves; ``broker`` says that it is this sandbox's own, not that of a sandbox around it. ``thread_names`` is
+    the mechanism chosen for CUDA's thread names, and why.
     """
 
     digest: str
@@ -81,6 +82,7 @@ class Plan(Record):
     canary: tuple[str, str]
     brokered: tuple[str, ...] = ()
     broker: bool = False
+    thread_names: dict[str, str] | None = None
 
     def as_plain(self) -> dict[str, Any]:
         """Return the plan as marshal-able data, for the child."""
@@ -134,6 +136,7 @@ def build(
         canary=_canary(rules, private),
         brokered=tuple(grant.id for grant in effective.grants if grant.mechanism == "broker"),
         broker=broker,
+        thread_names=_thread_names(effective),
     )
 
 
@@ -207,6 +210,14 @@ def _links(grants: tuple[Grant, ...], hide: tuple[str, ...]) -> tuple[tuple[str,
             }
         )
     )
+
+
+def _thread_names(effective: Effective) -> dict[str, str] | None:
+    found = next((finding for finding in effective.findings if finding.code.startswith("cuda.thread-names.")), None)
+    if not found:
+        return None
+    mechanism = next((grant.mechanism for grant in effective.runtime_additions if grant.id == found.grant), "none")
+    return {"mechanism": mechanism, "why": found.message}
 
 
 def _canary(rules: list[Grant], private: Private) -> tuple[str, str]:

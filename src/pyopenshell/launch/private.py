@@ -104,7 +104,7 @@ def remove(private: Private) -> None:
 
 def sweep() -> None:
     """Remove the host folders of ours that nobody holds the lock of: their supervisor was killed."""
-    for path in [f"{folder}/{name}" for folder in HOSTS for name in os.listdir(folder) if _is_ours(name)]:
+    for path in [f"{folder}/{name}" for folder in HOSTS for name in _listed(folder) if _is_ours(name)]:
         try:
             info = os.lstat(path)
             old = time.time() - info.st_mtime > YOUNG
@@ -113,6 +113,13 @@ def sweep() -> None:
                 _remove_tree(path)
         except OSError:  # gone, or in use
             continue
+
+
+def _listed(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:  # not ours to see: we are in a sandbox, perhaps
+        return []
 
 
 def _is_ours(name: str) -> bool:

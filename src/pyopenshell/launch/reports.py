@@ -18,10 +18,12 @@ MOST = 1000
 """Events that one sandbox can cause; more are only counted. What runs inside decides how many processes it has."""
 
 _SERVING = struct.Struct("=c??")
-_USE = struct.Struct("=cBiii")
+_USE = struct.Struct("=cBii")
 _COUNTS = struct.Struct(f"=c{len(KINDS) + 1}Q")
-SIZE = 128
+SIZE = 1024
 """No message is longer."""
+MAX_PATH = 512
+"""Bytes of a path that are told."""
 
 
 class Serving(Record):
@@ -38,13 +40,13 @@ class Use(Record):
     """The first granted open of a process (``kind`` is ``granted``), or the first refusal of its kind.
 
     ``pid`` is the process as the supervisor sees it (for a refusal it may be a thread of it), ``inside`` its number in
-    the sandbox, ``thread`` the thread that was to be named; 0 where unknown.
+    the sandbox, 0 where unknown. ``path`` is what it asked for, in its own words: empty where that could not be read.
     """
 
     kind: str
     pid: int
     inside: int
-    thread: int
+    path: bytes
 
 
 class Counts(Record):
@@ -64,7 +66,7 @@ def pack(report: Serving | Use | Counts) -> bytes:
     if isinstance(report, Serving):
         return _SERVING.pack(b"S", report.killable, report.in_step)
     if isinstance(report, Use):
-        return _USE.pack(b"U", KINDS.index(report.kind), report.pid, report.inside, report.thread)
+        return _USE.pack(b"U", KINDS.index(report.kind), report.pid, report.inside) + report.path[:MAX_PATH]
     return _COUNTS.pack(b"C", *(report.by_kind[kind] for kind in KINDS), report.untold)
 
 
@@ -74,8 +76,8 @@ def unpack(message: bytes) -> Serving | Use | Counts:
         if message[:1] == b"S":
             return Serving(*_SERVING.unpack(message)[1:])
         if message[:1] == b"U":
-            _, kind, *numbers = _USE.unpack(message)
-            return Use(KINDS[kind], *numbers)
+            _, kind, pid, inside = _USE.unpack(message[: _USE.size])
+            return Use(KINDS[kind], pid, inside, message[_USE.size :])
         _, *counts, untold = _COUNTS.unpack(message)
     except (struct.error, IndexError) as error:
         raise ValueError(f"not a report of the broker: {message!r}") from error

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from pyopenshell.kernel.notification import Notification
 
-    Tell = Callable[[str, int, int, int], None]
-    """Told first uses: what (``granted`` or a reason), the process here, and process and thread in the sandbox."""
+    Tell = Callable[[str, int, int, bytes], None]
+    """Told first uses: what (``granted`` or a reason), the process here and in the sandbox, the path it asked for."""
 
 GRANTED = "granted"
 PASSED = "passed"
@@ -56,50 +56,58 @@ class Broker:
         self._reader = Reader(MAX_PATH)
         self._known: dict[int, int] = {}
         self._told: set[str] = set()
+        self._asked, self._inside = b"", 0
 
     def serve(self) -> None:
         """Take one call that waits and answer it. Nothing that a caller does makes this fail."""
         call = notification.receive(self.listener)
         if call is None:
             return
-        process, thread = 0, 0
+        self._asked, self._inside = b"", 0
         try:
-            reason, process, thread = self._answer(call)
+            reason = self._answer(call)
         except OSError as error:
             reason = _reason(error)
-            if reason == verdict.NO_DESCRIPTOR:
-                notification.refuse(self.listener, call.id, errno.EMFILE)
-            else:
-                notification.go_on(self.listener, call.id)
+        if reason not in (GRANTED, verdict.GONE) and not self._decline(call.id, reason):
+            reason = verdict.GONE  # what could not be read or found was that of a caller that has ended
         self.counts[reason] += 1
         if reason not in (GRANTED, PASSED, verdict.GONE) and reason not in self._told:
             self._told.add(reason)
-            self._tell(reason, call.pid, process, thread)
+            self._tell(reason, call.pid, self._inside, self._asked)
 
-    def _answer(self, call: Notification) -> tuple[str, int, int]:
-        """Answer one call; return what became of it, and the process and thread in the sandbox that it was about."""
+    def _answer(self, call: Notification) -> str:
+        """Answer one call where something is given; return what becomes of it. Raises OSError."""
         folder, address, flags = _arguments(call)
         path = self._path(call.pid, address)
         if path is None or not verdict.concerns(path):
-            notification.go_on(self.listener, call.id)
-            return PASSED if path is not None else verdict.UNREADABLE, 0, 0
+            return PASSED if path is not None else verdict.UNREADABLE
+        self._asked = path
         if not path.startswith(b"/"):
-            path = verdict.absolute(path, self._base(call.pid, folder))
+            base = self._base(call.pid, folder)
+            if base is None:
+                return PASSED
+            path = self._asked = verdict.absolute(path, base)
         process, tgid, tid = self._numbers(call.pid)
+        self._inside = tgid
         thread, reason = verdict.thread(path, flags, tgid, tid)
         if not thread:
-            notification.go_on(self.listener, call.id)
-            return reason or PASSED, tgid, 0
+            return reason or PASSED
         fd = os.open(f"{tgid}/task/{thread}/comm", OWN_FLAGS | flags & KEPT_FLAGS, dir_fd=self._there)
         try:
             given = notification.give(self.listener, call.id, fd, close_on_exec=bool(flags & os.O_CLOEXEC))
         finally:
             os.close(fd)
         if not given:
-            return verdict.GONE, tgid, thread
+            return verdict.GONE
         if self._is_new(process):
-            self._tell(GRANTED, process, tgid, thread)
-        return GRANTED, tgid, thread
+            self._tell(GRANTED, process, tgid, path)
+        return GRANTED
+
+    def _decline(self, cookie: int, reason: str) -> bool:
+        """Answer a call that nothing was given for. Returns False when its caller is gone."""
+        if reason == verdict.NO_DESCRIPTOR:
+            return notification.refuse(self.listener, cookie, errno.EMFILE)
+        return notification.go_on(self.listener, cookie)
 
     def _path(self, pid: int, address: int) -> bytes | None:
         try:
@@ -107,19 +115,27 @@ class Broker:
         except OSError:  # not mapped, not dumpable, gone
             return None
 
-    def _base(self, pid: int, folder: int) -> bytes:
-        """Return the folder that a thread's relative path starts from."""
+    def _base(self, pid: int, folder: int) -> bytes | None:
+        """Return the folder that a thread's relative path starts from, None where it has no such descriptor."""
         name = "cwd" if folder == AT_FDCWD else f"fd/{folder}"
-        return os.fsencode(os.readlink(f"{pid}/{name}", dir_fd=self._here))
+        try:
+            return os.fsencode(os.readlink(f"{pid}/{name}", dir_fd=self._here))
+        except FileNotFoundError:
+            return None
 
     def _numbers(self, pid: int) -> tuple[int, int, int]:
         """Return a thread's process as it is numbered here, and process and thread as the sandbox numbers them."""
         fd = os.open(f"{pid}/status", os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._here)
         try:
             status = os.read(fd, STATUS_SIZE)
+            # The groups come before the numbers, and there can be 65,536 of them.
+            while b"\nNSpgid:" not in status and (more := os.read(fd, STATUS_SIZE)):
+                status += more
         finally:
             os.close(fd)
         processes, threads = _field(status, b"\nNStgid:"), _field(status, b"\nNSpid:")
+        if min(len(processes), len(threads)) <= self._depth:  # the caller ended, and its number is outside by now
+            raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
         return int(processes[0]), int(processes[self._depth]), int(threads[self._depth])
 
     def _is_new(self, process: int) -> bool:
@@ -155,8 +171,7 @@ def _arguments(call: Notification) -> tuple[int, int, int]:
 
 def _field(status: bytes, name: bytes) -> list[bytes]:
     """Return a field of proc_pid_status(5); a thread's own name is escaped there, so it cannot pass for one."""
-    start = status.index(name) + len(name)
-    return status[start : status.index(b"\n", start)].split()
+    return status.partition(name)[2].partition(b"\n")[0].split()
 
 
 def _ended(pidfd: int) -> bool:

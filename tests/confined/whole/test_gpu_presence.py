@@ -44,15 +44,14 @@ def test_rules_of_a_user(user):
 
 
 def test_rules_with_gpu(root):
-    """The same nodes with --gpu: they and the thread names get rules besides, and nothing else changes."""
+    """The same nodes with --gpu: they get rules besides, and nothing else changes."""
     needs_a_usual_host()
     found = rules(root, "--gpu", preexec_fn=callers.in_own_mounts(callers.devices(*NODES)))
     more = [grant for grant in found if grant not in GOLDEN.read_text().split()]
     assert [f"baseline/gpu:/dev/{node}" for node in ("nvidiactl", "nvidia-uvm", "nvidia0")] == [
         grant for grant in more if "/dev/" in grant
     ]
-    assert "runtime/cuda-thread-names:/proc" in more
-    assert not [grant for grant in more if not grant.startswith(("baseline/gpu:", "runtime/cuda-thread-names:"))]
+    assert not [grant for grant in more if not grant.startswith("baseline/gpu:")]
     assert set(GOLDEN.read_text().split()) <= set(found)
 
 

@@ -56,7 +56,9 @@ def test_report_and_kernel_agree(anyone, kind, gpu):
         assert set(rule["actual"]) <= set(rule["requested"]) <= set(grants[identifier]["access"])
     for identifier, grant in grants.items():
         assert grant["status"] in ("enforced", "covered", "skipped", "blocked")
-        if grant["status"] in ("enforced", "blocked"):
+        if grant["mechanism"] == "broker":
+            assert ("enforced", [identifier]) == (grant["status"], receipt["broker"]["grants"])
+        elif grant["status"] in ("enforced", "blocked"):
             assert grant["actual"] == rules[identifier]["actual"] != []
             assert rules[identifier]["ino"] > 0
         elif grant["status"] == "covered":

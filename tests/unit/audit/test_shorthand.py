@@ -13,7 +13,8 @@ from tests.conformance import make_golden as sample
 TEXT = st.text(st.characters(exclude_categories=()))
 """Any text, lone surrogates included: that is how Python has bytes that are not UTF-8 (PEP 383)."""
 FORM = re.compile(
-    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z OCSF (PROC|FINDING|CONFIG|LIFECYCLE):[A-Z]+ \[(INFO|LOW|MED|HIGH|CRIT)\]"
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z OCSF "
+    r"(FILE|PROC|FINDING|CONFIG|LIFECYCLE):[A-Z]+ \[(INFO|LOW|MED|HIGH|CRIT)\]"
     r" (?:[^\\\[\]]|\\.)*( \[(?:[^\\\[\]]|\\.)*\])*"
 )
 ESCAPES = re.compile(r"\\(?:([\\\[\]])|([nrt])|x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8}))")

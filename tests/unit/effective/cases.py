@@ -9,7 +9,7 @@ from hypothesis import settings
 
 from pyopenshell.baseline.model import Private
 from pyopenshell.baseline.propose import propose
-from pyopenshell.devices.host import Device, Host
+from pyopenshell.devices.host import Broker, Device, Host
 from pyopenshell.effective.compose import Request, Resolved, compose
 from pyopenshell.effective.model import Identity, Isolation, LandlockReport, Network
 from pyopenshell.effective.paths import normal, parent, upward
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 STEADY = settings(deadline=None, derandomize=True, database=None)
 """Property tests that say the same on a busy machine, and in a checkout that cannot be written."""
 PRIVATE = Private(tmp="/tmp", shm="/dev/shm", home="/run/openshell/home", cuda_cache="/run/openshell/cuda")
+GOOD_HOST = Host("6.18.44", "x86_64", 7, broker=Broker("available"))
 STATE = "/home/me/.local/state/openshell"
 GPUS = tuple(
     Device(f"/dev/{name}", role, "nvidia", "A device.")
@@ -146,7 +147,7 @@ def request(
     values: dict[str, Any] = {
         "name": "demo",
         "run_id": "01J",
-        "host": Host("6.18.44", "x86_64", 7, devices=devices),
+        "host": GOOD_HOST.replace(devices=devices),
         "identity": Identity(1000, 1000, (1000,), "caller"),
         "workdir": "/home/me/project",
         "landlock": report,

@@ -55,7 +55,7 @@ def test_a_declared_ancestor_does_not_narrow_baselines_beneath_it():
     effective = composed(read_only=["/dev", "/run"], gpu=-1, devices=GPUS)
     for path in ("process:/dev/null", "process:/dev/tty", "gpu:/dev/nvidia0", "gpu:/run/nvidia-persistenced"):
         assert "planned" == outcome(effective, f"baseline/{path}")[0]
-    assert {"cuda.thread-names.write-file"} == codes(effective)
+    assert {"cuda.thread-names.broker"} == codes(effective)
 
 
 def test_a_gpu_device_declared_read_only_is_told_before_the_launch():

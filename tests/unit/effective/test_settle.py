@@ -132,11 +132,25 @@ def test_a_file_that_cannot_be_written_is_blocked():
 
 def test_the_modes_of_proc_do_not_block_thread_names():
     """Its folder cannot be written to by anybody; the files beneath it have modes of their own."""
-    effective = composed(gpu=0)
+    effective = composed(gpu=0, cuda_thread_names="write_file")
     name = "runtime/cuda-thread-names:/proc"
     answers = {"grant": name, "folder": True, "find": 0, "read": 0, "write": 13, "execute": 0}
     result = settle(effective, outcomes(receipt(effective) | {"reach": [answers]}))
     assert "enforced" == by_id(result)[name].status
+
+
+@pytest.mark.parametrize(("own", "note"), [(True, None), (False, "outer")])
+def test_a_broker_gives_what_it_serves(own, note):
+    """Its grants have no rule: it has its listener, and that makes them enforced. An outer one is said to be that."""
+    effective = composed(gpu=0)
+    (grant,) = effective.runtime_additions
+    told = receipt(effective)
+    told["rules"] = [rule for rule in told["rules"] if rule["grant"] != grant.id]
+    served = settle(effective, outcomes(told | {"broker": {"grants": [grant.id], "own": own}}))
+    (result,) = served.runtime_additions
+    assert ("enforced", ("write_file",)) == (result.status, result.actual)
+    assert note == (result.detail.message or None) or note in (result.detail.message or "")
+    assert ["skipped"] == [grant.status for grant in settle(effective, outcomes(told)).runtime_additions]
 
 
 def test_created_folders_say_so():

@@ -1,0 +1,50 @@
+"""What a trial of the broker shows: its judgement as a table, and a real trial on this kernel."""
+
+import errno
+import os
+
+import pytest
+from tests.confined.landlock.harness import NOBODY, needs_landlock
+
+from pyopenshell.effective.model import Identity
+from pyopenshell.launch.broker_trial import BrokerTrial, judge
+
+GRANTED, UNREAD = {"granted": 1}, {"granted": 0, "unreadable": 1}
+
+
+@pytest.mark.parametrize(
+    ("code", "refusal", "counts", "failed", "state", "words"),
+    [
+        (0, 0, GRANTED, "", "available", ""),
+        (0, 0, {"granted": 0}, "", "unavailable", "could not name"),  # it had its name from elsewhere
+        (errno.EACCES, 0, {"granted": 0}, "", "unavailable", "Permission denied"),
+        (errno.EACCES, 0, UNREAD, "", "unavailable", "ptrace_scope"),
+        (errno.ENOSYS, 0, {}, "", "unavailable", "not implemented"),
+        (0, errno.EBUSY, {}, "", "outer", ""),
+        (0, errno.EPERM, {}, "", "outer", ""),
+        (errno.EACCES, errno.EBUSY, {}, "", "unavailable", "the only listener"),
+        (errno.EACCES, errno.EPERM, {}, "", "unavailable", "forbids a listener"),
+        (errno.EACCES, errno.EINVAL, {}, "", "unavailable", "Linux 5.0"),
+        (errno.EACCES, errno.ENOMEM, {}, "", "unavailable", "Cannot allocate memory"),
+        (125, errno.EPERM, {}, "setresuid", "unavailable", "setresuid: Operation not permitted"),
+    ],
+)
+def test_judgement(code, refusal, counts, failed, state, words):
+    """Available is only what was really served; otherwise the reason is one that a person can act on."""
+    found = judge(code, refusal, counts, failed)
+    assert state == found.state
+    assert words in found.reason
+    assert bool(words) is bool(found.reason)
+
+
+@needs_landlock
+def test_a_real_trial():
+    """On this kernel a child of an ordinary user names its thread through a broker, and nothing is left of either."""
+    uid = os.getuid() or NOBODY
+    before = len(os.listdir("/proc/self/fd"))
+    trial = BrokerTrial(Identity(uid, os.getgid() if os.getuid() else NOBODY, (), "test"))
+    try:
+        assert "available" == trial.result().state
+    finally:
+        trial.close()
+    assert before == len(os.listdir("/proc/self/fd"))
