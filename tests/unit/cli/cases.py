@@ -121,6 +121,8 @@ def grants():
               status="blocked", detail=Detail(13, None, "execute, read_dir: /home/me is closed to uid 61184")),
         grant("/proc", ("write_file",), Origin("runtime", "cuda-thread-names"),
               "cuInit() names its threads through /proc/self/task/<tid>/comm"),
+        grant("/proc/<own-pid>/task/<own-tid>/comm", ("write_file",), Origin("runtime", "cuda-thread-names"),
+              "the broker opens them", resolved=None, mechanism="broker"),
     )  # fmt: skip
 
 
@@ -196,12 +198,14 @@ def receipt(shape):
                 "errno": 0 if given["actual"] else 22,
             }
             for number, given in enumerate(shape["grants"])
-            if given["status"] in ("enforced", "blocked")
+            if given["status"] in ("enforced", "blocked") and given["mechanism"] == "landlock"
         ],
         "credentials": {"uid": 61184, "gid": 61184, "groups": [44], "capabilities": "0" * 16, "no_new_privs": True},
         "namespaces": {"user": None, "mount": 4026532201, "pid": 4026532202, "net": 4026532203, "ipc": 4026532204},
         "seccomp": {"sha256": "c0" * 32, "mode": 2},
         "canary": {"path": "/", "errno": 13},
+        "thread_names": {"mechanism": "broker", "why": "a trial just used it"},
+        "broker": {"grants": [shape["grants"][-1]["id"]], "own": True, "pid": 4711, "killable": True, "in_step": True},
         "supervisor_checks": [
             {"name": "uid", "expected": "61184", "observed": "61184", "ok": True},
             {"name": "seccomp", "expected": "2", "observed": "0", "ok": False},
@@ -216,8 +220,13 @@ def make_state(root):
         (folder / part).mkdir(mode=0o700)
     parts = {"demo": effective("demo", "running").as_dict(), "failed": effective("failed", "failed").as_dict()}
     ends = {
-        "old": {"code": 143, "signal": 15, "exec_errno": None},
-        "demo": {"code": 3, "signal": None, "exec_errno": None},
+        "old": {"code": 137, "signal": 9, "exec_errno": None, "lost": "the sandbox was ended because the broker died"},
+        "demo": {
+            "code": 3,
+            "signal": None,
+            "exec_errno": None,
+            "broker": {"by_kind": {"granted": 12, "passed": 3, "flags": 0, "other-process": 1}, "untold": 2},
+        },
         "failed": {"code": 125, "signal": None, "error": {"code": "launch.failed", "message": "step 'mounts': EPERM"}},
     }
     for key, identifier in IDS.items():

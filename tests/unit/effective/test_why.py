@@ -128,6 +128,23 @@ def test_what_landlock_does_not_restrict_is_always_said():
     assert all(UNRESTRICTED in ask("/data", wants).explanation for wants in WANTS)
 
 
+def test_a_brokered_file_is_allowed_to_its_own_process():
+    """Where a broker serves it, and only for writing; the grant that decides is the broker's."""
+    own = "/proc/self/task/1/comm"
+    answer = why(composed(gpu=0), own, "write", USUAL.resolve, brokered=True)
+    assert (True, 0, ("write_file",)) == (answer.allowed, answer.errno, answer.needed)
+    assert ["broker"] == [grant.mechanism for grant in answer.grants]
+    assert not ask("/proc/self/comm", "write", composed(gpu=0)).allowed
+
+
+@pytest.mark.parametrize("fields", [{}, {"gpu": 0, "cuda_thread_names": "off"}])
+def test_without_a_broker_the_advice_is_to_ask_for_a_gpu(fields):
+    """Nobody should make a folder of procfs writable for this."""
+    answer = why(composed(**fields), "/proc/self/task/1/comm", "write", USUAL.resolve, brokered=True)
+    assert (False, errno.EACCES) == (answer.allowed, answer.errno)
+    assert "--gpu" in (answer.advice or "")
+
+
 def test_an_unknown_wish_is_an_error():
     """The caller's mistake."""
     with pytest.raises(ValueError, match="'touch' is none of read, write"):

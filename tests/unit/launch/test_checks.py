@@ -55,6 +55,23 @@ def test_a_process_that_is_not(field, value, name):
     assert [name] == wrong({field: value})
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "name"),
+    [
+        ("Uid", "1000\t0\t1000\t1000", "broker uid"),
+        ("Groups", "1000 27", "broker groups"),
+        ("CapEff", "0000000000080000", "broker CapEff"),
+        ("NoNewPrivs", "0", "broker no_new_privs"),
+        ("Seccomp", "0", "broker seccomp"),
+    ],
+)
+def test_a_broker_that_is_not(field, value, name):
+    """It stands outside of the sandbox, so all the more must be looked at."""
+    plan = planned(composed())
+    assert all(check["ok"] for check in checks.broker(plan, FIELDS))
+    assert [name] == [check["name"] for check in checks.broker(plan, FIELDS | {field: value}) if not check["ok"]]
+
+
 @pytest.mark.parametrize("kind", INSIDE)
 @pytest.mark.parametrize("seen", ["ours", "unreadable"])
 def test_a_namespace_that_is_not(kind, seen):

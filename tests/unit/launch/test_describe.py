@@ -45,6 +45,13 @@ def test_bound_back():
     assert words["mounts"].endswith("bind back /tmp/tool (read-only), /tmp/work")
 
 
+def test_with_a_broker():
+    """Who becomes one, and who gets the listener."""
+    words = lines(planned(composed(gpu=0)).replace(broker=True))
+    assert words["fork init"].endswith("; its parent becomes the broker of CUDA's thread names")
+    assert words["seccomp"].endswith("; the broker gets its listener")
+
+
 def test_unconfined():
     """Without Landlock that is said in capitals."""
     words = lines(planned(composed()).replace(confined=False))
