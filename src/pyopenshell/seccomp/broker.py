@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from pyopenshell.kernel.notification import Notification
 
-    Tell = Callable[[str, int, int, int], None]
-    """Told first uses: what (``granted`` or a reason), the process here, and process and thread in the sandbox."""
+    Tell = Callable[[str, int, int, bytes], None]
+    """Told first uses: what (``granted`` or a reason), the process here and in the sandbox, the path it asked for."""
 
 GRANTED = "granted"
 PASSED = "passed"
@@ -56,15 +56,16 @@ class Broker:
         self._reader = Reader(MAX_PATH)
         self._known: dict[int, int] = {}
         self._told: set[str] = set()
+        self._asked, self._inside = b"", 0
 
     def serve(self) -> None:
         """Take one call that waits and answer it. Nothing that a caller does makes this fail."""
         call = notification.receive(self.listener)
         if call is None:
             return
-        process, thread = 0, 0
+        self._asked, self._inside = b"", 0
         try:
-            reason, process, thread = self._answer(call)
+            reason = self._answer(call)
         except OSError as error:
             reason = _reason(error)
         if reason not in (GRANTED, verdict.GONE) and not self._decline(call.id, reason):
@@ -72,36 +73,35 @@ class Broker:
         self.counts[reason] += 1
         if reason not in (GRANTED, PASSED, verdict.GONE) and reason not in self._told:
             self._told.add(reason)
-            self._tell(reason, call.pid, process, thread)
+            self._tell(reason, call.pid, self._inside, self._asked)
 
-    def _answer(self, call: Notification) -> tuple[str, int, int]:
-        """Answer one call where something is given. Raises OSError.
-
-        Return what becomes of it, and the process and thread in the sandbox that it is about.
-        """
+    def _answer(self, call: Notification) -> str:
+        """Answer one call where something is given; return what becomes of it. Raises OSError."""
         folder, address, flags = _arguments(call)
         path = self._path(call.pid, address)
         if path is None or not verdict.concerns(path):
-            return PASSED if path is not None else verdict.UNREADABLE, 0, 0
+            return PASSED if path is not None else verdict.UNREADABLE
+        self._asked = path
         if not path.startswith(b"/"):
             base = self._base(call.pid, folder)
             if base is None:
-                return PASSED, 0, 0
-            path = verdict.absolute(path, base)
+                return PASSED
+            path = self._asked = verdict.absolute(path, base)
         process, tgid, tid = self._numbers(call.pid)
+        self._inside = tgid
         thread, reason = verdict.thread(path, flags, tgid, tid)
         if not thread:
-            return reason or PASSED, tgid, 0
+            return reason or PASSED
         fd = os.open(f"{tgid}/task/{thread}/comm", OWN_FLAGS | flags & KEPT_FLAGS, dir_fd=self._there)
         try:
             given = notification.give(self.listener, call.id, fd, close_on_exec=bool(flags & os.O_CLOEXEC))
         finally:
             os.close(fd)
         if not given:
-            return verdict.GONE, tgid, thread
+            return verdict.GONE
         if self._is_new(process):
-            self._tell(GRANTED, process, tgid, thread)
-        return GRANTED, tgid, thread
+            self._tell(GRANTED, process, tgid, path)
+        return GRANTED
 
     def _decline(self, cookie: int, reason: str) -> bool:
         """Answer a call that nothing was given for. Returns False when its caller is gone."""
