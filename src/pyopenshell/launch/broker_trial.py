@@ -37,6 +37,7 @@ REFUSALS = {
     errno.ENOSYS: "this kernel has no user notification (Linux 5.0)",
 }
 """What it means when a filter with a listener cannot be installed."""
+NOTHING_TO_GIVE = "this kernel lets nobody put a descriptor into another process (Linux 5.9)"
 UNREADABLE = "it may not read from its own descendants (see /proc/sys/kernel/yama/ptrace_scope)"
 
 
@@ -83,6 +84,8 @@ def judge(code: int, refusal: int, counts: dict[str, int], failed: str) -> Broke
         return Broker("unavailable", REFUSALS.get(refusal, f"no listener: {os.strerror(refusal)}"))
     if code == 0 and counts.get(GRANTED):
         return Broker("available")
+    if counts.get(verdict.NO_DESCRIPTOR):
+        return Broker("unavailable", NOTHING_TO_GIVE)
     if counts.get(verdict.UNREADABLE):
         return Broker("unavailable", UNREADABLE)
     return Broker("unavailable", f"a program that tried could not name its thread ({os.strerror(code)})")

@@ -179,7 +179,7 @@ def _ended(pidfd: int) -> bool:
 
 
 def _reason(error: OSError) -> str:
-    if error.errno == errno.EMFILE:
+    if error.errno in (errno.EMFILE, errno.EINVAL, errno.ENOTTY):  # the last two: before Linux 5.9
         return verdict.NO_DESCRIPTOR
     if error.errno == errno.ENOENT:
         return verdict.OTHER

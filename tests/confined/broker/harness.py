@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     Workload = Callable[[], Any] | list[str]
 
-__all__ = ["KINDS", "NOBODY", "Kind", "needs_landlock"]
+__all__ = ["NOBODY", "needs_landlock"]
 SECONDS = 40
 READING = ("execute", "read_file", "read_dir")
 
@@ -189,7 +189,7 @@ def start(
         inbox.close()
 
 
-def _ancestor(workload, kind, sender, output, held, writable, prepare, inside):  # type: ignore[no-untyped-def]
+def _ancestor(workload, kind, sender, output, held, writable, prepare, inside):
     code = 125
     try:
         process.close_fds((0, 1, 2, sender, output, *((held,) if held >= 0 else ())))
@@ -218,7 +218,7 @@ def _ancestor(workload, kind, sender, output, held, writable, prepare, inside): 
         os._exit(code)
 
 
-def _init(workload, kind, channel, here, output, held, writable, inside):  # type: ignore[no-untyped-def]
+def _init(workload, kind, channel, here, output, held, writable, inside):
     code = 125
     try:
         os.close(here)
@@ -247,7 +247,7 @@ def _init(workload, kind, channel, here, output, held, writable, inside):  # typ
         os._exit(code)
 
 
-def enclose(channel, rules):  # type: ignore[no-untyped-def]
+def enclose(channel, rules):
     """Enter the domain and the filter, as the last steps of a launch do."""
     process.set_no_new_privs()
     handled = downgrade.handled(ABI, tcp=False)
@@ -260,7 +260,7 @@ def enclose(channel, rules):  # type: ignore[no-untyped-def]
     channel.close()
 
 
-def _work(workload, output):  # type: ignore[no-untyped-def]
+def _work(workload, output):
     # Forked, not executed: a change of uid has made it undumpable, which no executed program would be.
     process.set_dumpable(True)
     if not callable(workload):

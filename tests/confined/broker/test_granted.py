@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from pyopenshell.kernel.syscalls import number
+from pyopenshell.launch import brokering
 from tests.confined.broker import harness, inside
 
 pytestmark = harness.needs_landlock
@@ -218,7 +219,7 @@ def test_a_caller_that_is_not_where_it_should_be(monkeypatch):
     def elsewhere(channel, here, reporter, *, depth):
         return original(channel, here, reporter, depth=depth + 1)
 
-    original = harness.brokering.Brokering
-    monkeypatch.setattr(harness.brokering, "Brokering", elsewhere)
+    original = brokering.Brokering
+    monkeypatch.setattr(brokering, "Brokering", elsewhere)
     served = harness.run(lambda: [inside.attempt(inside.by_openat, inside.CWD, "/proc/self/comm") for _ in range(2)])
     assert (["EACCES", "EACCES"], {"unreadable": 2}) == (served.answer, served.counts)
