@@ -93,13 +93,15 @@ class Broker:
         if not thread:
             return reason or PASSED
         fd = os.open(f"{tgid}/task/{thread}/comm", OWN_FLAGS | flags & KEPT_FLAGS, dir_fd=self._there)
+        known = self._knows(process)  # asked while it waits: once it has its descriptor it can end any time
         try:
             given = notification.give(self.listener, call.id, fd, close_on_exec=bool(flags & os.O_CLOEXEC))
         finally:
             os.close(fd)
         if not given:
             return verdict.GONE
-        if self._is_new(process):
+        if not known:
+            self._remember(process)
             self._tell(GRANTED, process, tgid, path)
         return GRANTED
 
@@ -138,21 +140,20 @@ class Broker:
             raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
         return int(processes[0]), int(processes[self._depth]), int(threads[self._depth])
 
-    def _is_new(self, process: int) -> bool:
-        """Whether this process has not been told about; its number may be that of one that ended."""
+    def _knows(self, process: int) -> bool:
+        """Whether this process has been told about; its number may be that of one that ended."""
         known = self._known.get(process)
-        if known is not None and not _ended(known):
-            return False
-        try:
-            new = os.pidfd_open(process)
-        except OSError:  # gone already
-            return True
-        if known is not None:
-            os.close(known)
+        return known is not None and not _ended(known)
+
+    def _remember(self, process: int) -> None:
+        if process in self._known:
+            os.close(self._known.pop(process))
         elif len(self._known) >= MAX_PROCESSES:
             self._forget()
-        self._known[process] = new
-        return True
+        try:
+            self._known[process] = os.pidfd_open(process)
+        except OSError:  # it has ended, and opens nothing any more
+            pass
 
     def _forget(self) -> None:
         """Make room: drop the processes that ended, else the oldest."""

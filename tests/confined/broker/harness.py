@@ -116,6 +116,10 @@ class Served:
                 self._read()
         return self._inbox.fd >= 0
 
+    def wait_for_output(self) -> None:
+        """Wait until the workload has said something, and take no reports."""
+        select.select([self._output], [], [])
+
     def until_output_ends(self) -> None:
         """Take reports until the workload has ended and said all."""
         while self._output >= 0 and self.take():
@@ -159,12 +163,13 @@ def start(
     writable: object = None,
     ancestor: Callable[[], object] = int,
     inside: Callable[[], object] = int,
+    keep: tuple[int, ...] = (),
     hold: bool = False,
 ) -> Iterator[Served]:
     """Start a workload, which may write beneath the folder ``writable``; it is ended at the latest afterwards.
 
     ``ancestor`` is called in the broker's process before anything is dropped, ``inside`` in init's while it still has
-    its privileges. ``hold``: keep init, and so the broker, after the workload's end until ``finish``.
+    its privileges; ``keep`` are descriptors for it. ``hold``: keep init, and so the broker, after the workload's end until ``finish``.
     """
     kind.check()
     inbox = reports.Inbox()
@@ -174,8 +179,7 @@ def start(
         warnings.simplefilter("ignore", DeprecationWarning)  # the test runner's own threads: the child starts none
         pid = os.fork()
     if pid == 0:
-        keep = held if hold else -1
-        _ancestor(workload, kind, inbox.sender.fileno(), write, keep, writable, ancestor, inside)
+        _ancestor(workload, kind, inbox.sender.fileno(), write, held if hold else -1, writable, ancestor, inside, keep)
     inbox.sender.close()
     os.close(write)
     os.close(held)
@@ -189,10 +193,10 @@ def start(
         inbox.close()
 
 
-def _ancestor(workload, kind, sender, output, held, writable, prepare, inside):
+def _ancestor(workload, kind, sender, output, held, writable, prepare, inside, keep):
     code = 125
     try:
-        process.close_fds((0, 1, 2, sender, output, *((held,) if held >= 0 else ())))
+        process.close_fds((0, 1, 2, sender, output, *keep, *((held,) if held >= 0 else ())))
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(SECONDS)  # reap.ALONE: the broker ends what is beneath it, and itself
         prepare()
