@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from pyopenshell.effective.model import Effective
+    from pyopenshell.effective.model import Effective, Finding
     from pyopenshell.errors import OpenShellError
     from pyopenshell.launch.reports import Use
     from pyopenshell.launch.supervisor import Exit
@@ -31,6 +31,7 @@ class Chronicle:
         self.log = Log(record.path)
         self.process = _process(planned)
         self.troubles: list[str] = []
+        self.effective = planned.effective
 
     def enforced(self, receipt: dict[str, Any]) -> Effective:
         """Write down what the kernel accepted, before the program may start. Raises StateError and LaunchError."""
@@ -45,10 +46,16 @@ class Chronicle:
         )
         return effective
 
+    def drifted(self, effective: Effective, findings: tuple[Finding, ...]) -> None:
+        """Write down what a verification found to be otherwise than reported. Raises StateError."""
+        if findings:
+            self.effective = effective.replace(findings=(*effective.findings, *findings))
+            self.log.append(*(translate.finding(finding, self.context.now()) for finding in findings))
+
     def failed(self, error: OpenShellError) -> None:
         """Write down, as far as that is possible, why the program was not started."""
         try:
-            self.record.write_json("effective.json", self.planned.effective.replace(state="failed").as_dict())
+            self.record.write_json("effective.json", self.effective.replace(state="failed").as_dict())
             self.record.write_json("exit.json", {"code": 125, "signal": None, "error": error.as_dict()["error"]})
             self.log.append(translate.launched(self.process, self.context.now(), failure=error.message))
         except StateError:

@@ -15,21 +15,29 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from pyopenshell.chronicle import Chronicle
     from pyopenshell.effective.model import Effective
     from pyopenshell.launch.trial import Trial
+    from pyopenshell.verify.judge import Verification
+
+    Notice = Callable[[Planned, Effective], None]
+    Verified = Callable[[Verification], None]
 
 __all__ = ["Planned", "RunRequest", "plan", "run"]
 
 
 def run(
     request: RunRequest,
-    notice: Callable[[Planned, Effective], None] | None = None,
+    notice: Notice | None = None,
     trial: Trial | None = None,
+    verified: Verified | None = None,
 ) -> supervisor.Exit:
     """Run the command in a sandbox and wait for it. ``notice`` is told what is in force just before the command starts.
 
-    The run's record is there from before the launch, with the receipt from before the command's first instruction.
-    Raises what ``plan`` raises, LaunchError, NameInUse and StateError.
+    With ``verified`` the sandbox is verified then, and that is told; the command starts only where nothing in it is
+    otherwise than reported, and everything could be tried. The run's record is there from before the launch, with the
+    receipt from before the command's first instruction. Raises what ``plan`` raises, LaunchError, NameInUse,
+    StateError, and OpenShellError for drift.
     """
     planned = plan(request, trial, keep_id=True)
     effective = planned.effective
@@ -38,26 +46,26 @@ def run(
             trial.close()
         record = runs.create(effective.name, planned.policy.source.text, _meta(planned), run_id=effective.run_id)
         try:
-            return _run(planned, record, notice)
+            return _run(planned, record, notice, verified)
         finally:
             record.close()
     finally:
         planned.close()
 
 
-def _run(planned: Planned, record: runs.Run, notice: Callable[[Planned, Effective], None] | None) -> supervisor.Exit:
+def _run(planned: Planned, record: runs.Run, notice: Notice | None, verified: Verified | None) -> supervisor.Exit:
     if planned.private.host:
         private.sweep()
         lock = private.make(planned.private, planned.identity.uid, planned.identity.gid)
         try:
-            return _launch(planned, record, notice)
+            return _launch(planned, record, notice, verified)
         finally:
             private.remove(planned.private)
             os.close(lock)
-    return _launch(planned, record, notice)
+    return _launch(planned, record, notice, verified)
 
 
-def _launch(planned: Planned, record: runs.Run, notice: Callable[[Planned, Effective], None] | None) -> supervisor.Exit:
+def _launch(planned: Planned, record: runs.Run, notice: Notice | None, verified: Verified | None) -> supervisor.Exit:
     launch = supervisor.Launch(planned.plan)
     # Imported while the child works, on another processor: a twentieth of a cold launch.
     from pyopenshell.chronicle import Chronicle
@@ -68,9 +76,13 @@ def _launch(planned: Planned, record: runs.Run, notice: Callable[[Planned, Effec
         launch.abort()
         raise
     try:
-        effective = chronicle.enforced(launch.receipt())
+        receipt = launch.receipt()
+        effective = chronicle.enforced(receipt)
         if notice:
             notice(planned, effective)
+        if verified:
+            _verify(launch, chronicle, effective, receipt, verified)
+        launch.open_door(record.lock)
         launch.go()
     except BaseException as error:
         launch.abort()
@@ -82,6 +94,18 @@ def _launch(planned: Planned, record: runs.Run, notice: Callable[[Planned, Effec
     end = chronicle.ended(launch.wait(chronicle.brokered))
     chronicle.close()
     return end
+
+
+def _verify(
+    launch: supervisor.Launch, chronicle: Chronicle, effective: Effective, receipt: dict[str, Any], told: Verified
+) -> None:
+    """Hold the sandbox against its report. Raises OpenShellError where they differ, or something was not tried."""
+    from pyopenshell.verify import perform
+
+    verification = perform.fresh(effective, receipt, launch.probe)
+    chronicle.drifted(effective, verification.findings)
+    told(verification)
+    verification.check()
 
 
 def _meta(planned: Planned) -> dict[str, Any]:

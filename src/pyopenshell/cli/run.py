@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from pyopenshell.cli import run_options
+from pyopenshell.errors import UsageError
 from pyopenshell.kernel import signals
 from pyopenshell.launch import streams
 from pyopenshell.launch.trial import Trial
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pyopenshell.effective.model import Effective
     from pyopenshell.launch.supervisor import Exit
     from pyopenshell.sandbox import Planned
+    from pyopenshell.verify.judge import Verification
 
 SHOWN = ("Medium", "High", "Critical")
 """Severities of findings that are worth a line on stderr before the command starts."""
@@ -50,6 +52,8 @@ def _run(options: dict[str, Any], command: tuple[str, ...], trial: Trial) -> int
         unsafe_unconfined=options["unsafe_unconfined"],
     )
     if options["explain"]:
+        if options["verify"]:
+            raise UsageError("run: --verify tries a sandbox, and --explain makes none", hint=run_options.HINT)
         from pyopenshell.cli.explain import explain
 
         return explain(request, options["output"] or "table", trial)
@@ -58,7 +62,14 @@ def _run(options: dict[str, Any], command: tuple[str, ...], trial: Trial) -> int
         for line in _notices(planned, effective):
             _note(line)
 
-    end = sandbox.run(request, None if options["quiet"] else notice, trial)
+    def verified(verification: Verification) -> None:
+        for one in verification.drift:
+            _note(f"openshell: drift: {one.sentence()}")
+        if not options["quiet"] and not verification.drift:
+            _note(f"openshell: verified: {verification.summary}")
+
+    quiet, verify = options["quiet"], options["verify"]
+    end = sandbox.run(request, None if quiet else notice, trial, verified if verify else None)
     return _finish(end, command[0])
 
 

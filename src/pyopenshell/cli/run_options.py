@@ -48,6 +48,7 @@ OPTIONS: tuple[Option, ...] = (
         "pass a variable, with the caller's value or this one; repeatable",
     ),
     Option(("--workdir", "-C"), "workdir", "value", "DIR", "the working directory (without it: the current one)"),
+    Option(("--verify",), "verify", "flag", None, "try in the sandbox what it may and must not; run nothing on drift"),
     Option(("--explain",), "explain", "flag", None, "print the plan and the effective policy; run nothing"),
     Option(("--max-abi",), "max_abi", "value", "N", "use no more of Landlock than ABI N has, to try an older kernel's"),
     Option(("--unsafe-unconfined",), "unsafe_unconfined", "flag", None, "run even where Landlock is missing"),

@@ -92,6 +92,22 @@ def inspect(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def verify(arguments: argparse.Namespace) -> int:
+    """Try inside a sandbox that runs what its report says, and print expected beside observed. 1: they differ."""
+    from pyopenshell.verify import perform
+
+    view = runs.find(arguments.name)
+    verification = perform.live(view)
+    records.found(view, verification.findings)
+    if arguments.output != "table":
+        output.document(verification.as_dict(), arguments.output)
+    else:
+        from pyopenshell.cli import verify_view
+
+        verify_view.show(verification)
+    return {"as reported": 0, "drift": 1}.get(verification.verdict, 4)
+
+
 def delete(arguments: argparse.Namespace) -> int:
     """Remove records. One that cannot be removed does not keep the others; the last failure gives the exit code."""
     if bool(arguments.names) == arguments.all:
@@ -114,4 +130,4 @@ def delete(arguments: argparse.Namespace) -> int:
     return 0
 
 
-VERBS = {"list": list_, "get": get, "inspect": inspect, "delete": delete}
+VERBS = {"list": list_, "get": get, "inspect": inspect, "verify": verify, "delete": delete}

@@ -34,6 +34,9 @@ RESOLVE_NO_SYMLINKS = 0x04
 RESOLVE_BENEATH = 0x08
 RESOLVE_IN_ROOT = 0x10
 
+AT_EXECVE_CHECK = 0x10000
+"""Linux 6.14."""
+
 SFD_NONBLOCK = os.O_NONBLOCK
 SFD_CLOEXEC = os.O_CLOEXEC
 SIGNALFD_SIGINFO_SIZE = 128
@@ -149,6 +152,19 @@ def access_errno(dirfd: int, path: str | bytes, mode: int, flags: int) -> int:
         if error.errno in (None, errno.ENOSYS, errno.EBADF, errno.EINVAL):
             raise
         return error.errno
+
+
+def execute_errno(path: str | bytes) -> int:
+    """Return 0 where executing a file would be allowed, else the errno; nothing is executed (execveat(2)).
+
+    Unlike access(2) this asks Landlock. EINVAL before Linux 6.14, which cannot tell.
+    """
+    name = encode(path)
+    argv, environment = (ctypes.c_char_p * 2)(name, None), (ctypes.c_char_p * 1)(None)
+    try:
+        return call("execveat", AT_FDCWD, name, argv, environment, AT_EXECVE_CHECK)
+    except OSError as error:
+        return error.errno or 0
 
 
 def close_fds(keep: Iterable[int]) -> None:

@@ -5,6 +5,7 @@ Nothing here imports anything while it runs: after the uid changes, the interpre
 
 from __future__ import annotations
 
+import _socket
 import os
 import stat
 
@@ -44,12 +45,11 @@ def run(plan: dict[str, Any], steps: Steps, to_broker: Channel | None) -> NoRetu
         }
         wire.send_value(CONTROL, wire.RECEIPT, receipt)
     steps.current = "go"  # 16
-    frame = wire.receive(CONTROL)
-    if frame is None or frame[0] != wire.GO:
+    control = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, CONTROL)
+    if not init.wait_for_go(control):
         os._exit(125)
     steps.current = "exec"  # 17
-    process.set_dumpable(False)  # the workload has init's uid: it must not read init's memory or take its descriptors
-    init.serve(plan, CONTROL)
+    init.serve(plan, control)
 
 
 def _arrange(plan: dict[str, Any], steps: Steps) -> tuple[list[Opened], list[str]]:

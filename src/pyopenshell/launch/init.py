@@ -5,12 +5,13 @@ Later sessions are born from it too, because a process cannot join a Landlock do
 
 from __future__ import annotations
 
+import _socket
 import os
 import select
 
 from pyopenshell.kernel import process, signals
 from pyopenshell.landlock import downgrade
-from pyopenshell.launch import reap, wire
+from pyopenshell.launch import probe, reap, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +23,20 @@ KEYS = (signals.SIGINT, signals.SIGQUIT, signals.SIGTSTP)
 """What a terminal's keys send. Init gets those that are typed before the program has taken the foreground."""
 
 
-def serve(plan: dict[str, Any], control: int) -> NoReturn:
+def wait_for_go(control: _socket.socket) -> bool:
+    """Wait for the supervisor's word, and let it probe until then. Returns whether the program may start."""
+    while (frame := wire.receive_descriptor(control)) is not None:
+        # The workload has init's uid: it must not read init's memory or take its descriptors. Nor may a probe. Not
+        # before the supervisor has spoken: it looks at this process's namespaces first, which it then could not.
+        process.set_dumpable(False)
+        kind, _payload, fd = frame
+        if kind != wire.PROBE:
+            return kind == wire.GO
+        probe.start(fd)
+    return False
+
+
+def serve(plan: dict[str, Any], control: _socket.socket) -> NoReturn:
     """Start the program and stay until it ends; then everything else in the sandbox ends too."""
     # A background process that talks to its terminal is stopped by SIGTTOU; init must never be stopped.
     signals.signal(signals.SIGTTOU, signals.SIG_IGN)
@@ -74,7 +88,8 @@ def _exec(plan: dict[str, Any], failure: int) -> NoReturn:
         os._exit(125)
 
 
-def _loop(main: int, control: int, events: int, failure: int) -> int:
+def _loop(main: int, supervisor: _socket.socket, events: int, failure: int) -> int:
+    control = supervisor.fileno()
     poll = select.poll()
     poll.register(control, select.POLLIN)
     poll.register(events, select.POLLIN)
@@ -93,11 +108,14 @@ def _loop(main: int, control: int, events: int, failure: int) -> int:
                     wire.send_number(control, wire.EXITED, status)
                 return 0
         if control in ready:
-            frame = wire.receive(control)
+            frame = wire.receive_descriptor(supervisor)
             if frame is None:
                 return 125  # the supervisor is gone, and with it the reason to go on
-            if frame[0] == wire.SIGNAL:
-                _signal_group(main, wire.number(frame[1]))
+            kind, payload, fd = frame
+            if kind == wire.SIGNAL:
+                _signal_group(main, wire.number(payload))
+            elif kind == wire.PROBE:
+                probe.start(fd)
 
 
 def _collect(main: int, control: int) -> int | None:

@@ -10,6 +10,7 @@ import select
 from pyopenshell.errors import LaunchError
 from pyopenshell.kernel import process, signals
 from pyopenshell.launch import checks, reap, reports, stem, terminal, wire
+from pyopenshell.launch.endpoint import Endpoint
 from pyopenshell.launch.hints import hint
 from pyopenshell.record import Record
 
@@ -60,6 +61,7 @@ class Launch:
         """Fork the child. Signals to be forwarded are blocked from here on and read from a descriptor."""
         self.plan = plan
         self.relay: terminal.Relay | None = None
+        self.endpoint: Endpoint | None = None
         self._spare = frozenset(reap.children()) if not plan.namespaces["pid"] else frozenset[int]()
         if not plan.namespaces["pid"]:
             process.set_child_subreaper()
@@ -102,6 +104,7 @@ class Launch:
             "namespaces": self._links,
             "seccomp": told["seccomp"],
             "canary": told["canary"],
+            "thread_names": self.plan.thread_names,
             "broker": broker,
             "supervisor_checks": [
                 *checks.verify(self.plan, fields, self._links),
@@ -137,6 +140,31 @@ class Launch:
                 )
         return {**told, "pid": self.stem, **self.reports.serving.as_dict()}
 
+    def probe(self, attempts: list[tuple[Any, ...]]) -> list[int]:
+        """Try these inside, before the program starts (``launch.probe``). Fewer answers: the probe ended early.
+
+        Raises OSError, and LaunchError when a signal asks for the end.
+        """
+        from pyopenshell.launch import probing
+
+        ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
+        wire.send_descriptor(self._socket, wire.PROBE, theirs.fileno())
+        theirs.close()
+        try:
+            return probing.talk(ours, attempts, self._signals, self._hear)
+        finally:
+            ours.close()
+
+    def open_door(self, folder: int) -> None:
+        """Let clients ask for something while the program runs; ``folder`` is the run's record.
+
+        Where its file system has no sockets there is no door, and a client is told so.
+        """
+        try:
+            self.endpoint = Endpoint(folder, self._socket)
+        except OSError:
+            pass
+
     def go(self) -> None:
         """Let the program start. Only after the receipt was written."""
         wire.send(self.control, wire.GO)
@@ -170,6 +198,8 @@ class Launch:
         try:
             end = self._follow(told)
         finally:
+            if self.endpoint:
+                self.endpoint.close()
             self._socket.close()  # init and stem end when this closes, whatever else happens
             code = os.waitstatus_to_exitcode(os.waitpid(self.stem, 0)[1])
             if self.reports:
@@ -221,9 +251,7 @@ class Launch:
         """
         while not select.select([self.control], [], [], 0)[0]:
             select.select([self.control, self._signals], [], [])
-            told = process.read_signal(self._signals)
-            if told and told[0] in ENDING:
-                raise LaunchError(f"the launch was interrupted by {signals.name(told[0])}", step="unknown")
+            self._hear()
         head, ancillary, _, _ = self._socket.recvmsg(5, _socket.CMSG_SPACE(4), _socket.MSG_WAITALL)
         for _level, _type, data in ancillary:
             self.relay = terminal.Relay(int.from_bytes(data[:4], "little"))
@@ -238,6 +266,12 @@ class Launch:
             hint="it was killed, perhaps for memory; see the kernel's log",
         )
 
+    def _hear(self) -> None:
+        """Take a signal before there is a program. Raises LaunchError for those that ask for the end."""
+        told = process.read_signal(self._signals)
+        if told and told[0] in ENDING:
+            raise LaunchError(f"the launch was interrupted by {signals.name(told[0])}", step="unknown")
+
     def _follow(self, told: Callable[[reports.Use], None]) -> Exit | None:
         """Serve the control socket, signals and the terminal. None: the sandbox ended without telling how."""
         while True:
@@ -249,6 +283,8 @@ class Launch:
             if self.reports and self.reports.fd in ready:
                 for use in self.reports.take():
                     told(use)
+            if self.endpoint:
+                self.endpoint.serve(ready)
             if self.control in ready:
                 frame = wire.receive(self.control)
                 if frame is None:
@@ -274,6 +310,8 @@ class Launch:
         poll.register(self._stem_end, select.POLLIN)
         if self.reports and self.reports.fd >= 0:
             poll.register(self.reports.fd, select.POLLIN)
+        if self.endpoint:
+            self.endpoint.register(poll, select.POLLIN)
         if self.relay and not self.relay.closed:
             unprinted = bool(self.relay.unprinted)
             poll.register(

@@ -6,6 +6,7 @@ sandboxed program shares init's uid by then, so nothing that needs a parser is r
 
 from __future__ import annotations
 
+import _socket
 import marshal
 import os
 
@@ -31,6 +32,8 @@ STOPPED = b"T"
 """init → supervisor: the main process was stopped by this signal."""
 SIGNAL = b"S"
 """supervisor → init: send this signal to the main process group."""
+PROBE = b"P"
+"""supervisor → init, with a descriptor: fork a probe that serves this connection."""
 
 MAX_PAYLOAD = 16 << 20
 
@@ -62,6 +65,29 @@ def receive(fd: int) -> tuple[bytes, bytes] | None:
         return None
     payload = read(fd, length)
     return None if payload is None else (head[:1], payload)
+
+
+def send_descriptor(control: _socket.socket, kind: bytes, fd: int) -> None:
+    """Write one frame without a payload that carries a descriptor. Never waits: raises OSError, EAGAIN where it would.
+
+    The five bytes travel whole or not at all: a stream's record with a descriptor is not split that small (unix(7)).
+    """
+    rights = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, fd.to_bytes(4, "little"))
+    control.sendmsg([kind + bytes(4)], [rights], _socket.MSG_DONTWAIT)
+
+
+def receive_descriptor(control: _socket.socket) -> tuple[bytes, bytes, int] | None:
+    """Read one frame, blocking, with the descriptor it carries, else -1. Returns None as ``receive``."""
+    try:
+        flags = _socket.MSG_WAITALL | _socket.MSG_CMSG_CLOEXEC
+        head, ancillary, _, _ = control.recvmsg(5, _socket.CMSG_SPACE(4), flags)
+    except ConnectionResetError:
+        return None
+    fd = int.from_bytes(ancillary[0][2][:4], "little") if ancillary else -1
+    if len(head) < 5 or int.from_bytes(head[1:], "little") > MAX_PAYLOAD:
+        return None
+    payload = read(control.fileno(), int.from_bytes(head[1:], "little"))
+    return None if payload is None else (head[:1], payload, fd)
 
 
 def number(payload: bytes) -> int:

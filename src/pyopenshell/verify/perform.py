@@ -1,0 +1,161 @@
+"""A verification from beginning to end: of a sandbox that runs, or of one whose program has not started yet."""
+
+from __future__ import annotations
+
+import _socket
+import os
+
+from pyopenshell.effective import load
+from pyopenshell.errors import OpenShellError
+from pyopenshell.kernel import process
+from pyopenshell.kernel.signals import SIGKILL
+from pyopenshell.launch import endpoint, namer, probing
+from pyopenshell.launch.become import become
+from pyopenshell.verify import outside
+from pyopenshell.verify.attempts import plan
+from pyopenshell.verify.judge import Verification, judge
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from pyopenshell.effective.model import Effective, Identity
+    from pyopenshell.runs import RunView
+    from pyopenshell.verify.attempt import Attempt
+
+    Try = Callable[[list[tuple[Any, ...]]], list[int]]
+    """Tries attempts inside a sandbox; fewer answers where that ended early."""
+
+
+def fresh(effective: Effective, receipt: dict[str, Any], attempt: Try) -> Verification:
+    """Verify a sandbox of this process, whose program has not started. Raises OpenShellError, and as ``attempt``."""
+    return _verify(effective, receipt, os.getpid(), attempt)
+
+
+def live(view: RunView) -> Verification:
+    """Verify a sandbox that runs, by its record. Raises OpenShellError where it does not, or cannot be asked."""
+    effective, receipt = view.effective(), view.receipt()
+    if view.state != "running" or effective is None or receipt is None:
+        raise OpenShellError(
+            f"sandbox {view.name} does not run (it is {view.state}), so there is nothing to try",
+            hint="openshell sandbox list shows those that do; openshell run --verify tries before the program starts",
+            code="sandbox.not-running",
+        )
+    return _verify(load.from_dict(effective), receipt, view.meta()["supervisor_pid"], lambda calls: _ask(view, calls))
+
+
+def _verify(effective: Effective, receipt: dict[str, Any], supervisor: int, attempt: Try) -> Verification:
+    around = _Around(effective)
+    try:
+        attempts = plan(effective, receipt, around.seen(effective.identity, supervisor))
+        answers = attempt([one.call for one in attempts])
+    finally:
+        around.close()
+    if len(answers) < len(attempts):
+        raise _unfinished(attempts, answers)
+    return Verification(effective.name, effective.run_id, judge(attempts, answers))
+
+
+def _ask(view: RunView, calls: list[tuple[Any, ...]]) -> list[int]:
+    """Let a probe be started through the sandbox's door."""
+    folder = os.open(view.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        connection = endpoint.connect(folder)
+        try:
+            endpoint.ask(connection, folder, endpoint.PROBE)
+            return probing.talk(connection, calls)
+        finally:
+            connection.close()
+    except (OSError, TimeoutError) as error:
+        raise OpenShellError(
+            f"sandbox {view.name} cannot be asked: {error.strerror or 'its supervisor does not answer'}",
+            hint="it has ended, or its supervisor was stopped, or the state folder's file system has no sockets",
+            code="verify.unreachable",
+        ) from error
+    finally:
+        os.close(folder)
+
+
+def _unfinished(attempts: Sequence[Attempt], answers: Sequence[int]) -> OpenShellError:
+    at = attempts[len(answers)]
+    return OpenShellError(
+        f"the probe ended after {len(answers)} of {len(attempts)} attempts, at: {at.what} {at.target}",
+        hint="the sandbox ended, or something in it killed the probe, or it took too long: nothing is shown",
+        code="verify.unfinished",
+    )
+
+
+class _Around:
+    """What is set up outside for the time of a verification: sockets that listen, and a process to look at."""
+
+    def __init__(self, effective: Effective) -> None:
+        """Set it up. What cannot be had is not tried."""
+        self._token = outside.token()
+        name = f"openshell-verify-{self._token[-16:]}"
+        self._abstract, self._pathname = b"\0" + name.encode(), f"/tmp/{name}"  # noqa: S108
+        self._sockets = [_listener(self._abstract), _listener(self._pathname)]
+        sees_processes = effective.isolation["pid"].state != "private"
+        self._bystander = _bystander(effective.identity) if sees_processes else 0
+
+    def seen(self, who: Identity, supervisor: int) -> outside.Outside:
+        """Return what there is to try."""
+        abstract, pathname = self._sockets
+        return outside.Outside(
+            home=outside.home(),
+            folders=outside.own_folders(),
+            supervisor=supervisor,
+            bystander=self._bystander,
+            namespaces=outside.namespaces(),
+            abstract=self._abstract if abstract else None,
+            pathname=self._pathname if pathname else None,
+            token=self._token,
+            entries=lambda folder: outside.entries(folder, who),
+            look=outside.look,
+        )
+
+    def close(self) -> None:
+        """Remove it all."""
+        for listening in self._sockets:
+            if listening:
+                listening.close()
+        if self._sockets[1]:
+            os.unlink(self._pathname)
+        if self._bystander:
+            os.kill(self._bystander, SIGKILL)
+            os.waitpid(self._bystander, 0)
+
+
+def _listener(address: bytes | str) -> _socket.socket | None:
+    """Return a socket that listens, open to every user; None where it cannot be made."""
+    listening = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
+    try:
+        listening.bind(address)
+        if isinstance(address, str):
+            os.chmod(address, 0o666)  # noqa: S103 - whoever is kept from it is so by the sandbox alone
+        listening.listen(1)
+    except OSError:
+        listening.close()
+        return None
+    return listening
+
+
+def _bystander(identity: Identity) -> int:
+    """Start a program of the sandbox's own user outside of it, which only waits; 0 where that fails."""
+    ready, failed = os.pipe2(os.O_CLOEXEC)
+    pid = os.fork()
+    if pid == 0:
+        try:
+            become({**identity.as_dict(), "change_identity": os.geteuid() == 0})
+            process.set_parent_death_signal(SIGKILL)
+            namer.execute(namer.waiting())
+        except OSError:
+            os.write(failed, b"!")
+        finally:
+            os._exit(1)
+    os.close(failed)
+    started = not os.read(ready, 1)
+    os.close(ready)
+    if not started:
+        os.waitpid(pid, 0)
+    return pid if started else 0
