@@ -210,7 +210,8 @@ def _ancestor(workload, kind, sender, output, held, writable, prepare, inside, k
         if pid == 0:
             os.close(sender)
             _init(workload, kind, channel.keep_inner(), here, output, held, writable, inside)
-        os.close(output)
+        for fd in (output, *keep, *((held,) if held >= 0 else ())):
+            os.close(fd)
         reporter = brokering.Reporter(sender)
         service = brokering.Brokering(channel, here, reporter, depth=int(kind.pid_namespace))
         brokering.drop(kind.plan)
