@@ -169,7 +169,8 @@ def start(
     """Start a workload, which may write beneath the folder ``writable``; it is ended at the latest afterwards.
 
     ``ancestor`` is called in the broker's process before anything is dropped, ``inside`` in init's while it still has
-    its privileges; ``keep`` are descriptors for it. ``hold``: keep init, and so the broker, after the workload's end until ``finish``.
+    its privileges; ``keep`` are descriptors for it. ``hold``: keep init, and so the broker, after the workload's end
+    until ``finish``.
     """
     kind.check()
     inbox = reports.Inbox()

@@ -96,7 +96,7 @@ def test_a_bad_name_does_not_pass_for_a_number():
 
 
 def test_many_living_processes():
-    """Of more processes than the broker remembers each is served, twice; it forgets the oldest, and only tells again."""
+    """Of more processes than the broker remembers each is served, twice: it forgets the oldest, and tells again."""
     number = MAX_PROCESSES + 40
 
     def workload():
