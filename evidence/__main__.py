@@ -36,7 +36,12 @@ def main() -> int:
             measure.make_folder(folder, uid)
             found = take(folder, uid, is_root=is_root)
     except (OSError, RuntimeError) as error:
-        print(f"evidence: {error}", file=sys.stderr)
+        hint = (
+            "; the user that is measured must be able to execute this checkout"
+            if isinstance(error, PermissionError)
+            else ""
+        )
+        print(f"evidence: {error}{hint}", file=sys.stderr)
         return 1
     path = os.path.join(ROOT, "docs" if is_root else "build", "evidence", "procfs.md")
     os.makedirs(os.path.dirname(path), exist_ok=True)
