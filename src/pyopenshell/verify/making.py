@@ -67,16 +67,18 @@ class _Work:
         yield self._attempt("remove a folder", mine, ("remove_dir",), *_remove(mine, AT_REMOVEDIR))
 
     def everything(self, name: str) -> Iterator[Attempt]:
-        """Make something of each kind, and remove it again at once where that could be done."""
-        yield self._attempt("make a folder", name, ("make_dir",), *_mkdir(name))
-        yield self._cleanup(name, AT_REMOVEDIR)
-        yield self._attempt("make a link", name, ("make_sym",), "call", "symlinkat", b"nowhere", AT_FDCWD, _b(name))
-        yield self._cleanup(name)
+        """Make something of each kind, under a name of its own, and remove it again where that could be done."""
+        folder, link = f"{name}-folder", f"{name}-link"
+        yield self._attempt("make a folder", folder, ("make_dir",), *_mkdir(folder))
+        yield self._cleanup(folder, AT_REMOVEDIR)
+        yield self._attempt("make a link", link, ("make_sym",), "call", "symlinkat", b"nowhere", AT_FDCWD, _b(link))
+        yield self._cleanup(link)
         for what, right, kind in NODES:
-            call = ("call", "mknodat", AT_FDCWD, _b(name), kind | 0o600, 0)
-            attempt = self._attempt(what, name, (right,), *call)
+            node = f"{name}-{right}"
+            call = ("call", "mknodat", AT_FDCWD, _b(node), kind | 0o600, 0)
+            attempt = self._attempt(what, node, (right,), *call)
             yield attempt.replace(passes=AFTER_LANDLOCK) if kind in (stat.S_IFCHR, stat.S_IFBLK) else attempt
-            yield self._cleanup(name)
+            yield self._cleanup(node)
 
     def _move(self, source: str, target: str) -> Attempt:
         """Move a file into another folder. Below ABI 2 every Landlock denies that, whatever its rules."""

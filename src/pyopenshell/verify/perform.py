@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _socket
 import os
+from errno import ENOENT
 
 from pyopenshell.effective import load
 from pyopenshell.errors import OpenShellError
@@ -12,6 +13,7 @@ from pyopenshell.kernel.signals import SIGKILL
 from pyopenshell.launch import endpoint, namer, probing
 from pyopenshell.launch.become import become
 from pyopenshell.verify import outside
+from pyopenshell.verify.attempt import CLEANUP
 from pyopenshell.verify.attempts import plan
 from pyopenshell.verify.judge import Verification, judge
 
@@ -52,6 +54,7 @@ def _verify(effective: Effective, receipt: dict[str, Any], supervisor: int, atte
         answers = attempt([one.call for one in attempts])
     finally:
         around.close()
+    _remove_left(attempts, answers, around.token)
     if len(answers) < len(attempts):
         raise _unfinished(attempts, answers)
     return Verification(effective.name, effective.run_id, judge(attempts, answers))
@@ -77,6 +80,19 @@ def _ask(view: RunView, calls: list[tuple[Any, ...]]) -> list[int]:
         os.close(folder)
 
 
+def _remove_left(attempts: Sequence[Attempt], answers: Sequence[int], token: str) -> None:
+    """Remove from outside what was made where nothing could be made, if the report were right, nor removed.
+
+    Only what has the token in its own name: folders on the way may be the sandbox's to exchange.
+    """
+    for attempt, answer in zip(attempts, answers, strict=False):
+        if attempt.expected == CLEANUP and answer not in (0, ENOENT) and token in os.path.basename(attempt.target):
+            try:
+                (os.rmdir if attempt.call[-1] else os.unlink)(attempt.target)
+            except OSError:  # it never was, or it is the sandbox's alone
+                pass
+
+
 def _unfinished(attempts: Sequence[Attempt], answers: Sequence[int]) -> OpenShellError:
     at = attempts[len(answers)]
     return OpenShellError(
@@ -91,8 +107,8 @@ class _Around:
 
     def __init__(self, effective: Effective) -> None:
         """Set it up. What cannot be had is not tried."""
-        self._token = outside.token()
-        name = f"openshell-verify-{self._token[-16:]}"
+        self.token = outside.token()
+        name = f"openshell-verify-{self.token[-16:]}"
         self._abstract, self._pathname = b"\0" + name.encode(), f"/tmp/{name}"  # noqa: S108
         self._sockets = [_listener(self._abstract), _listener(self._pathname)]
         sees_processes = effective.isolation["pid"].state != "private"
@@ -109,7 +125,7 @@ class _Around:
             namespaces=outside.namespaces(),
             abstract=self._abstract if abstract else None,
             pathname=self._pathname if pathname else None,
-            token=self._token,
+            token=self.token,
             entries=lambda folder: outside.entries(folder, who),
             look=outside.look,
         )

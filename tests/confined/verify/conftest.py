@@ -1,0 +1,28 @@
+"""The command in its worlds, in a folder that no private one hides: in ``/tmp`` a sandbox sees its own."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.confined.launch import world
+
+
+@pytest.fixture
+def sandbox(state_folder, tmp_path):
+    """The command with all that this kernel offers."""
+    folder = Path(tempfile.mkdtemp(prefix="openshell-test.", dir="/var/tmp"))
+    os.chown(folder, world.IDENTITY, -1)
+    yield world.Sandbox(folder, state_folder, tmp_path)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(params=world.WORLDS)
+def everywhere(request, sandbox):
+    """The command in each of the worlds."""
+    sandbox.world = world.WORLDS[request.param]
+    if sandbox.world != world.NO_NAMESPACES:
+        world.needs_namespaces()
+    return sandbox

@@ -1,0 +1,138 @@
+"""Runs of the command with a lie planted in it: what it does is no longer what it reports.
+
+Each plant is a few lines that replace functions of ours before the command begins. The launch's own checks, which
+would notice most of them, are replaced too: only the verification is left.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from tests.confined.launch import world
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BLIND = """
+import os, sys
+sys.path.insert(0, SOURCE)
+from pyopenshell.launch import checks, child
+checks._check = lambda name, expected, observed: {
+    "name": name, "expected": expected, "observed": expected, "ok": True
+}
+child._canary = lambda operation, path: {"path": path, "errno": 13}
+"""
+"""Nobody looks: neither the supervisor nor the canary."""
+MAIN = """
+from pyopenshell.__main__ import main
+sys.exit(main(sys.argv[1:]))
+"""
+LEFT_OUT = """
+from pyopenshell.landlock import ruleset
+from pyopenshell.kernel import landlock
+whole = ruleset._add
+def _add(fd, fs, grant, *rule):
+    if not grant.startswith(WHICH):
+        return whole(fd, fs, grant, *rule)
+    keep, landlock.add_path = landlock.add_path, lambda *_: None
+    try:
+        return whole(fd, fs, grant, *rule)
+    finally:
+        landlock.add_path = keep
+ruleset._add = _add
+"""
+"""The rule of a grant is reported, and not made."""
+ADDED = """
+from pyopenshell.landlock import downgrade, ruleset
+from pyopenshell.kernel import landlock
+whole = ruleset.build
+def build(fs, net, scoped, rules):
+    made = whole(fs, net, scoped, rules)
+    fd = os.open(WHERE, os.O_PATH | os.O_CLOEXEC)
+    landlock.add_path(made[0], downgrade.mask(RIGHTS) & fs, fd)
+    os.close(fd)
+    return made
+ruleset.build = build
+"""
+"""A rule is made, and not reported."""
+NO_LANDLOCK = """
+from pyopenshell.landlock import ruleset
+ruleset.enforce = lambda fd, flags=0: os.close(fd)
+"""
+NO_FILTER = """
+from pyopenshell.kernel import seccomp
+seccomp.install = lambda program, flags=0: 0
+"""
+ROW_LEFT_OUT = """
+from pyopenshell.seccomp import bpf
+whole = bpf.build
+bpf.build = lambda rows, architecture: whole([row for row in rows if row.syscall != WHICH], architecture)
+"""
+SHARED = """
+from pyopenshell.launch import stem
+from pyopenshell.kernel import namespaces
+whole = stem.unshare_flags
+stem.unshare_flags = lambda kinds: whole({**kinds, WHICH: False})
+namespaces.bring_up_loopback = lambda: None
+"""
+"""A namespace is reported, and not made."""
+FOLLOWS_ANY_PATH = """
+from pyopenshell.kernel import notification
+from pyopenshell.seccomp import broker
+def answer(self, call):
+    folder, address, flags = broker._arguments(call)
+    path = self._path(call.pid, address)
+    if path is None:
+        return broker.PASSED
+    inside = path.removeprefix(b"/proc/").replace(b"self", b"%d" % self._numbers(call.pid)[1])
+    where = (inside, self._there) if path.startswith(b"/proc/") else (path, None)
+    fd = os.open(where[0], flags, dir_fd=where[1])
+    notification.give(self.listener, call.id, fd, close_on_exec=True)
+    os.close(fd)
+    return broker.GRANTED
+broker.Broker._answer = answer
+"""
+ANY_PROCESS = """
+from pyopenshell.seccomp import broker
+whole = broker.Broker._numbers
+def numbers(self, pid):
+    process, tgid, tid = whole(self, pid)
+    named = self._asked.split(b"/")[2]
+    return (process, int(named), int(named)) if named.isdigit() else (process, tgid, tid)
+broker.Broker._numbers = numbers
+"""
+"""The broker takes the caller's word for who it is."""
+KEPT_GROUP = """
+from pyopenshell.kernel import process
+whole = process.set_ids
+process.set_ids = lambda uid, gid, groups: whole(uid, gid, (*groups, 4242))
+"""
+DUMPABLE = """
+from pyopenshell.kernel import process
+whole = process.set_dumpable
+process.set_dumpable = lambda on: whole(True)
+"""
+
+
+def run(
+    sandbox: world.Sandbox, *arguments: object, plant: str, policy: dict[str, object] | None = None, **names: object
+) -> subprocess.CompletedProcess[str]:
+    """Run the command with a plant; ``names`` are what it is about."""
+    source = os.path.join(os.path.dirname(__file__), "..", "..", "..", "src")
+    given = "".join(f"{name} = {value!r}\n" for name, value in {"SOURCE": source, **names}.items())
+    argv = sandbox.argv(*arguments, policy=policy)
+    at = argv.index("-m")
+    argv[at : at + 2] = ["-c", given + BLIND + plant + MAIN]
+    return subprocess.run(
+        argv,
+        cwd=sandbox.workdir,
+        env=sandbox.environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=world.SECONDS,
+        check=False,
+    )
