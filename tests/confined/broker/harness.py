@@ -35,6 +35,11 @@ SECONDS = 40
 READING = ("execute", "read_file", "read_dir")
 
 
+def handled() -> downgrade.Handled:
+    """All that this kernel's Landlock can restrict, but for the network."""
+    return downgrade.handled(ABI, tcp=False)
+
+
 class Kind:
     """Whom a workload runs as, and whether in a pid namespace with a ``/proc`` of its own."""
 
@@ -233,8 +238,7 @@ def _init(workload, kind, channel, here, output, held, writable, inside):
         inside()
         rules = [("root", os.open("/", os.O_PATH), downgrade.mask(READING))]
         if writable is not None:
-            handled = downgrade.handled(ABI, tcp=False)
-            rules.append(("writable", os.open(str(writable), os.O_PATH), downgrade.mask(handled.fs)))
+            rules.append(("writable", os.open(str(writable), os.O_PATH), downgrade.mask(handled().fs)))
         become(kind.plan)
         enclose(channel, rules)
         pid = os.fork()
@@ -256,8 +260,7 @@ def _init(workload, kind, channel, here, output, held, writable, inside):
 def enclose(channel, rules):
     """Enter the domain and the filter, as the last steps of a launch do."""
     process.set_no_new_privs()
-    handled = downgrade.handled(ABI, tcp=False)
-    fd, _ = ruleset.build(downgrade.mask(handled.fs), 0, downgrade.mask(handled.scoped), rules)
+    fd, _ = ruleset.build(downgrade.mask(handled().fs), 0, downgrade.mask(handled().scoped), rules)
     ruleset.enforce(fd)
     for _, path_fd, _ in rules:
         os.close(path_fd)

@@ -7,7 +7,6 @@ import pytest
 
 from pyopenshell.kernel import process
 from pyopenshell.kernel.syscalls import call
-from pyopenshell.landlock import downgrade
 from tests.confined.broker import harness, inside
 from tests.confined.landlock.harness import ABI, bystander
 
@@ -198,7 +197,7 @@ def test_processes_outside(kind, confined):
     """A process of the same uid, and one in a sandbox of its own: in no way, and its name stays."""
     kind.check()
     uid = None if kind.who == "root" or os.getuid() else harness.NOBODY
-    with bystander(uid, downgrade.handled(ABI, tcp=False) if confined else None) as other:
+    with bystander(uid, harness.handled() if confined else None) as other:
         before = _name(other)
         paths = [f"/proc/{other}/comm", f"/proc/{other}/task/{other}/comm", f"/proc/self/task/{other}/comm"]
         paths += [f"/proc/self/root/proc/{other}/comm", f"/proc/{os.getpid()}/comm", f"/proc/{other}/oom_score_adj"]
