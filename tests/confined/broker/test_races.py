@@ -38,6 +38,21 @@ def test_flipped_paths(target, compiled, workdir):
     assert mine == served.counts["granted"]
 
 
+@pytest.mark.parametrize("folder", ["cwd", "fd"])
+@pytest.mark.parametrize("target", ["another process", "a file that may be written"])
+def test_flipped_folders(target, folder, compiled, workdir):
+    """The same where the folder changes that a relative path starts from, the working one or a descriptor."""
+    os.chmod(workdir, 0o777)
+    (workdir / "comm").touch()
+    (workdir / "comm").chmod(0o666)
+    with bystander(None if os.getuid() else harness.NOBODY) as other:
+        path = {"another process": f"/proc/{other}/comm", "a file that may be written": f"{workdir}/comm"}[target]
+        served = harness.run([compiled("flip"), str(ROUNDS), path, folder], writable=workdir)
+    mine, allowed, _denied, wrong = map(int, served.output.split())
+    assert (0, 0) == (served.code, wrong)
+    assert (True, path.startswith(str(workdir))) == (mine > ROUNDS // 20, allowed > ROUNDS // 20), served.output
+
+
 @pytest.mark.parametrize("kind", [harness.KINDS[0], harness.KINDS[1]], ids=str)
 @pytest.mark.parametrize("way", ["exit", "exec", "kill"])
 def test_ends_amidst_its_calls(kind, way, compiled):

@@ -8,7 +8,7 @@ import pytest
 from pyopenshell.kernel import process
 from pyopenshell.kernel.syscalls import call
 from tests.confined.broker import harness, inside
-from tests.confined.landlock.harness import ABI, bystander
+from tests.confined.landlock.harness import ABI
 
 pytestmark = harness.needs_landlock
 kinds = pytest.mark.parametrize("kind", harness.KINDS, ids=str)
@@ -189,47 +189,6 @@ def test_other_entries(compiled):
     served = harness.run([compiled("entries")])
     assert (0, "int80 ENOSYS x32 ENOSYS io_uring ENOSYS\n") == (served.code, served.output)
     assert {} == served.counts
-
-
-@kinds
-@pytest.mark.parametrize("confined", [False, True])
-def test_processes_outside(kind, confined):
-    """A process of the same uid, and one in a sandbox of its own: in no way, and its name stays."""
-    kind.check()
-    uid = None if kind.who == "root" or os.getuid() else harness.NOBODY
-    with bystander(uid, harness.handled() if confined else None) as other:
-        before = _name(other)
-        paths = [f"/proc/{other}/comm", f"/proc/{other}/task/{other}/comm", f"/proc/self/task/{other}/comm"]
-        paths += [f"/proc/self/root/proc/{other}/comm", f"/proc/{os.getpid()}/comm", f"/proc/{other}/oom_score_adj"]
-        served = harness.run(lambda: [inside.attempt(inside.by_openat, inside.CWD, path) for path in paths], kind)
-        assert before == _name(other)
-    assert {"EACCES", "ENOENT"} >= set(served.answer)
-    assert {OTHER: 4, SPELLING: 1, PASSED: 1} == served.counts
-
-
-def _name(pid):
-    with open(f"/proc/{pid}/comm") as file:
-        return file.read()
-
-
-@kinds
-def test_the_broker_itself(kind):
-    """The broker's own name, its memory and its descriptors are out of reach from within."""
-
-    def workload():
-        broker = _parent_of(os.getppid())
-        found = [inside.attempt(os.readlink, f"/proc/{broker}/{link}") for link in ("fd/2", "cwd", "exe")]
-        for file in ("comm", f"task/{broker}/comm", "mem", "oom_score_adj", "maps"):
-            found.append(inside.attempt(os.open, f"/proc/{broker}/{file}", os.O_RDWR))
-        return found
-
-    answer = harness.run(workload, kind).answer
-    assert ["ENOENT" if kind.pid_namespace else "EACCES"] * 8 == answer
-
-
-def _parent_of(pid):
-    with open(f"/proc/{pid}/stat") as file:
-        return int(file.read().rpartition(")")[2].split()[1])
 
 
 @kinds

@@ -1,5 +1,5 @@
-/* Race the broker: flip ROUNDS TARGET. While one thread opens, another changes the path between an own name file and
- * TARGET. Every descriptor that comes back must be a name file of this process, or TARGET where that may be written. */
+/* Race the broker: flip ROUNDS TARGET [FOLDER]. While one thread opens, another changes the path between an own name file
+ * and TARGET; or, where FOLDER is "cwd" or "fd", the folder that the path's last part starts from. Every descriptor that comes back must be a name file of this process, or TARGET where that may be written. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -10,7 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static char own[128], other[128];
+static char own[128], other[128], own_folder[128], other_folder[128];
+static int place = -1;
 static volatile char path[128];
 static atomic_int done;
 
@@ -30,6 +31,20 @@ static void *flip(void *unused)
     return NULL;
 }
 
+static void *change_folder(void *by_descriptor)
+{
+    int folders[] = {open(own_folder, O_PATH), open(other_folder, O_PATH)};
+    for (unsigned i = 0; !done; i++) {
+        if (by_descriptor)
+            dup2(folders[i % 2], place);
+        else if (fchdir(folders[i % 2]))
+            exit(2);
+        for (unsigned n = (i * 1103515245 + 12345) >> 22; n; n--)
+            __asm__ volatile("");
+    }
+    return NULL;
+}
+
 int main(int argc, char **argv)
 {
     int rounds = atoi(argv[1]), mine = 0, allowed = 0, denied = 0, wrong = 0;
@@ -37,12 +52,22 @@ int main(int argc, char **argv)
     snprintf(own, sizeof own, "/proc/self/task/%d/comm", getpid());
     snprintf(other, sizeof other, "%s", argv[2]);
     int expected = snprintf(folder, sizeof folder, "/proc/%d/task/", getpid());
+    const char *last = (const char *)path;
+    void *(*work)(void *) = flip;
+    if (argc > 3) {
+        last = "comm";
+        work = change_folder;
+        snprintf(own_folder, sizeof own_folder, "%.*s", (int)strlen(own) - 5, own);
+        snprintf(other_folder, sizeof other_folder, "%.*s", (int)strlen(other) - 5, other);
+        place = dup(1);
+    }
+    int by_descriptor = argc > 3 && !strcmp(argv[3], "fd");
     pthread_t thread;
-    if (pthread_create(&thread, NULL, flip, NULL))
+    if (pthread_create(&thread, NULL, work, by_descriptor ? "" : NULL))
         return 2;
     for (int round = 0; round < rounds; round++) {
         char link[64], target[256] = "";
-        int fd = open((const char *)path, O_RDWR);
+        int fd = openat(by_descriptor ? place : AT_FDCWD, last, O_RDWR);
         if (fd < 0) {
             denied += errno == EACCES;
             wrong += errno == ENOSYS || errno == EFAULT; /* half a path can be many things, but is never these */
