@@ -12,7 +12,7 @@ from tests.confined.launch import world
 pytestmark = harness.needs_landlock
 WORLDS = {"namespaces": world.NAMESPACES, "no namespaces": world.NO_NAMESPACES}
 everywhere = pytest.mark.parametrize("kind", WORLDS)
-BROKER = {"runtime": {"cuda_thread_names": "broker"}}
+POLICY = world.policy(runtime={"cuda_thread_names": "broker"})
 WAYS = {"the broker": "stem", "the supervisor": "supervisor", "init": "init"}
 
 
@@ -36,7 +36,7 @@ def running(anyone, kind, compiled):
     program = shutil.copy(compiled("openers"), anyone.workdir)
 
     def start(threads):
-        return anyone.start("-q", "-n", "dying", "--gpu", 0, "--", program, threads, policy=world.policy(**BROKER))
+        return anyone.start("-q", "-n", "dying", "--gpu", 0, "--", program, threads, policy=POLICY)
 
     return anyone, start
 

@@ -98,7 +98,7 @@ def test_inherited_folders(kind):
         tries += [(root, "proc/1/comm"), (root, "proc/self/../self/comm")]
 
         def workload():
-            found = []
+            found: list[int | str] = []
             for folder, path in tries:
                 try:
                     fd = inside.by_openat(folder, path)
