@@ -25,7 +25,7 @@ NAME = "control.sock"
 KEY = "events.jsonl"
 """The file of the record that a client proves it may write."""
 PROBE = b"P"
-SECONDS = 5.0
+SECONDS = 5
 """How long a client waits for a supervisor that does not take its connection (it was stopped)."""
 MOST = 16
 """Clients that may be connected without having said anything."""
@@ -120,7 +120,8 @@ def connect(folder: int) -> _socket.socket:
     """Return a connection to the door of a run, whose folder is open. Raises OSError: nobody is there."""
     client = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
     try:
-        client.settimeout(SECONDS)
+        # Not settimeout(): a connect(2) that may not wait fails at once where many others are waiting.
+        client.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDTIMEO, struct.pack("ll", SECONDS, 0))
         client.connect(place(folder))
     except OSError:
         client.close()

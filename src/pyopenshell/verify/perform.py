@@ -94,6 +94,12 @@ def _remove_left(attempts: Sequence[Attempt], answers: Sequence[int], token: str
 
 
 def _unfinished(attempts: Sequence[Attempt], answers: Sequence[int]) -> OpenShellError:
+    if not answers:
+        return OpenShellError(
+            "nobody answers in the sandbox",
+            hint="its supervisor may have been stopped (SIGSTOP, Ctrl-Z), or the host is out of processes",
+            code="verify.unreachable",
+        )
     at = attempts[len(answers)]
     return OpenShellError(
         f"the probe ended after {len(answers)} of {len(attempts)} attempts, at: {at.what} {at.target}",

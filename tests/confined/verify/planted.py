@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tests.confined.launch import world
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 BLIND = """
 import os, sys
@@ -117,17 +117,22 @@ process.set_dumpable = lambda on: whole(True)
 """
 
 
-def run(
+def argv(
     sandbox: world.Sandbox, *arguments: object, plant: str, policy: dict[str, object] | None = None, **names: object
-) -> subprocess.CompletedProcess[str]:
-    """Run the command with a plant; ``names`` are what it is about."""
+) -> list[str]:
+    """Return the command with a plant; ``names`` are what it is about."""
     source = os.path.join(os.path.dirname(__file__), "..", "..", "..", "src")
     given = "".join(f"{name} = {value!r}\n" for name, value in {"SOURCE": source, **names}.items())
-    argv = sandbox.argv(*arguments, policy=policy)
-    at = argv.index("-m")
-    argv[at : at + 2] = ["-c", given + BLIND + plant + MAIN]
+    words = sandbox.argv(*arguments, policy=policy)
+    at = words.index("-m")
+    words[at : at + 2] = ["-c", given + BLIND + plant + MAIN]
+    return words
+
+
+def run(sandbox: world.Sandbox, *arguments: object, **more: object) -> subprocess.CompletedProcess[str]:
+    """Run it to the end."""
     return subprocess.run(
-        argv,
+        argv(sandbox, *arguments, **more),
         cwd=sandbox.workdir,
         env=sandbox.environment,
         stdin=subprocess.DEVNULL,
@@ -136,3 +141,15 @@ def run(
         timeout=world.SECONDS,
         check=False,
     )
+
+
+@contextmanager
+def start(sandbox: world.Sandbox, *arguments: object, **more: object) -> Iterator[subprocess.Popen[str]]:
+    """Start it, with pipes to its standard streams; it is killed at the end if it still runs."""
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    words = argv(sandbox, *arguments, **more)
+    with subprocess.Popen(words, cwd=sandbox.workdir, env=sandbox.environment, text=True, **pipes) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
