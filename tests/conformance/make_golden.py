@@ -121,7 +121,7 @@ def effective() -> Effective:
             Finding(
                 "cuda.thread-names.write-file",
                 "High",
-                "CUDA thread names need write_file on /proc: 75 files there can be opened for writing",
+                "CUDA thread names need write_file on /proc: 38 files there can be opened for writing",
                 "set runtime.cuda_thread_names to off, or accept it",
                 "runtime/cuda-thread-names:/proc",
             ),

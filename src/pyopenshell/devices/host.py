@@ -37,11 +37,11 @@ class Broker(Record):
     """Whether CUDA's thread names can go through a broker here, as a throwaway child just found out.
 
     ``state``: ``available``; ``outer`` (a sandbox around this one brokers already, and its service is used);
-    ``unavailable``, with the ``reason`` in words; ``untried``, where nobody needed to know.
+    ``unavailable``, with the ``reason`` in words; ``untried``, where nobody needed to know, or nothing could be shown.
     """
 
     state: str = "untried"
-    reason: str = ""
+    reason: str = "without Landlock, which would deny all else, it has not been tried"
 
 
 class Host(Record):

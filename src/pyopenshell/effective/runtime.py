@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 PROC = "/proc"
 PATTERN = "/proc/<own-pid>/task/<own-tid>/comm"
 """What the broker answers for, as people read it; ``/proc/<own-pid>/comm`` is the first of these files."""
-COUNT = "1,664 files of procfs to a process of root, 75 to a user's"
+COUNT = "1,628 files of procfs to a process of root, 38 to a user's (and those of its other processes)"
 """Regular procfs files that open for writing under ``write_file`` on ``/proc``, measured on Linux 6.18
 (docs/evidence/procfs.md)."""
 ORIGIN = Origin("runtime", "cuda-thread-names")

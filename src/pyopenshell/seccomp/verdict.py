@@ -20,9 +20,6 @@ HARMLESS = (
 )
 """Flags that change nothing about what is opened. Any other, O_TRUNC above all, is for Landlock to decide."""
 
-PATTERN = "/proc/<own pid>/task/<own tid>/comm"
-"""The files that the broker answers for, as people write it; ``/proc/<own pid>/comm`` is the first thread's."""
-
 FLAGS = "flags"
 """The path is right and the flags are not."""
 OTHER = "other-process"

@@ -170,7 +170,7 @@ def effective(name, state):
             Finding(
                 "runtime.write-file",
                 "High",
-                "1,664 files under /proc can be opened for writing",
+                "1,628 files under /proc can be opened for writing",
                 "set runtime.cuda_thread_names: off",
                 "runtime/cuda-thread-names:/proc",
             ),
