@@ -41,7 +41,7 @@ class Broker(Record):
     """
 
     state: str = "untried"
-    reason: str = "without Landlock, which would deny all else, it has not been tried"
+    reason: str = ""
 
 
 class Host(Record):

@@ -52,17 +52,18 @@ def thread_names(request: Request, declared: list[Placed]) -> tuple[list[Grant],
     if choice == "write_file":
         return _by_rule("as the policy chose")
     broker = request.host.broker
+    why = broker.reason or "without Landlock, which would deny all else, it has not been tried"
     if broker.state in ("available", "outer"):
         return _by_broker(outer=broker.state == "outer")
     if choice == "broker" or request.hard:
         asked = "runtime.cuda_thread_names: broker" if choice == "broker" else "CUDA's thread names (hard_requirement)"
         raise PolicyRefused(
-            f"{asked} cannot be had here: {broker.reason}",
+            f"{asked} cannot be had here: {why}",
             hint=f"choose yourself: {CHOOSE}; write_file opens {COUNT} for writing",
             code="cuda.broker-unavailable",
             file=request.policy.source.file,
         )
-    return _by_rule(f"because no broker can be had here: {broker.reason}")
+    return _by_rule(f"because no broker can be had here: {why}")
 
 
 def _by_broker(*, outer: bool) -> tuple[list[Grant], list[Finding]]:

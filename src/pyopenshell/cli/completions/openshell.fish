@@ -51,7 +51,7 @@ function _shtab_openshell_using
   test "$_shtab_openshell_cmdpath" = "$argv"
 end
 
-set -g _shtab_openshell_commands run policy 'policy get' 'policy default' 'policy validate' 'policy schema' sandbox 'sandbox list' 'sandbox inspect' 'sandbox get' 'sandbox delete' why doctor logs completions
+set -g _shtab_openshell_commands run policy 'policy get' 'policy default' 'policy validate' 'policy schema' sandbox 'sandbox list' 'sandbox inspect' 'sandbox get' 'sandbox verify' 'sandbox delete' why doctor logs completions
 set -g _shtab_openshell_opts_with_value --env --gpu --limit --max-abi --name --output --policy --syscall --workdir -C -e -n -o -p
 
 complete -c openshell -e
@@ -67,6 +67,7 @@ complete -c openshell -n '_shtab_openshell_using run' -l name -s n -x -d 'the sa
 complete -c openshell -n '_shtab_openshell_using run' -l gpu -x -d 'ask for a GPU: all there are; 0: the GPU runtime without a device'
 complete -c openshell -n '_shtab_openshell_using run' -l env -s e -x -d 'pass a variable, with the caller'"'"'s value or this one; repeatable'
 complete -c openshell -n '_shtab_openshell_using run' -l workdir -s C -xka "(__fish_complete_directories)" -d 'the working directory (without it: the current one)'
+complete -c openshell -n '_shtab_openshell_using run' -l verify -d 'try in the sandbox what it may and must not; run nothing on drift'
 complete -c openshell -n '_shtab_openshell_using run' -l explain -d 'print the plan and the effective policy; run nothing'
 complete -c openshell -n '_shtab_openshell_using run' -l max-abi -x -d 'use no more of Landlock than ABI N has, to try an older kernel'"'"'s'
 complete -c openshell -n '_shtab_openshell_using run' -l unsafe-unconfined -d 'run even where Landlock is missing'
@@ -103,6 +104,9 @@ complete -c openshell -n '_shtab_openshell_using sandbox; and test $_shtab_opens
 complete -c openshell -n '_shtab_openshell_using sandbox get' -s h -l help -d 'show this help message and exit'
 complete -c openshell -n '_shtab_openshell_using sandbox get' -l policy-only -d 'print its policy exactly as it was stored'
 complete -c openshell -n '_shtab_openshell_using sandbox get' -s o -l output -xka "table json yaml" -d 'how to print (table)'
+complete -c openshell -n '_shtab_openshell_using sandbox; and test $_shtab_openshell_npos -eq 0' -a verify -d 'Try in a sandbox that runs what it may and must not.'
+complete -c openshell -n '_shtab_openshell_using sandbox verify' -s h -l help -d 'show this help message and exit'
+complete -c openshell -n '_shtab_openshell_using sandbox verify' -s o -l output -xka "table json yaml" -d 'how to print (table)'
 complete -c openshell -n '_shtab_openshell_using sandbox; and test $_shtab_openshell_npos -eq 0' -a delete -d 'Remove what is stored of sandboxes that ended.'
 complete -c openshell -n '_shtab_openshell_using sandbox delete' -s h -l help -d 'show this help message and exit'
 complete -c openshell -n '_shtab_openshell_using sandbox delete' -l all -d 'every sandbox that ended'

@@ -38,6 +38,7 @@ _shtab_openshell_sandbox_commands() {
     get:'Show a sandbox in short.'
     inspect:'Show all that is known about a sandbox.'
     list:'List sandboxes, the newest first.'
+    verify:'Try in a sandbox that runs what it may and must not.'
   )
   _describe 'openshell sandbox commands' _commands
 }
@@ -126,6 +127,7 @@ _shtab_openshell_run_options=(
   "--gpu[ask for a GPU\: all there are\; 0\: the GPU runtime without a device]:COUNT:"
   {--env,-e}"[pass a variable, with the caller\'s value or this one\; repeatable]:KEY[=VALUE]:"
   {--workdir,-C}"[the working directory (without it\: the current one)]:DIR:_files -/"
+  "--verify[try in the sandbox what it may and must not\; run nothing on drift]"
   "--explain[print the plan and the effective policy\; run nothing]"
   "--max-abi[use no more of Landlock than ABI N has, to try an older kernel\'s]:N:"
   "--unsafe-unconfined[run even where Landlock is missing]"
@@ -182,6 +184,15 @@ _shtab_openshell_sandbox_list_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_openshell_sandbox_list_defaults_added=0
+
+_shtab_openshell_sandbox_verify_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  {-o,--output}"[how to print (table)]:output:(table json yaml)"
+  ":the sandbox\'s name, or a run\'s id:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_openshell_sandbox_verify_defaults_added=0
 
 _shtab_openshell_why_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -281,6 +292,7 @@ _shtab_openshell_sandbox() {
         get) _arguments -C -s $_shtab_openshell_sandbox_get_options ;;
         inspect) _arguments -C -s $_shtab_openshell_sandbox_inspect_options ;;
         list) _arguments -C -s $_shtab_openshell_sandbox_list_options ;;
+        verify) _arguments -C -s $_shtab_openshell_sandbox_verify_options ;;
       esac
   esac
 }
