@@ -3,6 +3,8 @@
 import json
 import os
 import statistics
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,6 +12,7 @@ from bench.measured import Asked, Row, compile_program, in_turns, medians, run
 
 LAUNCHES = 40
 SANDBOXES = 50
+ONE_PARENT = "mean of their PSS; started by one process"
 ALL_OPENS = 8 * 4000
 """As in ``comm.c``."""
 MECHANISMS = {"broker": "broker", "rule": "write_file"}
@@ -90,7 +93,7 @@ def launch(apart: str, env: dict[str, str]) -> Row:
 
 
 def memory(apart: str, folder: str, env: dict[str, str]) -> list[Row]:
-    """Measure what memory is a broker's share: alone, and with 50 sandboxes at once."""
+    """Measure what memory is a broker's share: alone, and of 50, started by one process and by 50 commands."""
     policy = policies(apart)["broker"]
     begun: list[Asked] = []
     shares = []
@@ -105,8 +108,17 @@ def memory(apart: str, folder: str, env: dict[str, str]) -> list[Row]:
         asked.end()
     return [
         Row("memory of a broker alone, MiB", shares[0], 8, "its PSS"),
-        Row(f"memory of a broker, {SANDBOXES} sandboxes, MiB", shares[1], 3, "mean of their PSS"),
+        Row(f"memory of a broker at {SANDBOXES} sandboxes, MiB", _of_one_parent(policy, folder, env), 3, ONE_PARENT),
+        Row(f"  the same, {SANDBOXES} commands, MiB", shares[1], None, "mean of their PSS; each has a heap of its own"),
     ]
+
+
+def _of_one_parent(policy: str, folder: str, env: dict[str, str]) -> float:
+    """Return the mean PSS, in MiB, of the brokers of sandboxes that one process started."""
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fifty.py")
+    command = [sys.executable, "-I", script, policy, str(SANDBOXES)]
+    done = subprocess.run(command, cwd=folder, env=env, check=True, stdout=subprocess.PIPE, text=True)
+    return int(done.stdout) / 1024
 
 
 def _share(receipt: str) -> float:
