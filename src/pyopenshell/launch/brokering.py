@@ -8,10 +8,12 @@ its own and by limits, and not by Landlock: a domain would forbid it to look at 
 from __future__ import annotations
 
 import _socket
+import fcntl
 import gc
 import os
 import resource
 import select
+import termios
 
 from pyopenshell.kernel import process, seccomp
 from pyopenshell.launch import reap, reports
@@ -72,14 +74,20 @@ class Reporter:
     def __init__(self, fd: int) -> None:
         """Take over the socket."""
         self._socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0, fd)
+        # The rest of what the kernel keeps for a supervisor that is busy is for the counts, at the end.
+        self._room = self._socket.getsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF) // 2
         self._left = reports.MOST
         self.untold = 0
 
     def use(self, kind: str, pid: int, inside: int, path: bytes) -> None:
         """Report a use, unless there were too many or the supervisor is busy."""
         self._left -= 1
-        if self._left < 0 or not self.send(reports.Use(kind, pid, inside, path)):
+        if self._left < 0 or self._waiting() > self._room or not self.send(reports.Use(kind, pid, inside, path)):
             self.untold += 1
+
+    def _waiting(self) -> int:
+        """Return how many bytes nobody has read yet, as the kernel accounts for them (SIOCOUTQ, the same number)."""
+        return int.from_bytes(fcntl.ioctl(self._socket.fileno(), termios.TIOCOUTQ, bytes(4)), "little")
 
     def send(self, report: reports.Serving | reports.Use | reports.Counts) -> bool:
         """Send, or return False where that would mean waiting, or nobody listens any more."""

@@ -121,9 +121,9 @@ class Served:
                 self._read()
         return self._inbox.fd >= 0
 
-    def wait_for_output(self) -> None:
-        """Wait until the workload has said something, and take no reports."""
-        select.select([self._output], [], [])
+    def wait_for_end(self) -> None:
+        """Wait until the broker has ended, and take no reports."""
+        self.code = os.waitstatus_to_exitcode(os.waitpid(self.ancestor, 0)[1])
 
     def until_output_ends(self) -> None:
         """Take reports until the workload has ended and said all."""
