@@ -146,7 +146,10 @@ def _value(name: str, arguments: tuple[int, ...], expected: int) -> int:
 
 def _run(path: bytes, flags: int, other: int) -> int:
     """Open a file from a program executed for it, which is as any program here; answer its errno."""
-    pid = os.fork()
+    try:
+        pid = os.fork()
+    except OSError:  # as many processes as there may be
+        return UNTRIED
     if pid == 0:
         try:
             process.set_parent_death_signal(signals.SIGKILL)

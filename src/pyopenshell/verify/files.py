@@ -188,7 +188,8 @@ class Files:
     def _execute(self, about: About, path: str) -> Attempt:
         name = os.fsencode(path)
         call = ("execute", (name, os.X_OK), name)
-        return about.attempt(path, "execute", self.rules.expect(path, "execute"), call)
+        # Landlock wants both: the kernel opens for reading what it executes (landlock's hook_file_open).
+        return about.attempt(path, "execute", self.rules.expect(path, "execute", "read_file"), call)
 
 
 def _about(grant: Grant) -> About:

@@ -22,6 +22,13 @@ AS_REPORTED = "as reported"
 RESULTS = (ALLOWED, DENIED, NOT_TELLING, UNKNOWN, DRIFT)
 """``allowed`` and ``denied`` as expected; ``not telling``: something else decided, mostly file modes; ``unknown``:
 it could not be tried; ``drift``."""
+DENIALS = (
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ESRCH, errno.EXDEV, errno.ESTALE),
+    *(errno.ECONNREFUSED, errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT),
+)
+"""What a denial looks like, where not one error alone will do."""
+EXHAUSTED = (errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.EINTR)
+"""Answers that show nothing, whatever was expected: the probe lacked something of its own."""
 CODE = OUTCOME + "drift"
 HINT = "do not trust this sandbox; please report this with the output of 'openshell doctor'"
 
@@ -154,7 +161,7 @@ def judge(attempts: Sequence[Attempt], answers: Sequence[int]) -> tuple[Judged, 
 
 
 def _result(attempt: Attempt, answer: int) -> str:
-    if answer == UNTRIED:
+    if answer == UNTRIED or (answer in EXHAUSTED and answer != attempt.exact):
         return UNKNOWN
     if answer < 0:
         return NOT_TELLING
@@ -163,4 +170,4 @@ def _result(attempt: Attempt, answer: int) -> str:
         return ALLOWED if passed else DRIFT if answer in attempt.refusals else NOT_TELLING
     if passed or (attempt.exact and answer != attempt.exact):
         return DRIFT
-    return attempt.expected
+    return DENIED if attempt.exact or answer in DENIALS else NOT_TELLING

@@ -24,6 +24,8 @@ MOST_LISTED = 4000
 FOLDER, FILE, PROGRAM, DEVICE, SPECIAL = "folder", "file", "program", "device", "special"
 KEEP_AWAY = ("watchdog", "st", "nst")
 """How the names of devices begin that do something when they are merely opened: they are not tried."""
+REMOTE = ("nfs", "cifs", "smb", "autofs", "ceph", "9p", "afs", "fuse")
+"""How the types of file systems begin that may never answer: what is mounted so is left alone unless it is granted."""
 DIGITS = "0123456789"
 MOST_CLOSED = 4
 """Of those that file modes close to the sandbox, this many are tried all the same."""
@@ -89,14 +91,17 @@ def look(path: str) -> Entry | None:
 
 
 def entries(folder: str, who: Identity) -> list[Entry]:
-    """Return what lies in a folder, symbolic links left out, in order of names."""
+    """Return what lies in a folder, symbolic links and remote file systems left out, in order of names."""
     try:
         names = sorted(os.listdir(folder))[:MOST_LISTED]
     except OSError:
         return []
     found = []
+    far = _remote()
     for name in names:
         path = f"{folder.rstrip('/')}/{name}"
+        if os.fsencode(path) in far:
+            continue
         try:
             info = os.lstat(path)
         except OSError:
@@ -104,6 +109,14 @@ def entries(folder: str, who: Identity) -> list[Entry]:
         if not stat.S_ISLNK(info.st_mode):
             found.append(_entry(path, info).replace(open=_is_open(info, who)))
     return found
+
+
+def _remote() -> frozenset[bytes]:
+    """Return the mount points of remote file systems (proc_pid_mountinfo(5)), those with a space in them left out."""
+    with open("/proc/self/mountinfo", "rb") as file:
+        lines = [line.split() for line in file]
+    prefixes = tuple(name.encode() for name in REMOTE)
+    return frozenset(fields[4] for fields in lines if fields[fields.index(b"-") + 1].startswith(prefixes))
 
 
 def choice(found: list[Entry], most: int) -> list[Entry]:

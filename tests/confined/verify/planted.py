@@ -105,6 +105,20 @@ def numbers(self, pid):
 broker.Broker._numbers = numbers
 """
 """The broker takes the caller's word for who it is."""
+NO_SCOPES = """
+from pyopenshell.kernel import landlock
+whole = landlock.create_ruleset
+landlock.create_ruleset = lambda fs, net, scoped: whole(fs, net, 0)
+"""
+NOT_HANDLED = """
+from pyopenshell.kernel import landlock
+from pyopenshell.landlock import downgrade, ruleset
+created, added = landlock.create_ruleset, landlock.add_path
+left = ~downgrade.mask(RIGHTS)
+landlock.create_ruleset = lambda fs, net, scoped: created(fs & left, net, scoped)
+landlock.add_path = lambda fd, access, path: added(fd, access & left, path)
+"""
+"""Rights that are reported as handled, and are not."""
 KEPT_GROUP = """
 from pyopenshell.kernel import process
 whole = process.set_ids

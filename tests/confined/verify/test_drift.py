@@ -125,12 +125,32 @@ def test_a_broker_that_names_others(sandbox):
     assert names == {line.split(": ")[3].removeprefix("write ").partition(" (")[0] for line in found}
 
 
-@pytest.mark.parametrize("kind", ["net", "ipc"])
+@pytest.mark.parametrize("kind", ["net", "ipc", "pid"])
 def test_a_shared_namespace(sandbox, kind):
     """A namespace is said to be the sandbox's own, and is the host's."""
     world.needs_namespaces()
+    if kind == "pid":
+        world.needs_root()  # to whom alone the kernel mounts a procfs of a namespace that is not theirs
     found = drift(run(sandbox, planted.SHARED, WHICH=kind))
     assert any(f"{kind} namespace: the report says not " in line for line in found)
+
+
+def test_scopes_left_out(sandbox):
+    """Without namespaces it is Landlock that keeps signals and abstract sockets apart."""
+    sandbox.world = world.NO_NAMESPACES
+    found = drift(run(sandbox, planted.NO_SCOPES))
+    assert any("an abstract socket outside" in line for line in found)
+    assert any(": signal " in line for line in found)
+
+
+@pytest.mark.parametrize("right", ["ioctl_dev", "make_char", "read_dir"])
+def test_a_right_that_is_not_handled(sandbox, beside, right):
+    """Landlock does not look at it at all."""
+    folder, _other = beside
+    policy = world.policy((), (folder,), workdir=False)
+    found = drift(run(sandbox, planted.NOT_HANDLED, policy=policy, RIGHTS=(right,)))
+    words = {"ioctl_dev": "ioctl /dev/null", "make_char": "make a character device", "read_dir": "list "}
+    assert any(words[right] in line for line in found)
 
 
 def test_a_group_kept(sandbox):

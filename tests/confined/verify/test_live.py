@@ -100,7 +100,8 @@ def test_one_that_never_was(sandbox):
 
 def test_a_probe_that_is_killed_shows_nothing(sandbox):
     """What a hostile program can do is to keep a verification from its end; that is never taken for a good one."""
-    killer = "echo ready; while :; do for p in /proc/[0-9]*; do p=${p#/proc/}; test $p = 1 -o $p = $$ || kill -9 $p; done 2>/dev/null; done"
+    each = "p=${p#/proc/}; test $p = 1 -o $p = $$ || kill -9 $p"
+    killer = f"echo ready; while :; do for p in /proc/[0-9]*; do {each}; done 2>/dev/null; done"
     with running(sandbox, program=("/bin/sh", "-c", killer)) as process:
         done = verify(sandbox)
         process.terminate()
