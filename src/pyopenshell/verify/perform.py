@@ -52,6 +52,12 @@ def _verify(effective: Effective, receipt: dict[str, Any], supervisor: int, atte
     try:
         attempts = plan(effective, receipt, around.seen(effective.identity, supervisor))
         answers = attempt([one.call for one in attempts])
+    except OSError as error:  # what nobody could be asked
+        raise OpenShellError(
+            f"the sandbox {effective.name} cannot be asked: {error.strerror or 'its supervisor does not answer'}",
+            hint="it has ended, or its supervisor was stopped, or the state folder's file system has no sockets",
+            code="verify.unreachable",
+        ) from error
     finally:
         around.close()
     _remove_left(attempts, answers, around.token)
@@ -61,7 +67,7 @@ def _verify(effective: Effective, receipt: dict[str, Any], supervisor: int, atte
 
 
 def _ask(view: RunView, calls: list[tuple[Any, ...]]) -> list[int]:
-    """Let a probe be started through the sandbox's door."""
+    """Let a probe be started through the sandbox's door. Raises OSError."""
     folder = os.open(view.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         connection = endpoint.connect(folder)
@@ -70,12 +76,6 @@ def _ask(view: RunView, calls: list[tuple[Any, ...]]) -> list[int]:
             return probing.talk(connection, calls)
         finally:
             connection.close()
-    except (OSError, TimeoutError) as error:
-        raise OpenShellError(
-            f"sandbox {view.name} cannot be asked: {error.strerror or 'its supervisor does not answer'}",
-            hint="it has ended, or its supervisor was stopped, or the state folder's file system has no sockets",
-            code="verify.unreachable",
-        ) from error
     finally:
         os.close(folder)
 
