@@ -59,6 +59,7 @@ def _wait(pid: int, service: Service) -> int:
                     service.ready(what)
         while (told := process.read_signal(events)) is not None:
             if told[0] == ALONE:
+                os.kill(pid, SIGKILL)  # a pid namespace's first process, and so all of it
                 return 125
     return code
 
@@ -105,10 +106,17 @@ def sweep(spare: frozenset[int] = frozenset()) -> list[int]:
 
 
 def children() -> list[int]:
-    """Return this process's children that are not reaped yet, as /proc tells them (proc_pid_task(5))."""
+    """Return this process's children that are not reaped yet, as /proc tells them (proc_pid_task(5)).
+
+    None where /proc is that of a pid namespace below: its numbers are not ours, and it ends with its first process.
+    """
     found: list[int] = []
     try:
-        for thread in os.listdir("/proc/self/task"):
+        threads = os.listdir("/proc/self/task")
+    except FileNotFoundError:
+        return []
+    try:
+        for thread in threads:
             with open(f"/proc/self/task/{thread}/children", "rb") as file:  # a codec would have to be imported
                 found += map(int, file.read().split())
     except FileNotFoundError:  # a kernel without CONFIG_PROC_CHILDREN

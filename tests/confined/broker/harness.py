@@ -240,6 +240,8 @@ def _init(workload, kind, channel, here, output, held, writable, inside):
         if writable is not None:
             rules.append(("writable", os.open(str(writable), os.O_PATH), downgrade.mask(handled().fs)))
         become(kind.plan)
+        if kind.pid_namespace:
+            process.set_parent_death_signal(signal.SIGKILL)
         enclose(channel, rules)
         pid = os.fork()
         if pid == 0:

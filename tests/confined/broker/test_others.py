@@ -2,11 +2,14 @@
 
 import errno
 import os
+import signal
 
 import pytest
 
+from pyopenshell.kernel import namespaces as ns
+from pyopenshell.launch import reap
 from tests.confined.broker import harness, inside
-from tests.confined.landlock.harness import bystander
+from tests.confined.landlock.harness import bystander, in_child
 
 pytestmark = harness.needs_landlock
 kinds = pytest.mark.parametrize("kind", harness.KINDS, ids=str)
@@ -118,3 +121,49 @@ def test_inherited_folders(kind):
     own = 2 if kind.pid_namespace else "EACCES"
     assert {"EACCES", "ENOENT", own} >= set(answer), answer
     assert (own, False) == (answer.pop(4), 2 in answer)
+
+
+def test_the_stem_takes_no_inner_number_for_an_outer_one():
+    """Whoever keeps a pid namespace sees its /proc, where other processes have the numbers of those outside.
+
+    Inside there is a process with the stem's number, and its child has that of somebody outside: nobody is killed.
+    """
+    if os.getuid():
+        pytest.skip("needs: root")
+
+    def number(wanted, action):
+        with open("/proc/sys/kernel/ns_last_pid", "w") as file:
+            file.write(str(wanted - 1))
+        pid = os.fork()
+        if pid == 0:
+            action()
+        assert pid == wanted
+        return pid
+
+    def first(stem, other, ready):
+        ns.mount("proc", "/proc", "proc", 0)
+
+        def like_the_other():
+            os.write(ready, b"1")
+            signal.pause()
+
+        number(stem, lambda: (number(other, like_the_other), signal.pause()))
+        signal.pause()
+
+    def keeper(other):
+        told, ready = os.pipe()
+        ns.unshare(ns.CLONE_NEWPID | ns.CLONE_NEWNS)
+        ns.mount(None, "/", None, ns.MS_REC | ns.MS_PRIVATE)
+        stem = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            first(stem, other, ready)
+        os.read(told, 1)
+        try:
+            return reap.children()
+        finally:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+    with bystander() as other:
+        assert [] == in_child(lambda: keeper(other))

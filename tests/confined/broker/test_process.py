@@ -2,6 +2,8 @@
 
 import marshal
 import os
+import select
+import signal
 import socket
 
 import pytest
@@ -10,7 +12,7 @@ from pyopenshell.kernel import process
 from pyopenshell.kernel.syscalls import call
 from pyopenshell.launch import brokering
 from tests.confined.broker import harness, inside
-from tests.confined.landlock.harness import in_child
+from tests.confined.landlock.harness import SECONDS, in_child
 
 pytestmark = harness.needs_landlock
 kinds = pytest.mark.parametrize("kind", harness.KINDS, ids=str)
@@ -57,6 +59,21 @@ def test_it_is_closed_to_its_own_uid(broker):
     """It is not dumpable: its files in /proc are root's, so nobody of its uid can read or trace it."""
     assert {0} == {os.stat(f"/proc/{broker}/{file}").st_uid for file in ("mem", "environ", "maps", "comm")}
     assert "0" == _status(broker)["CoreDumping"]
+
+
+def test_it_is_closed_without_a_change_of_uid():
+    """Started by an ordinary user, whose uid it keeps, it is closed to that user's other processes all the same."""
+
+    def user():
+        if os.getuid() == 0:
+            process.set_ids(harness.NOBODY, harness.NOBODY, ())
+        process.set_dumpable(True)  # as any program is that was executed
+        with harness.start(_opens, hold=True) as served:
+            served.until_output_ends()
+            own = inside.attempt(os.readlink, "/proc/self/fd/0")
+            return own, inside.attempt(os.readlink, f"/proc/{served.ancestor}/fd/0"), served.answer
+
+    assert ("ok", "EACCES", ["ok", "EACCES"]) == in_child(user)
 
 
 def test_its_limits(broker):
@@ -170,3 +187,22 @@ def test_its_parent_is_gone(monkeypatch):
         return "went on"
 
     assert "supervisor ended" in in_child(child)
+
+
+@kinds
+def test_its_parent_dies(kind):
+    """A broker whose supervisor is killed ends what it serves, and itself, though nobody else tells it."""
+    kind.check()
+    alive, held = os.pipe()
+
+    def supervisor():
+        with harness.start(signal.pause, kind, keep=(held,)) as served:
+            served.take()  # the broker has its listener, and has dropped what it had
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    with pytest.raises(AssertionError, match="wait status 9"):
+        in_child(supervisor)
+    os.close(held)
+    assert select.select([alive], [], [], SECONDS)[0], "the sandbox lives on"
+    assert b"" == os.read(alive, 1)
+    os.close(alive)

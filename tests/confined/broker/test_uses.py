@@ -137,7 +137,7 @@ def test_more_uses_than_are_told():
 
 
 def test_nobody_listens():
-    """A supervisor that takes no reports until the end holds nobody up: what does not fit is in the counts, which do."""
+    """A supervisor that takes no reports until the end holds nobody up: the counts have what did not fit."""
     number = MOST + 50
 
     def workload():
