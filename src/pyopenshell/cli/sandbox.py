@@ -105,7 +105,10 @@ def verify(arguments: argparse.Namespace) -> int:
         from pyopenshell.cli import verify_view
 
         verify_view.show(verification)
-    return {"as reported": 0, "drift": 1}.get(verification.verdict, 4)
+    if verification.drift:
+        return 1
+    verification.check()
+    return 0
 
 
 def delete(arguments: argparse.Namespace) -> int:

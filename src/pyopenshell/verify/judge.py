@@ -81,11 +81,12 @@ class Judged(Record):
 
 
 class Verification(Record):
-    """What a verification found, attempt by attempt."""
+    """What a verification found, attempt by attempt. ``stopped_at``: the attempt at which the probe ended early."""
 
     name: str
     run_id: str
     judged: tuple[Judged, ...]
+    stopped_at: str | None = None
 
     @property
     def counts(self) -> dict[str, int]:
@@ -127,9 +128,11 @@ class Verification(Record):
                 code="verify.drift",
             )
         if self.verdict == UNKNOWN:
+            where = f"; the probe ended at: {self.stopped_at}" if self.stopped_at else ""
             raise OpenShellError(
-                f"sandbox {self.name} could not be verified: {self.counts[UNKNOWN]} attempts could not be made",
-                hint="the host or the sandbox may be out of processes or memory; nothing is shown then",
+                f"sandbox {self.name} could not be verified: {self.counts[UNKNOWN]} of {len(self.judged)} attempts "
+                f"could not be made{where}",
+                hint="the sandbox ended, something in it killed the probe, or no processes or memory were left",
                 code="verify.unfinished",
             )
 
@@ -144,6 +147,7 @@ class Verification(Record):
             "schema": SCHEMA,
             "sandbox": {"name": self.name, "run_id": self.run_id},
             "verdict": self.verdict,
+            "stopped_at": self.stopped_at,
             "counts": {"attempts": len(self.judged), **{key.replace(" ", "_"): n for key, n in self.counts.items()}},
             "attempts": [one.as_dict() for one in self.judged],
             "findings": [finding.as_dict() for finding in self.findings],

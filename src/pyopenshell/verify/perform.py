@@ -12,6 +12,7 @@ from pyopenshell.kernel import process
 from pyopenshell.kernel.signals import SIGKILL
 from pyopenshell.launch import endpoint, namer, probing
 from pyopenshell.launch.become import become
+from pyopenshell.launch.probe import UNTRIED
 from pyopenshell.verify import outside
 from pyopenshell.verify.attempt import CLEANUP
 from pyopenshell.verify.attempts import plan
@@ -61,9 +62,15 @@ def _verify(effective: Effective, receipt: dict[str, Any], supervisor: int, atte
     finally:
         around.close()
     _remove_left(attempts, answers, around.token)
-    if len(answers) < len(attempts):
-        raise _unfinished(attempts, answers)
-    return Verification(effective.name, effective.run_id, judge(attempts, answers))
+    if not answers:
+        raise OpenShellError(
+            f"nobody answers in sandbox {effective.name}",
+            hint="its supervisor may have been stopped (SIGSTOP, Ctrl-Z), or the host is out of processes",
+            code="verify.unreachable",
+        )
+    left = attempts[len(answers) :]
+    judged = judge(attempts, [*answers, *[UNTRIED] * len(left)])
+    return Verification(effective.name, effective.run_id, judged, f"{left[0].what} {left[0].target}" if left else None)
 
 
 def _ask(view: RunView, calls: list[tuple[Any, ...]]) -> list[int]:
@@ -91,21 +98,6 @@ def _remove_left(attempts: Sequence[Attempt], answers: Sequence[int], token: str
                 (os.rmdir if attempt.call[-1] else os.unlink)(attempt.target)
             except OSError:  # it never was, or it is the sandbox's alone
                 pass
-
-
-def _unfinished(attempts: Sequence[Attempt], answers: Sequence[int]) -> OpenShellError:
-    if not answers:
-        return OpenShellError(
-            "nobody answers in the sandbox",
-            hint="its supervisor may have been stopped (SIGSTOP, Ctrl-Z), or the host is out of processes",
-            code="verify.unreachable",
-        )
-    at = attempts[len(answers)]
-    return OpenShellError(
-        f"the probe ended after {len(answers)} of {len(attempts)} attempts, at: {at.what} {at.target}",
-        hint="the sandbox ended, or something in it killed the probe, or it took too long: nothing is shown",
-        code="verify.unfinished",
-    )
 
 
 class _Around:
