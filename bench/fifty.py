@@ -23,12 +23,16 @@ def start(policy: str, name: str) -> tuple[int, int]:
     ours, theirs = os.pipe()
     told, tell = os.pipe()
     pid = os.fork()
+
+    def ready(_planned: object, _effective: object) -> None:
+        os.write(tell, b"!")
+
     if pid == 0:
         os.close(theirs)
         os.dup2(ours, 0)
         request = sandbox.RunRequest(command=("/bin/cat",), policy=policy, name=name, gpu=0)
         try:
-            sandbox.run(request, lambda _planned, _effective: os.write(tell, b"!") and None)
+            sandbox.run(request, ready)
         finally:
             os._exit(0)
     os.close(ours)

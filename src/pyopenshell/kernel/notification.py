@@ -15,7 +15,6 @@ from pyopenshell.record import Record
 
 RECV = 0xC0502100
 SEND = 0xC0182101
-ID_VALID = 0x40082102
 ADDFD = 0x40182103
 """Linux 5.9."""
 SET_FLAGS = 0x40082104

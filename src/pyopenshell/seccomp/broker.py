@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 GRANTED = "granted"
 PASSED = "passed"
 """Counted for opens that have nothing to do with thread names."""
-OPEN, OPENAT = number("open"), number("openat")
+OPEN = number("open")
+"""The one trapped call besides openat(2), where the architecture has it."""
 MAX_PATH = 256
 """Bytes of a path, its NUL included, that are looked at. The longest that makes sense has 41."""
 MAX_PROCESSES = 128

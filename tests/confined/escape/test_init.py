@@ -38,7 +38,7 @@ def test_a_signal_to_init(everywhere, number):
         assert (0, "", []) == (done.returncode, done.stderr, left)
         return
     cause = signal.SIGKILL if number == signal.SIGSTOP else number
-    expected = f"openshell: {world.PYTHON} was ended by {cause.name}\n"
+    expected = f"openshell: the sandbox's first process was killed by {cause.name}\n"
     assert (128 + cause, expected, []) == (done.returncode, done.stderr, left)
 
 

@@ -109,7 +109,7 @@ def unfiltered(action):
         try:
             os._exit(action())
         except OSError as error:
-            os._exit(error.errno)
+            os._exit(error.errno or errno.EIO)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
