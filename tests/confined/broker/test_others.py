@@ -147,7 +147,11 @@ def test_the_stem_takes_no_inner_number_for_an_outer_one():
             os.write(ready, b"1")
             signal.pause()
 
-        number(stem, lambda: (number(other, like_the_other), signal.pause()))
+        def like_the_stem():
+            number(other, like_the_other)
+            signal.pause()
+
+        number(stem, like_the_stem)
         signal.pause()
 
     def keeper(other):

@@ -76,6 +76,27 @@ def test_the_record(everywhere):
     assert sorted(["", "", "other-process", "spelling", "flags"]) == sorted(reason or "" for reason in told)
 
 
+HOSTILE = """
+path = b"/proc/\\xff\\xfe\\x1b[31m\\r\\n\\x07\\xe2\\x80\\xae\\t\\"}/" + b"a" * 200 + b"/comm"
+answer["open"] = attempt(os.open, path, os.O_RDWR)
+os.chdir("/proc/self/task")
+answer["relative"] = attempt(os.open, path[1:], os.O_RDWR)
+"""
+
+
+def test_a_hostile_path(everywhere):
+    """A path that is no text, and would write to a terminal, is one event of one line, and nothing is lost by it."""
+    assert {"open": "ENOENT", "relative": "ENOENT"} == everywhere.ask(HOSTILE, *OPTIONS, policy=POLICY)
+    record = everywhere.record("brokered")
+    (event,) = [event for event in record.events if event["class_uid"] == 1001]
+    assert ("spelling", True) == (event["unmapped"]["reason"], event["file"]["path"].endswith("/comm"))
+    assert 2 == record.exit["broker"]["by_kind"]["spelling"]
+    (shorthand,) = record.path.glob("events.log")
+    lines = shorthand.read_bytes().split(b"\n")
+    assert len(record.events) + 1 == len(lines)
+    assert not [line for line in lines if b"\xe2\x80\xae" in line or any(byte < 0x20 or byte == 0x7F for byte in line)]
+
+
 def test_more_than_can_be_told(everywhere, compiled):
     """Of more than a thousand processes that name themselves only a thousand are events; the rest are counted."""
     number = MOST + 100
