@@ -25,7 +25,24 @@ HEADS = {
     "identity and namespaces": "Identity and namespaces",
 }
 
-MANY = 3
+SHORT = {
+    "open for reading": "read",
+    "open for both": "write",
+    "make and write": "write",
+    "truncate": "empty",
+    "rename": "move",
+    "move to another folder": "move",
+    "remove a file": "remove",
+    "remove a folder": "remove",
+    "make a file": "make",
+    "make a folder": "make",
+    "make a link": "make",
+    "make a pipe": "make",
+    "make a socket": "make",
+    "make a character device": "make devices",
+    "make a block device": "make devices",
+}
+"""Verbs as the table has them; ``-o json`` says each."""
 
 
 def show(verification: Verification) -> None:
@@ -46,7 +63,7 @@ def show(verification: Verification) -> None:
             rows = [[kind, _result(some), _expected(some), _observed(some)] for kind, some in kinds.items()]
             output.table(("what", "result", "expected", "observed"), rows, indent=2)
     output.line()
-    output.line("same: as expected. not telling: something else decided before the sandbox could, mostly file modes.")
+    output.line("not telling: something else decided before the sandbox could, mostly file modes. -o json lists all.")
 
 
 def _kind(one: Judged) -> str:
@@ -54,7 +71,7 @@ def _kind(one: Judged) -> str:
     tried = one.attempt
     if tried.group != SYSTEM_CALLS:
         return tried.subject
-    return f"refused: {errorcode[tried.exact]}" if tried.exact else "allowed"
+    return f"rows that answer {errorcode[tried.exact]}" if tried.exact else "rows that allow"
 
 
 def _result(found: Sequence[Judged]) -> str:
@@ -65,34 +82,28 @@ def _result(found: Sequence[Judged]) -> str:
 
 
 def _expected(found: Sequence[Judged]) -> str:
+    """Return what may be done and, after ``not``, what must be denied; or what must be so, in its own words."""
     words = list(dict.fromkeys(one.attempt.words for one in found if one.attempt.words))
-    if found[0].attempt.group == SYSTEM_CALLS:
-        return ", ".join(one.attempt.subject for one in found)
-    return "; ".join(words) or "; ".join(
-        f"{word}: {_verbs(some)}"
-        for word in (ALLOWED, DENIED)
-        if (some := [one for one in found if one.attempt.expected == word])
-    )
+    if words:
+        return "; ".join(words)
+    may = _verbs([one for one in found if one.attempt.expected == ALLOWED])
+    must_not = _verbs([one for one in found if one.attempt.expected == DENIED])
+    return "; ".join(part for part in (may, must_not and f"not {must_not}") if part)
 
 
 def _observed(found: Sequence[Judged]) -> str:
-    """Return ``same``, with the errors that denials were, and what came out otherwise or told nothing."""
+    """Return ``same``, or what came out otherwise or told nothing, and how many did as expected."""
+    same = sum(one.result in (ALLOWED, DENIED) for one in found)
+    if same == len(found):
+        return "same"
     parts = []
     for result in (DRIFT, UNKNOWN, NOT_TELLING):
         some = [one for one in found if one.result == result]
         if some:
             parts.append(f"{result.upper() if result == DRIFT else result}: {_verbs(some)}")
-    if any(one.result in (ALLOWED, DENIED) for one in found):
-        answers = [one.observed for one in found if one.result == DENIED and not one.attempt.words]
-        told = [f"{text} ×{n}" if (n := answers.count(text)) > 1 else text for text in dict.fromkeys(answers)]
-        same = "the rest same" if parts else "same"
-        parts.append(f"{same} ({', '.join(told)})" if told else same)
-    return "; ".join(parts)
+    return "; ".join([*parts, *([f"{same} of {len(found)} same"] if same else [])])
 
 
 def _verbs(found: Sequence[Judged]) -> str:
-    """Return what was tried, each verb once with how often; the many ways of making something are one."""
-    verbs = [one.attempt.target if one.attempt.group == SYSTEM_CALLS else one.attempt.what for one in found]
-    if sum(verb.startswith("make ") for verb in verbs) > MANY:
-        verbs = ["make" if verb.startswith("make ") else verb for verb in verbs]
-    return ", ".join(verb if (n := verbs.count(verb)) == 1 else f"{verb} ×{n}" for verb in dict.fromkeys(verbs))
+    """Return what was tried in short, each once."""
+    return ", ".join(dict.fromkeys(SHORT.get(one.attempt.what, one.attempt.what) for one in found))

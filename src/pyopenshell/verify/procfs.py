@@ -87,4 +87,5 @@ def _write(
 ) -> Attempt:
     """Open for writing, from a program executed for it; nothing is written."""
     what = "empty" if flags & os.O_TRUNC else "write"
-    return About(THREAD_NAMES, subject).attempt(path.decode(), what, expected, ("run", modes, path, flags))
+    shown = path.replace(OWN, b"<own pid>").replace(OTHER, b"<other pid>").decode()
+    return About(THREAD_NAMES, subject).attempt(shown, what, expected, ("run", modes, path, flags))

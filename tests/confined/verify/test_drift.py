@@ -81,7 +81,7 @@ def test_write_file_on_proc(sandbox):
     """The widest grant there is, behind the report's back."""
     found = drift(run(sandbox, planted.ADDED, "--gpu", "0", WHERE="/proc", RIGHTS=("write_file",)))
     assert any("write /proc/self/oom_score_adj" in line for line in found)
-    assert any("write /proc/{other}/comm" in line for line in found)
+    assert any("write /proc/<other pid>/comm" in line for line in found)
 
 
 def test_a_readable_home(sandbox, beside):
@@ -121,7 +121,7 @@ def test_a_broker_that_follows_any_path(sandbox):
 def test_a_broker_that_names_others(sandbox):
     """It opens the names of other processes, and nothing else."""
     found = drift(run(sandbox, planted.ANY_PROCESS, "--gpu", "0"))
-    names = {"/proc/{other}/comm", "/proc/{other}/task/{other}/comm"}
+    names = {"/proc/<other pid>/comm", "/proc/<other pid>/task/<other pid>/comm"}
     assert names == {line.split(": ")[3].removeprefix("write ").partition(" (")[0] for line in found}
 
 

@@ -115,8 +115,8 @@ def test_too_many_entries_are_not_all_tried():
 def test_thread_names(grants, own, other):
     """By the mechanism that the report names."""
     found = expected(build.grant("/proc"), *grants)
-    assert own == found["write", "/proc/self/task/{own}/comm"]
-    assert other == found["write", "/proc/{other}/comm"]
+    assert own == found["write", "/proc/self/task/<own pid>/comm"]
+    assert other == found["write", "/proc/<other pid>/comm"]
     assert other == found["write", "/proc/self/oom_score_adj"]
 
 
