@@ -2,11 +2,12 @@
 
 import os
 import resource
+import signal
 
 import pytest
 
 from pyopenshell.seccomp.broker import MAX_PROCESSES
-from tests.confined.broker import harness, inside
+from tests.confined.broker import harness, inside, kernels
 from tests.confined.landlock.harness import bystander
 
 pytestmark = harness.needs_landlock
@@ -86,6 +87,28 @@ def _resident(pid):
     with open(f"/proc/{pid}/status") as file:
         fields = dict(line.split(":", 1) for line in file.read().splitlines())
     return int(fields["RssAnon"].split()[0]) << 10
+
+
+@pytest.mark.parametrize("kernel", [int, kernels.linux_5_9], ids=["all there", "linux_5_9"])
+def test_stopped_callers(kernel):
+    """A process that is stopped in the middle of its opens holds up nobody else's."""
+
+    def workload():
+        pid = os.fork()
+        while pid == 0:
+            inside.attempt(inside.by_openat, inside.CWD, "/proc/self/comm")
+        answers = set()
+        for _ in range(500):
+            os.kill(pid, signal.SIGSTOP)
+            answers.add(inside.attempt(inside.by_openat, inside.CWD, "/proc/self/comm"))
+            os.kill(pid, signal.SIGCONT)
+            answers.add(inside.attempt(inside.by_openat, inside.CWD, "/proc/self/comm"))
+        os.kill(pid, signal.SIGKILL)
+        return sorted(answers), os.waitpid(pid, 0)[1]
+
+    served = harness.run(workload, ancestor=kernel)
+    assert (["ok"], signal.SIGKILL) == served.answer
+    assert {"granted", "interrupted"} >= set(served.counts)
 
 
 @pytest.mark.parametrize("restart", [False, True])
