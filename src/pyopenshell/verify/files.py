@@ -52,13 +52,9 @@ class Files:
             path = place(grant)
             if inside(path, "/proc/self") or inside(path, "/proc/thread-self"):
                 continue  # another folder for every process
-            entry = self.seen.look(path)
-            if grant.id in folders:
-                yield from self._folder(grant, path)
-            elif entry is None or entry.kind in FILES:
-                yield from self._file(grant, path, is_program=bool(entry and entry.kind == outside.PROGRAM))
-            elif entry.kind == outside.DEVICE:
-                yield from self._device(_about(grant), path)
+            for attempt in self._of(grant, path, is_folder=grant.id in folders):
+                # The report says that file modes, or a read-only file system, deny some of it.
+                yield attempt.replace(refusals=()) if grant.status == "blocked" else attempt
 
     def beside(self) -> Iterator[Attempt]:
         """Try what lies around the paths that somebody named: the folder that holds them, and its other entries."""
@@ -98,6 +94,15 @@ class Files:
         about = About(DEVICES, "in /dev")
         for entry in outside.choice(found, MOST_DEVICES):
             yield from self._device(about, entry.path)
+
+    def _of(self, grant: Grant, path: str, *, is_folder: bool) -> Iterator[Attempt]:
+        entry = self.seen.look(path)
+        if is_folder:
+            yield from self._folder(grant, path)
+        elif entry is None or entry.kind in FILES:
+            yield from self._file(grant, path, is_program=bool(entry and entry.kind == outside.PROGRAM))
+        elif entry.kind == outside.DEVICE:
+            yield from self._device(_about(grant), path)
 
     def _around(self, folder: str, subject: str, most: int) -> Iterator[Attempt]:
         """List a folder that no grant lets be listed, and try those of its entries about which none says anything."""

@@ -30,7 +30,11 @@ DENIALS = (
 EXHAUSTED = (errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.EINTR)
 """Answers that show nothing, whatever was expected: the probe lacked something of its own."""
 CODE = OUTCOME + "drift"
-HINT = "do not trust this sandbox; please report this with the output of 'openshell doctor'"
+MORE = "do not trust this sandbox; please report this with the output of 'openshell doctor'"
+LESS = (
+    "something denies what is granted: another sandbox around it, another security module, or a rule not made; "
+    "unless it is one of the first two, please report this with the output of 'openshell doctor'"
+)
 
 
 class Judged(Record):
@@ -55,6 +59,11 @@ class Judged(Record):
         if self.errno == errno.ENOENT:
             return "not in view"
         return f"read-only ({name})" if self.errno == errno.EROFS else name
+
+    @property
+    def hint(self) -> str:
+        """Return what to do about a drift: it depends on whether more is possible than reported, or less."""
+        return LESS if self.attempt.expected == ALLOWED and not self.attempt.words else MORE
 
     def sentence(self) -> str:
         """Return a drift as a sentence."""
@@ -124,7 +133,7 @@ class Verification(Record):
             raise OpenShellError(
                 f"sandbox {self.name} is not what its report says: {len(self.drift)} of {len(self.judged)} attempts "
                 "came out otherwise",
-                hint=HINT,
+                hint=MORE if any(one.hint == MORE for one in self.drift) else LESS,
                 code="verify.drift",
             )
         if self.verdict == UNKNOWN:
@@ -139,7 +148,7 @@ class Verification(Record):
     @property
     def findings(self) -> tuple[Finding, ...]:
         """A High finding for each drift."""
-        return tuple(Finding(CODE, "High", one.sentence(), HINT, one.attempt.grant) for one in self.drift)
+        return tuple(Finding(CODE, "High", one.sentence(), one.hint, one.attempt.grant) for one in self.drift)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the documented shape (docs/cli.md)."""
