@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.confined.launch import world
+from tests.confined.whole.conftest import folder, user
+
+__all__ = ["everywhere", "folder", "sandbox", "user"]
 
 
 @pytest.fixture

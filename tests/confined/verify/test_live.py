@@ -14,6 +14,20 @@ from tests.confined.launch import world
 from tests.confined.verify import planted
 
 WAIT = ("/bin/sh", "-c", "echo ready; read line; exit 0")
+ASK = """
+import os, socket, sys
+folder = os.open(sys.argv[1], os.O_RDONLY | os.O_DIRECTORY)
+s = socket.socket(socket.AF_UNIX)
+s.settimeout(30)
+try:
+    s.connect(f"/proc/self/fd/{folder}/control.sock")
+    key = os.open("events.jsonl", os.O_RDONLY, dir_fd=folder)
+    s.sendmsg([b"P"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, key.to_bytes(4, "little"))])
+    print(s.recv(10) or "sent away")
+    os.open("events.jsonl", os.O_WRONLY, dir_fd=folder)
+except OSError as error:
+    print(error.strerror)
+"""
 
 
 @contextmanager
@@ -176,28 +190,12 @@ def test_a_client_that_goes_away_takes_its_probe_along(sandbox):
         assert 0 == verify(sandbox).returncode
 
 
-def test_a_sandbox_cannot_ask(sandbox):
-    """Without a mount namespace, and with the state folder in view, it still cannot prove that it may write there."""
+def test_a_sandbox_cannot_ask(user):
+    """One of the same uid, without mounts in the way and with the state folder in view, cannot write."""
     world.needs_python()
-    if world.IS_ROOT:
-        pytest.skip("needs: an ordinary user, whose sandboxes have the same uid")
-    sandbox.world = world.NO_MOUNTS
+    user.world = world.NO_MOUNTS
     policy = world.policy(("/",), workdir=False)
-    code = """
-import os, socket, sys
-folder = os.open(sys.argv[1], os.O_RDONLY | os.O_DIRECTORY)
-s = socket.socket(socket.AF_UNIX)
-s.settimeout(30)
-try:
-    s.connect(f"/proc/self/fd/{folder}/control.sock")
-    key = os.open("events.jsonl", os.O_RDONLY, dir_fd=folder)
-    s.sendmsg([b"P"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, key.to_bytes(4, "little"))])
-    print(s.recv(10) or "sent away")
-    os.open("events.jsonl", os.O_WRONLY, dir_fd=folder)
-except OSError as error:
-    print(error.strerror)
-"""
-    with running(sandbox):
-        path = os.path.realpath(sandbox.record("live").path)
-        done = sandbox.run("-q", "--", world.PYTHON, "-I", "-c", code, path, policy=policy)
+    with running(user):
+        path = os.path.realpath(user.record("live").path)
+        done = user.run("-q", "--", world.PYTHON, "-I", "-c", ASK, path, policy=policy)
     assert "sent away\nPermission denied\n" == done.stdout
