@@ -26,7 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-FILES = 256
+FILES = 640
 """Descriptors the broker may have: a few of its own, and one for each process it remembers."""
 KILLABLE, INTERRUPTIBLE = b"K", b"I"
 

@@ -108,7 +108,7 @@ def sweep(spare: frozenset[int] = frozenset()) -> list[int]:
 def children() -> list[int]:
     """Return this process's children that are not reaped yet, as /proc tells them (proc_pid_task(5)).
 
-    None where /proc is that of a pid namespace below: its numbers are not ours, and it ends with its first process.
+    No process where /proc is that of a pid namespace below: its numbers are not ours, and it ends with its first one.
     """
     found: list[int] = []
     try:

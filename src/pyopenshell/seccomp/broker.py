@@ -32,7 +32,7 @@ OPEN = number("open")
 """The one trapped call besides openat(2), where the architecture has it."""
 MAX_PATH = 256
 """Bytes of a path, its NUL included, that are looked at. The longest that makes sense has 41."""
-MAX_PROCESSES = 128
+MAX_PROCESSES = 512
 """How many living processes are remembered as having been told about."""
 STATUS_SIZE = 4096
 OWN_FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NOCTTY
@@ -113,8 +113,9 @@ class Broker:
         return notification.go_on(self.listener, cookie)
 
     def _path(self, pid: int, address: int) -> bytes | None:
+        """Return the path, None where it cannot be read. One that is too long is as good as empty: it names no comm."""
         try:
-            return self._reader.string(pid, address)
+            return self._reader.string(pid, address) or b""
         except OSError:  # not mapped, not dumpable, gone
             return None
 

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 import pyopenshell
 from pyopenshell.effective.settle import OUTER
@@ -14,7 +15,6 @@ from tests.confined.broker import harness
 from tests.confined.launch import world
 
 pytestmark = harness.needs_landlock
-SOURCE = Path(pyopenshell.__file__).parents[1]
 WORLDS = {"namespaces": world.NAMESPACES, "no namespaces": world.NO_NAMESPACES}
 INNER = """
 import subprocess
@@ -51,12 +51,18 @@ def inner(request, anyone):
     anyone.state = place / "state"
     anyone.environment |= {"XDG_STATE_HOME": str(anyone.state), "XDG_CONFIG_HOME": str(place / "config")}
 
+    # A copy: the checkout may lie where the sandbox has something of its own, in /tmp for one.
+    source = place / "lib"
+    for package in (pyopenshell, yaml):
+        folder = Path(package.__file__).parent
+        shutil.copytree(folder, source / folder.name, ignore=shutil.ignore_patterns("__pycache__", "*.so"))
+
     def start(outer, choice):
-        policy = world.policy(read_only=(SOURCE,), runtime={"cuda_thread_names": outer})
+        policy = world.policy(read_only=(source,), runtime={"cuda_thread_names": outer})
         if request.param == "no namespaces":
             policy["filesystem_policy"]["read_write"].append("/tmp")
         options = ("-q", "-n", "outer", "--gpu", 0)
-        told = anyone.ask(INNER, *options, policy=policy, choice=choice, python=world.PYTHON, source=SOURCE)
+        told = anyone.ask(INNER, *options, policy=policy, choice=choice, python=world.PYTHON, source=source)
         return told, anyone.record("outer")
 
     yield start
