@@ -1,6 +1,8 @@
 """``openshell sandbox verify`` on sandboxes that run: what it answers, and who may ask for it."""
 
+import errno
 import json
+import marshal
 import os
 import select
 import socket
@@ -15,7 +17,7 @@ from tests.confined.verify import planted
 
 WAIT = ("/bin/sh", "-c", "echo ready; read line; exit 0")
 ASK = """
-import os, socket, sys
+import marshal, os, socket, sys
 folder = os.open(sys.argv[1], os.O_RDONLY | os.O_DIRECTORY)
 s = socket.socket(socket.AF_UNIX)
 s.settimeout(30)
@@ -23,7 +25,12 @@ try:
     s.connect(f"/proc/self/fd/{folder}/control.sock")
     key = os.open("events.jsonl", os.O_RDONLY, dir_fd=folder)
     s.sendmsg([b"P"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, key.to_bytes(4, "little"))])
-    print(s.recv(10) or "sent away")
+    data = marshal.dumps([("open", None, b"/", os.O_RDONLY)])
+    try:
+        s.sendall(len(data).to_bytes(4, "little") + data)
+        print(s.recv(10) or "sent away")
+    except (BrokenPipeError, ConnectionResetError):
+        print("sent away")
     os.open("events.jsonl", os.O_WRONLY, dir_fd=folder)
 except OSError as error:
     print(error.strerror)
@@ -132,15 +139,28 @@ def door(sandbox):
 
 
 def ask(folder, verb, key=None):
-    """Say something to the door, and return what comes back until its end."""
+    """Say something to the door, with something to try; return what comes back: nothing from who sends us away."""
     client = endpoint.connect(folder)
+    data = marshal.dumps([("open", None, b"/", os.O_RDONLY)])
     try:
         rights = [] if key is None else [(socket.SOL_SOCKET, socket.SCM_RIGHTS, key.to_bytes(4, "little"))]
         client.sendmsg([verb], rights)
+        client.sendall(len(data).to_bytes(4, "little") + data)
         assert select.select([client], [], [], world.SECONDS)[0]
         return client.recv(100)
+    except (BrokenPipeError, ConnectionResetError):
+        return b""
     finally:
         client.close()
+
+
+def test_who_may_write_the_record_gets_a_probe(sandbox):
+    """It tries, and answers with four bytes: listing the root folder is denied."""
+    with running(sandbox), door(sandbox) as folder:
+        key = os.open(endpoint.KEY, os.O_WRONLY, dir_fd=folder)
+        told = ask(folder, endpoint.PROBE, key)
+        os.close(key)
+    assert errno.EACCES.to_bytes(4, "little") == told
 
 
 def test_silent_clients_are_in_nobodys_way(sandbox):
