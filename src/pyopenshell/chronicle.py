@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from pyopenshell.effective.model import Effective, Finding
     from pyopenshell.errors import OpenShellError
+    from pyopenshell.launch.ending import Exit
     from pyopenshell.launch.reports import Use
-    from pyopenshell.launch.supervisor import Exit
     from pyopenshell.planning import Planned
     from pyopenshell.runs import Run
 

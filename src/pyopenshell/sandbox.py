@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from pyopenshell.chronicle import Chronicle
     from pyopenshell.effective.model import Effective
+    from pyopenshell.launch.ending import Exit
     from pyopenshell.launch.trial import Trial
     from pyopenshell.verify.judge import Verification
 
@@ -31,7 +32,7 @@ def run(
     notice: Notice | None = None,
     trial: Trial | None = None,
     verified: Verified | None = None,
-) -> supervisor.Exit:
+) -> Exit:
     """Run the command in a sandbox and wait for it. ``notice`` is told what is in force just before the command starts.
 
     With ``verified`` the sandbox is verified then, and that is told; the command starts only where nothing in it is
@@ -53,7 +54,7 @@ def run(
         planned.close()
 
 
-def _run(planned: Planned, record: runs.Run, notice: Notice | None, verified: Verified | None) -> supervisor.Exit:
+def _run(planned: Planned, record: runs.Run, notice: Notice | None, verified: Verified | None) -> Exit:
     if planned.private.host:
         private.sweep()
         lock = private.make(planned.private, planned.identity.uid, planned.identity.gid)
@@ -65,7 +66,7 @@ def _run(planned: Planned, record: runs.Run, notice: Notice | None, verified: Ve
     return _launch(planned, record, notice, verified)
 
 
-def _launch(planned: Planned, record: runs.Run, notice: Notice | None, verified: Verified | None) -> supervisor.Exit:
+def _launch(planned: Planned, record: runs.Run, notice: Notice | None, verified: Verified | None) -> Exit:
     launch = supervisor.Launch(planned.plan)
     # Imported while the child works, on another processor: a twentieth of a cold launch.
     from pyopenshell.chronicle import Chronicle

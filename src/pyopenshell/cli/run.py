@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pyopenshell.effective.model import Effective
-    from pyopenshell.launch.supervisor import Exit
+    from pyopenshell.launch.ending import Exit
     from pyopenshell.sandbox import Planned
     from pyopenshell.verify.judge import Verification
 

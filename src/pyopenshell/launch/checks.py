@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 
+from pyopenshell.errors import LaunchError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -42,6 +44,47 @@ def credentials(fields: dict[str, str]) -> dict[str, Any]:
         "groups": [int(number) for number in fields["Groups"].split()],
         "capabilities": fields["CapEff"],
         "no_new_privs": fields.get("NoNewPrivs") == "1",
+    }
+
+
+def receipt(
+    plan: Plan,
+    told: dict[str, Any],
+    init: int,
+    inside: dict[str, int | None],
+    *,
+    stem: int,
+    served: dict[str, Any] | None,
+) -> dict[str, Any]:
+    """Return the whole receipt: what the child told, and what is seen here of init and stem (their pids).
+
+    ``inside`` are init's namespaces, ``served`` is the part about the broker. Raises LaunchError when a check does not
+    hold.
+    """
+    fields = status(init)
+    seen = [*verify(plan, fields, inside), *(broker(plan, status(stem)) if plan.broker else ())]
+    for check in seen:
+        if not check["ok"]:
+            raise LaunchError(
+                f"the sandbox is not what was asked for: {check['name']} is {check['observed']}, "
+                f"expected {check['expected']}",
+                step="receipt",
+                hint="nothing was run; please report this with the output of 'openshell doctor'",
+            )
+    return {
+        "schema": "pyopenshell.receipt/1",
+        "effective_digest": plan.digest,
+        "steps": told["steps"],
+        "rules": told["rules"],
+        "credentials": credentials(fields),
+        "namespaces": inside,
+        "seccomp": told["seccomp"],
+        "canary": told["canary"],
+        "thread_names": plan.thread_names,
+        "broker": served,
+        "supervisor_checks": seen,
+        "reach": told["reach"],
+        "created": told["created"],
     }
 
 

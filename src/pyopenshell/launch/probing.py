@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import _socket
 import marshal
 import select
 import time
 
-from pyopenshell.launch import probe
+from pyopenshell.launch import probe, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,6 +49,21 @@ def talk(
             answers += piece
     whole = range(0, len(answers) - len(answers) % SIZE, SIZE)
     return [int.from_bytes(answers[start : start + SIZE], "little", signed=True) for start in whole]
+
+
+def before_start(
+    control: _socket.socket, attempts: list[tuple[Any, ...]], other: int, hear: Callable[[], None]
+) -> list[int]:
+    """Let init, which waits for its go, fork a probe; return its answers as ``talk``. Raises OSError."""
+    ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
+    try:
+        try:
+            wire.send_descriptor(control, wire.PROBE, theirs.fileno())
+        finally:
+            theirs.close()
+        return talk(ours, attempts, other, hear)
+    finally:
+        ours.close()
 
 
 def _receive(connection: _socket.socket, count: int) -> bytes:

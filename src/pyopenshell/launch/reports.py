@@ -9,6 +9,7 @@ import _socket
 import select
 import struct
 
+from pyopenshell.errors import LaunchError
 from pyopenshell.record import Record
 from pyopenshell.seccomp import broker, verdict
 
@@ -20,6 +21,8 @@ MOST = 1000
 _SERVING = struct.Struct("=c??")
 _USE = struct.Struct("=cBii")
 _COUNTS = struct.Struct(f"=c{len(KINDS) + 1}Q")
+PATIENCE = 5.0
+"""Seconds in which a broker that was given its listener says so."""
 SIZE = 1024
 """No message is longer."""
 MAX_PATH = 512
@@ -115,6 +118,18 @@ class Inbox:
                 self.counts = report
             seconds = 0
         return uses
+
+    def begin(self) -> Serving:
+        """Wait until the broker has its listener, for as long as it goes on reporting. Raises LaunchError."""
+        while not self.serving:
+            self.take(PATIENCE)
+            if not self.serving:
+                raise LaunchError(
+                    "cannot start the sandbox: the broker of CUDA's thread names did not start",
+                    step="seccomp",
+                    hint="it was killed, perhaps for memory; see the kernel's log",
+                )
+        return self.serving
 
     def close(self) -> None:
         """Close the supervisor's end."""

@@ -10,9 +10,9 @@ import select
 from pyopenshell.errors import LaunchError
 from pyopenshell.kernel import process, signals
 from pyopenshell.launch import checks, reap, reports, stem, terminal, wire
+from pyopenshell.launch.ending import Exit, unheard
 from pyopenshell.launch.endpoint import Endpoint
 from pyopenshell.launch.hints import hint
-from pyopenshell.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,27 +31,8 @@ FORWARDED = (
     signals.SIGTSTP,
 )
 """Signals that are passed on to the program's process group."""
-BROKER_PATIENCE = 5.0
-"""Seconds in which a broker that was given its listener says so."""
 ENDING = (signals.SIGINT, signals.SIGTERM, signals.SIGHUP, signals.SIGQUIT)
 """Those that end a launch before there is a program."""
-
-
-class Exit(Record):
-    """How the program ended: exit ``code``, or ``signal`` (then ``code`` is 128+signal).
-
-    ``exec_errno`` is set when it never started; ``survivors`` are processes that could not be killed; ``troubles``
-    says what could not be recorded. ``lost`` says why nobody can tell how the program ended: what keeps the sandbox
-    died first, and everything in it was ended. ``broker`` has the counts of a broker that came to its end.
-    """
-
-    code: int
-    signal: int | None = None
-    exec_errno: int | None = None
-    survivors: tuple[int, ...] = ()
-    troubles: tuple[str, ...] = ()
-    lost: str | None = None
-    broker: reports.Counts | None = None
 
 
 class Launch:
@@ -93,35 +74,8 @@ class Launch:
         Raises LaunchError when a step failed, the child died, or a check does not hold; ``abort`` it then.
         """
         told = self._until_receipt()
-        fields = checks.status(self.init_pid)
         broker = self._broker()
-        receipt = {
-            "schema": "pyopenshell.receipt/1",
-            "effective_digest": self.plan.digest,
-            "steps": told["steps"],
-            "rules": told["rules"],
-            "credentials": checks.credentials(fields),
-            "namespaces": self._links,
-            "seccomp": told["seccomp"],
-            "canary": told["canary"],
-            "thread_names": self.plan.thread_names,
-            "broker": broker,
-            "supervisor_checks": [
-                *checks.verify(self.plan, fields, self._links),
-                *(checks.broker(self.plan, checks.status(self.stem)) if self.plan.broker else ()),
-            ],
-            "reach": told["reach"],
-            "created": told["created"],
-        }
-        for check in receipt["supervisor_checks"]:
-            if not check["ok"]:
-                raise LaunchError(
-                    f"the sandbox is not what was asked for: {check['name']} is {check['observed']}, "
-                    f"expected {check['expected']}",
-                    step="receipt",
-                    hint="nothing was run; please report this with the output of 'openshell doctor'",
-                )
-        return receipt
+        return checks.receipt(self.plan, told, self.init_pid, self._links, stem=self.stem, served=broker)
 
     def _broker(self) -> dict[str, Any] | None:
         """Return the receipt's part about the broker, once that has its listener: until then nothing may start."""
@@ -130,15 +84,7 @@ class Launch:
         told: dict[str, Any] = {"grants": list(self.plan.brokered), "own": self.plan.broker}
         if not self.reports:
             return told
-        while not self.reports.serving:
-            self.reports.take(BROKER_PATIENCE)
-            if not self.reports.serving:
-                raise LaunchError(
-                    "cannot start the sandbox: the broker of CUDA's thread names did not start",
-                    step="seccomp",
-                    hint="it was killed, perhaps for memory; see the kernel's log",
-                )
-        return {**told, "pid": self.stem, **self.reports.serving.as_dict()}
+        return {**told, "pid": self.stem, **self.reports.begin().as_dict()}
 
     def probe(self, attempts: list[tuple[Any, ...]]) -> list[int]:
         """Try these inside, before the program starts (``launch.probe``). Fewer answers: the probe ended early.
@@ -147,13 +93,7 @@ class Launch:
         """
         from pyopenshell.launch import probing
 
-        ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
-        wire.send_descriptor(self._socket, wire.PROBE, theirs.fileno())
-        theirs.close()
-        try:
-            return probing.talk(ours, attempts, self._signals, self._hear)
-        finally:
-            ours.close()
+        return probing.before_start(self._socket, attempts, self._signals, self._hear)
 
     def open_door(self, folder: int) -> None:
         """Let clients ask for something while the program runs; ``folder`` is the run's record.
@@ -212,17 +152,8 @@ class Launch:
                 self.relay.leave()
             self._release()
         if end is None:
-            number = -code if code < 0 else code - 128 if code > 128 else None
-            end = Exit(128 + number if number else 125, number, lost=self._lost(code))
+            end = unheard(code, self.stem, broker=self.plan.broker)
         return end.replace(survivors=survivors, broker=self.reports and self.reports.counts)
-
-    def _lost(self, code: int) -> str:
-        """Say what ended a sandbox that did not tell how its program ended, by the stem's exit code."""
-        if code > 128:
-            return f"the sandbox's first process was killed by {signals.name(code - 128)}"
-        whose = "the broker of its CUDA thread names" if self.plan.broker else "the process around it"
-        how = f"was killed by {signals.name(-code)}" if code < 0 else "ended unexpectedly"
-        return f"the sandbox was ended because {whose} (pid {self.stem}) {how}"
 
     def _until_receipt(self) -> dict[str, Any]:
         while True:
