@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.confined.launch import world
 
@@ -132,7 +132,7 @@ process.set_dumpable = lambda on: whole(True)
 
 
 def argv(
-    sandbox: world.Sandbox, *arguments: object, plant: str, policy: dict[str, object] | None = None, **names: object
+    sandbox: world.Sandbox, *arguments: object, plant: str, policy: dict[str, Any] | None = None, **names: object
 ) -> list[str]:
     """Return the command with a plant; ``names`` are what it is about."""
     source = os.path.join(os.path.dirname(__file__), "..", "..", "..", "src")
@@ -143,7 +143,7 @@ def argv(
     return words
 
 
-def run(sandbox: world.Sandbox, *arguments: object, **more: object) -> subprocess.CompletedProcess[str]:
+def run(sandbox: world.Sandbox, *arguments: object, **more: Any) -> subprocess.CompletedProcess[str]:
     """Run it to the end."""
     return subprocess.run(
         argv(sandbox, *arguments, **more),
@@ -158,9 +158,9 @@ def run(sandbox: world.Sandbox, *arguments: object, **more: object) -> subproces
 
 
 @contextmanager
-def start(sandbox: world.Sandbox, *arguments: object, **more: object) -> Iterator[subprocess.Popen[str]]:
+def start(sandbox: world.Sandbox, *arguments: object, **more: Any) -> Iterator[subprocess.Popen[str]]:
     """Start it, with pipes to its standard streams; it is killed at the end if it still runs."""
-    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     words = argv(sandbox, *arguments, **more)
     with subprocess.Popen(words, cwd=sandbox.workdir, env=sandbox.environment, text=True, **pipes) as process:
         try:

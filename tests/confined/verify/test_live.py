@@ -84,8 +84,7 @@ def test_drift_is_found_later_too(sandbox):
     with planted.start(sandbox, *argv, plant=plant, WHICH="ptrace") as process:
         assert "ready" == world.read_line(process)
         done = verify(sandbox, "-o", "json")
-        process.stdin.close()
-        process.wait(world.SECONDS)
+        process.communicate(timeout=world.SECONDS)
     (finding,) = json.loads(done.stdout)["findings"]
     assert (1, "outcome.drift", "High") == (done.returncode, finding["code"], finding["severity"])
     events = sandbox.record("live").events
@@ -168,8 +167,8 @@ def test_silent_clients_are_in_nobodys_way(sandbox):
     with running(sandbox) as process, door(sandbox) as folder:
         silent = [endpoint.connect(folder) for _ in range(2 * endpoint.MOST)]
         done = verify(sandbox)
-        process.stdin.close()
-        code = process.wait(world.SECONDS)
+        process.communicate(timeout=world.SECONDS)
+        code = process.returncode
         for client in silent:
             client.close()
     assert (0, 0) == (done.returncode, code), done.stderr

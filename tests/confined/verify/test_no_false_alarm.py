@@ -40,9 +40,10 @@ def test_policies(everywhere, tmp_path, name, gpu):
         (everywhere.workdir / file).write_text("text")
         (everywhere.workdir / file).chmod(0o666)
     more, *paths = POLICIES[name]
-    read, write = [
-        [path.replace("DIR", str(everywhere.workdir)).replace("TMP", str(tmp_path)) for path in some] for some in paths
-    ]
+    read, write = (
+        tuple(path.replace("DIR", str(everywhere.workdir)).replace("TMP", str(tmp_path)) for path in some)
+        for some in paths
+    )
     verify(everywhere, *gpu, policy=world.policy(read, write, workdir=False, **more))
     assert ["one", "read", "two", "write"] == sorted(path.name for path in everywhere.workdir.iterdir())
     assert [] == list((everywhere.workdir / "write").iterdir())

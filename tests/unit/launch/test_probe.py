@@ -117,10 +117,10 @@ def test_a_frame_with_a_descriptor(file):
     with file.open() as opened:
         wire.send_descriptor(ours, wire.PROBE, opened.fileno())
         wire.send_number(ours.fileno(), wire.SIGNAL, 15)
-    kind, payload, fd = wire.receive_descriptor(theirs)
+    kind, payload, fd = wire.receive_descriptor(theirs) or (b"", b"", -1)
     assert (wire.PROBE, b"", b"text", False) == (kind, payload, os.read(fd, 9), os.get_inheritable(fd))
     os.close(fd)
-    kind, payload, fd = wire.receive_descriptor(theirs)
+    kind, payload, fd = wire.receive_descriptor(theirs) or (b"", b"", -1)
     assert (wire.SIGNAL, 15, -1) == (kind, wire.number(payload), fd)
     ours.close()
     assert wire.receive_descriptor(theirs) is None
