@@ -29,7 +29,6 @@ from pyopenshell.launch import (
     terminal,
 )
 from pyopenshell.launch import plan as launch_plan
-from pyopenshell.launch.broker_trial import BrokerTrial
 from pyopenshell.launch.trial import Trial
 from pyopenshell.policy import load
 from pyopenshell.record import Record
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from pyopenshell.devices.host import Host
     from pyopenshell.effective.model import Effective, Identity, Isolation, LandlockReport
     from pyopenshell.landlock.downgrade import Handled
+    from pyopenshell.launch.broker_trial import BrokerTrial
     from pyopenshell.policy.model import Policy
 
 
@@ -163,10 +163,16 @@ def _ground(request: RunRequest, trial: Trial | None, *, keep_id: bool) -> Groun
         landlock=report,
         isolation=isolation.isolation(host.namespaces, handled, own.hide),
         environment={},
-        broker_trial=BrokerTrial(who) if wants_broker(policy, request.gpu) and confined else None,
+        broker_trial=_broker_trial(who) if wants_broker(policy, request.gpu) and confined else None,
     )
     env = environment.build(os.environ, request.env, who, home=ground.home, tmp=own.tmp, cuda_cache=ground.cuda_cache)
     return ground.replace(environment=env)
+
+
+def _broker_trial(who: Identity) -> BrokerTrial:
+    from pyopenshell.launch.broker_trial import BrokerTrial
+
+    return BrokerTrial(who)
 
 
 def _planned(ground: Ground) -> Planned:

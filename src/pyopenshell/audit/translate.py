@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from pyopenshell.audit.event import SEVERITIES, actor, build, policy
 from pyopenshell.record import plain
-from pyopenshell.seccomp.broker import GRANTED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -210,7 +209,7 @@ def brokered(use: Use, context: Context) -> dict[str, Any]:
 
     A refusal is the broker's: it let the kernel go on, so Landlock decided. The path is what the process asked for.
     """
-    granted = use.kind == GRANTED
+    granted = use.kind == "granted"
     path = use.path.decode(errors="surrogateescape")
     told = "opened a thread's name through the broker" if granted else f"was not helped by the broker: {use.kind}"
     event = build(

@@ -40,7 +40,7 @@ class Serving(Record):
 
 
 class Use(Record):
-    """The first granted open of a process (``kind`` is ``granted``), or the first refusal of its kind.
+    """The first granted open of a process (``kind`` is ``granted``), or one of the first refusals of its kind.
 
     ``pid`` is the process as the supervisor sees it (for a refusal it may be a thread of it), ``inside`` its number in
     the sandbox, 0 where unknown. ``path`` is what it asked for, in its own words: empty where that could not be read.

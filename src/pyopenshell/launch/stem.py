@@ -12,7 +12,7 @@ import os
 
 from pyopenshell.kernel import namespaces as ns
 from pyopenshell.kernel import process
-from pyopenshell.launch import brokering, child, reap, streams, wire
+from pyopenshell.launch import child, reap, streams, wire
 from pyopenshell.launch.plan import unshare_flags
 from pyopenshell.launch.steps import CONTROL, PLAN, REPORTS, StepFailed, Steps
 from pyopenshell.launch.trial import map_identity
@@ -20,6 +20,8 @@ from pyopenshell.launch.trial import map_identity
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
+
+    from pyopenshell.launch.brokering import Channel
 
 
 def start(control_fd: int, plan_fd: int, reports_fd: int | None) -> NoReturn:
@@ -64,7 +66,7 @@ def _stem(descriptors: list[int], steps: Steps) -> int:
     with steps.run("namespaces"):  # 3
         _unshare(plan)
     with steps.run("fork init"):  # 4: pid 1 of the new pid namespace, where there is one
-        channel = brokering.Channel() if plan["broker"] else None
+        channel = _channel() if plan["broker"] else None
         ready_read, ready_write = os.pipe()
         pid = os.fork()
         if pid == 0:
@@ -80,6 +82,8 @@ def _stem(descriptors: list[int], steps: Steps) -> int:
     if channel is None:
         os.close(CONTROL)
         return reap.wait_and_sweep(pid)
+    from pyopenshell.launch import brokering
+
     steps.current = "seccomp"
     reporter = brokering.Reporter(REPORTS)
     service = brokering.Brokering(channel, here, reporter, depth=int(plan["namespaces"]["pid"]))
@@ -88,6 +92,13 @@ def _stem(descriptors: list[int], steps: Steps) -> int:
     code = reap.wait_and_sweep(pid, service)
     service.end()
     return code
+
+
+def _channel() -> Channel:
+    # The supervisor has imported it for a plan with a broker: nothing is read from a file here.
+    from pyopenshell.launch.brokering import Channel
+
+    return Channel()
 
 
 def _unshare(plan: dict[str, Any]) -> None:

@@ -9,9 +9,10 @@ import select
 
 from pyopenshell.errors import LaunchError
 from pyopenshell.kernel import process, signals
-from pyopenshell.launch import checks, reap, reports, stem, terminal, wire
+from pyopenshell.launch import checks, reap, stem, terminal, wire
 from pyopenshell.launch.ending import Exit, unheard
 from pyopenshell.launch.endpoint import Endpoint
+from pyopenshell.launch.following import ENDING, FORWARDED, Following
 from pyopenshell.launch.hints import hint
 
 TYPE_CHECKING = False
@@ -20,19 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pyopenshell.launch.plan import Plan
-
-FORWARDED = (
-    signals.SIGINT,
-    signals.SIGTERM,
-    signals.SIGHUP,
-    signals.SIGQUIT,
-    signals.SIGUSR1,
-    signals.SIGUSR2,
-    signals.SIGTSTP,
-)
-"""Signals that are passed on to the program's process group."""
-ENDING = (signals.SIGINT, signals.SIGTERM, signals.SIGHUP, signals.SIGQUIT)
-"""Those that end a launch before there is a program."""
+    from pyopenshell.launch.reports import Inbox, Use
 
 
 class Launch:
@@ -55,7 +44,7 @@ class Launch:
         plan_fd = os.memfd_create("plan", os.MFD_CLOEXEC)
         os.write(plan_fd, marshal.dumps(plan.as_plain()))
         os.lseek(plan_fd, 0, os.SEEK_SET)
-        self.reports = reports.Inbox() if plan.broker else None
+        self.reports = _inbox() if plan.broker else None
         self.stem = os.fork()
         if self.stem == 0:
             stem.start(theirs.fileno(), plan_fd, self.reports.sender.fileno() if self.reports else None)
@@ -65,7 +54,6 @@ class Launch:
         theirs.close()
         os.close(plan_fd)
         self.init_pid = 0
-        self._asked_to_stop = self._asked_to_end = False
         self._links: dict[str, int | None] = {}
 
     def receipt(self) -> dict[str, Any]:
@@ -131,12 +119,21 @@ class Launch:
             self.relay.close()
         signals.pthread_sigmask(signals.SIG_SETMASK, self._mask)
 
-    def wait(self, told: Callable[[reports.Use], None]) -> Exit:
+    def wait(self, told: Callable[[Use], None]) -> Exit:
         """Relay until the program ends and everything in its sandbox with it. ``told`` gets the broker's reports."""
+        following = Following(
+            self.control,
+            self._signals,
+            self._stem_end,
+            relay=self.relay,
+            reports=self.reports,
+            endpoint=self.endpoint,
+            told=told,
+        )
         if self.relay:
             self.relay.enter()
         try:
-            end = self._follow(told)
+            end = following.run()
         finally:
             if self.endpoint:
                 self.endpoint.close()
@@ -148,7 +145,7 @@ class Launch:
             orphaned = not self.plan.namespaces["pid"] and (code < 0 or code == reap.SURVIVORS)
             survivors = tuple(reap.sweep(self._spare)) if orphaned else ()  # while no signal can end us half-way
             if self.relay:
-                self.relay.finish(self._signals, patient=not self._asked_to_end)
+                self.relay.finish(self._signals, patient=not following.asked_to_end)
                 self.relay.leave()
             self._release()
         if end is None:
@@ -203,98 +200,10 @@ class Launch:
         if told and told[0] in ENDING:
             raise LaunchError(f"the launch was interrupted by {signals.name(told[0])}", step="unknown")
 
-    def _follow(self, told: Callable[[reports.Use], None]) -> Exit | None:
-        """Serve the control socket, signals and the terminal. None: the sandbox ended without telling how."""
-        while True:
-            ready = self._poll()
-            if self._signals in ready:
-                self._forward()
-            if self.relay:
-                self._relay(self.relay, ready)
-            if self.reports and self.reports.fd in ready:
-                for use in self.reports.take():
-                    told(use)
-            if self.endpoint:
-                self.endpoint.serve(ready)
-            if self.control in ready:
-                frame = wire.receive(self.control)
-                if frame is None:
-                    return None
-                end = self._told(*frame)
-                if end:
-                    return end
-            elif self._stem_end in ready and not select.select([self.control], [], [], 0)[0]:
-                return None  # killed from outside; without a pid namespace init would go on without it
 
-    def _relay(self, relay: terminal.Relay, ready: set[int]) -> None:
-        if relay.source in ready:
-            relay.from_caller()
-        relay.flush()
-        relay.print()
-        if relay.master in ready and not relay.unprinted:
-            relay.from_sandbox()
+def _inbox() -> Inbox:
+    """Return where the broker reports to. What becomes a broker imports nothing itself: all of it is here then."""
+    import pyopenshell.launch.brokering  # noqa: F401
+    from pyopenshell.launch.reports import Inbox
 
-    def _poll(self) -> set[int]:
-        poll = select.poll()
-        poll.register(self.control, select.POLLIN)
-        poll.register(self._signals, select.POLLIN)
-        poll.register(self._stem_end, select.POLLIN)
-        if self.reports and self.reports.fd >= 0:
-            poll.register(self.reports.fd, select.POLLIN)
-        if self.endpoint:
-            self.endpoint.register(poll, select.POLLIN)
-        if self.relay and not self.relay.closed:
-            unprinted = bool(self.relay.unprinted)
-            poll.register(
-                self.relay.master,
-                (0 if unprinted else select.POLLIN) | (select.POLLOUT if self.relay.waiting else 0),
-            )
-            if unprinted:
-                poll.register(self.relay.output, select.POLLOUT)
-            if self.relay.source is not None and self.relay.wants_input:
-                poll.register(self.relay.source, select.POLLIN)
-        return {fd for fd, _ in poll.poll()}
-
-    def _told(self, kind: bytes, payload: bytes) -> Exit | None:
-        if kind == wire.EXITED:
-            code = os.waitstatus_to_exitcode(wire.number(payload))
-            return Exit(code) if code >= 0 else Exit(128 - code, -code)
-        if kind == wire.EXEC_FAILED:
-            return Exit(126, exec_errno=wire.number(payload))
-        if kind == wire.STOPPED:
-            self._stop()
-        return None
-
-    def _stop(self) -> None:
-        """Stop as the program did, so that the caller's shell has its terminal back, until told to go on.
-
-        Not where the program stopped itself and no terminal is involved: it is someone inside who resumes it. And
-        where nobody could resume us (an orphaned process group), the kernel ignores SIGTSTP, so the program goes on.
-        """
-        if not self.relay and not self._asked_to_stop:
-            return
-        self._asked_to_stop = False
-        if self.relay:
-            self.relay.leave()
-        signals.pthread_sigmask(signals.SIG_UNBLOCK, (signals.SIGTSTP,))
-        os.kill(os.getpid(), signals.SIGTSTP)
-        signals.pthread_sigmask(signals.SIG_BLOCK, (signals.SIGTSTP,))
-        if self.relay:
-            self.relay.enter()
-            self.relay.resize()
-        wire.send_number(self.control, wire.SIGNAL, signals.SIGCONT)
-
-    def _forward(self) -> None:
-        while (waiting := process.read_signal(self._signals)) is not None:
-            number = waiting[0]
-            if number in (signals.SIGWINCH, signals.SIGCONT):
-                if self.relay:
-                    self.relay.enter()
-                    self.relay.resize()
-                continue
-            self._asked_to_stop = number == signals.SIGTSTP
-            self._asked_to_end = self._asked_to_end or number in ENDING
-            try:
-                wire.send_number(self.control, wire.SIGNAL, number)
-            except OSError:  # it has just ended
-                return
+    return Inbox()

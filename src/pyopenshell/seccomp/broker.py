@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pyopenshell.kernel.notification import Notification
 
     Tell = Callable[[str, int, int, bytes], None]
-    """Told first uses: what (``granted`` or a reason), the process here and in the sandbox, the path it asked for."""
+    """Told what is worth an event: ``granted`` or a reason, the process here and in the sandbox, the path asked for."""
 
 GRANTED = "granted"
 PASSED = "passed"
@@ -34,6 +34,8 @@ MAX_PATH = 256
 """Bytes of a path, its NUL included, that are looked at. The longest that makes sense has 41."""
 MAX_PROCESSES = 512
 """How many living processes are remembered as having been told about."""
+MAX_REFUSALS = 16
+"""How many refusals of each reason are told; the rest is only counted."""
 STATUS_SIZE = 4096
 OWN_FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NOCTTY
 KEPT_FLAGS = verdict.ACCESS_MODE | verdict.APPEND | verdict.NONBLOCK
@@ -56,7 +58,6 @@ class Broker:
         self._tell = tell
         self._reader = Reader(MAX_PATH)
         self._known: dict[int, int] = {}
-        self._told: set[str] = set()
         self._asked, self._inside = b"", 0
 
     def serve(self) -> None:
@@ -72,8 +73,7 @@ class Broker:
         if reason not in (GRANTED, verdict.GONE) and not self._decline(call.id, reason):
             reason = verdict.GONE  # what could not be read or found was that of a caller that has ended
         self.counts[reason] += 1
-        if reason not in (GRANTED, PASSED, verdict.GONE) and reason not in self._told:
-            self._told.add(reason)
+        if reason not in (GRANTED, PASSED, verdict.GONE) and self.counts[reason] <= MAX_REFUSALS:
             self._tell(reason, call.pid, self._inside, self._asked)
 
     def _answer(self, call: Notification) -> str:

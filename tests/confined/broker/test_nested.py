@@ -54,7 +54,7 @@ def inner(request, anyone):
     # A copy: the checkout may lie where the sandbox has something of its own, in /tmp for one.
     source = place / "lib"
     for package in (pyopenshell, yaml):
-        folder = Path(package.__file__).parent
+        folder = Path(str(package.__file__)).parent
         shutil.copytree(folder, source / folder.name, ignore=shutil.ignore_patterns("__pycache__", "*.so"))
 
     def start(outer, choice):

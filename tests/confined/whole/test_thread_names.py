@@ -54,7 +54,7 @@ def test_uses_are_told_and_counted(anyone):
 
 
 def test_refusals_are_counted_by_reason(anyone):
-    """A thread of another process, and flags that empty: Landlock denies both, and each reason is told once."""
+    """A thread of another process, and flags that empty: Landlock denies both, and the first ones are told."""
     code = """
 for _ in range(3):
     answer["init"] = attempt(os.open, "/proc/1/task/1/comm", os.O_RDWR)
@@ -68,7 +68,7 @@ for _ in range(3):
     assert (3, 3, 3) == (counts["granted"], counts["other-process"], counts["flags"])
     events = [event for event in record.events if event["metadata"]["event_code"] == "broker.refused"]
     told = [(event["unmapped"]["reason"], event["file"]["path"]) for event in events]
-    assert [("other-process", "/proc/1/task/1/comm"), ("flags", "/proc/self/comm")] == told
+    assert [("other-process", "/proc/1/task/1/comm"), ("flags", "/proc/self/comm")] * 3 == told
 
 
 def test_a_chosen_rule_is_a_high_finding(anyone):
