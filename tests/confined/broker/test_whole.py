@@ -73,8 +73,8 @@ def test_the_record(everywhere):
     stop = record.events[-1]
     assert ("sandbox.stop", record.exit["broker"]) == (stop["metadata"]["event_code"], stop["unmapped"]["broker"])
     told = [event["unmapped"]["reason"] for event in record.events if event["class_uid"] == 1001]
-    expected = ["", "", *["other-process"] * 3, *["spelling"] * 3, "flags"]
-    assert sorted(expected) == sorted(reason or "" for reason in told)
+    reasons = ["", "", *["other-process"] * 3, *["spelling"] * 3, "flags"]
+    assert sorted(reasons) == sorted(reason or "" for reason in told)
 
 
 HOSTILE = """
