@@ -95,7 +95,8 @@ class Chronicle:
         try:
             self.log.append(*events)
         except StateError as error:
-            self.troubles.append(error.message)
+            if error.message not in self.troubles:  # a full disk is one trouble, however many events it costs
+                self.troubles.append(error.message)
 
 
 def _process(planned: Planned) -> context.Process:

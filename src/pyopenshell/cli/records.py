@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 from pyopenshell.errors import StateError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from typing import Any
 
-    from pyopenshell.effective.model import Finding
     from pyopenshell.runs import RunView
+    from pyopenshell.verify.judge import Verification
 
 
 def command(argv: list[str]) -> str:
@@ -30,18 +29,20 @@ def effective(view: RunView) -> dict[str, Any] | None:
     return shape
 
 
-def found(view: RunView, findings: Iterable[Finding]) -> None:
-    """Add findings to the events of a run, which its supervisor may be writing too. Raises StateError."""
+def verified(view: RunView, verification: Verification) -> None:
+    """Add a verification to the events of a run, which its supervisor may be writing too. Raises StateError."""
     from pyopenshell.audit import context, translate
     from pyopenshell.audit.log import Log
 
-    events = [translate.finding(finding, context.here(view.name, view.id)) for finding in findings]
-    if events:
-        log = Log(view.path)
-        try:
-            log.append(*events)
-        finally:
-            log.close()
+    now = context.here(view.name, view.id)
+    log = Log(view.path)
+    try:
+        log.append(
+            translate.verified(verification.verdict, verification.summary, verification.counts, now),
+            *(translate.finding(finding, now) for finding in verification.findings),
+        )
+    finally:
+        log.close()
 
 
 def started(identifier: str) -> float:

@@ -98,7 +98,10 @@ def verify(arguments: argparse.Namespace) -> int:
 
     view = runs.find(arguments.name)
     verification = perform.live(view)
-    records.found(view, verification.findings)
+    try:
+        records.verified(view, verification)
+    except StateError as problem:  # a full disk: what was found counts all the same
+        output.error(problem)
     if arguments.output != "table":
         output.document(verification.as_dict(), arguments.output)
     else:

@@ -62,6 +62,10 @@ def show(verification: Verification) -> None:
                 kinds.setdefault(_kind(one), []).append(one)
             rows = [[kind, _result(some), _expected(some), _observed(some)] for kind, some in kinds.items()]
             output.table(("what", "result", "expected", "observed"), rows, indent=2)
+    if verification.left_behind:
+        output.title("Left behind: made to try, and kept from being removed again")
+        for path in verification.left_behind:
+            output.paragraph(path, indent=2)
     output.line()
     output.line("not telling: something else decided before the sandbox could, mostly file modes. -o json lists all.")
 

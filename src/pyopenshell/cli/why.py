@@ -10,13 +10,12 @@ import os
 from typing import TYPE_CHECKING
 
 from pyopenshell.cli import output
-from pyopenshell.effective.paths import inside, upward
+from pyopenshell.effective.paths import inside, is_own_proc, upward
 from pyopenshell.effective.resolve import resolver
 from pyopenshell.effective.why import Answer
 from pyopenshell.effective.why import why as ask
 from pyopenshell.errors import IdentityError, StateError, UsageError
 from pyopenshell.launch.command import as_identity
-from pyopenshell.launch.plan import is_own_proc
 from pyopenshell.seccomp.verdict import is_thread_name
 
 if TYPE_CHECKING:
@@ -48,7 +47,9 @@ def why(arguments: argparse.Namespace) -> int:
     # As written, and where it leads: a link on the host's /tmp does not exist in a private one.
     private = _private(effective, os.path.normpath(path), resolve(path).place or "/")
     resolve = _as_private if private else resolve
-    brokered = is_thread_name(os.fsencode(path))
+    # Of the first process of a pid namespace nobody else is a thread.
+    own_init = path.startswith("/proc/1/") and effective.isolation["pid"].state == "private"
+    brokered = is_thread_name(os.fsencode(path)) and not own_init
     answer = ask(effective, path, wants, resolve, brokered=brokered)
     # A private folder is made for the sandbox's identity: its modes allow everything.
     modes = 0 if private else _modes(effective.identity, answer)

@@ -47,6 +47,7 @@ def compose(request: Request) -> Effective:
             *findings.policy_file(request, [*own, *baselines]),
             *findings.own_code(request, [*own, *baselines]),
             *findings.special_files([*own, *baselines]),
+            *findings.own_proc(own),
             *about_baselines,
             *about_runtime,
             *findings.landlock(request),

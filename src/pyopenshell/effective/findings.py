@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pyopenshell.effective.model import Finding, NetworkEntry
-from pyopenshell.effective.paths import inside, normal
+from pyopenshell.effective.paths import inside, is_own_proc, normal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -101,6 +101,22 @@ def special_files(grants: Iterable[Placed]) -> list[Finding]:
         for item in planned
         for outer in private
         if not item.writes and not item.private and item.is_dir and inside(item.place, outer.place)
+    ]
+
+
+def own_proc(grants: Iterable[Placed]) -> list[Finding]:
+    """Report declared paths that mean another folder for every process: a rule is about one of them."""
+    return [
+        Finding(
+            "declared.own-proc",
+            "Medium",
+            f"{item.label} is another file for every process: the rule is about the sandbox's first process, and gives "
+            "the program nothing",
+            "declare /proc itself, or nothing: reading is granted, and --gpu lets a process name its own threads",
+            item.grant.id,
+        )
+        for item in grants
+        if is_own_proc(item.grant.path) and item.grant.status == "planned"
     ]
 
 

@@ -30,3 +30,8 @@ def inside(path: str, folder: str) -> bool:
 def parent(path: str) -> str:
     """Return the folder that holds the path; ``/`` for ``/``."""
     return path.rpartition("/")[0] or "/"
+
+
+def is_own_proc(path: str) -> bool:
+    """Whether the path goes through procfs's magic ``self``: it means another folder for every process."""
+    return inside(path, "/proc/self") or inside(path, "/proc/thread-self")

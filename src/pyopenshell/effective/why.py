@@ -6,7 +6,7 @@ import errno
 import os
 
 from pyopenshell.effective.model import Grant
-from pyopenshell.effective.paths import normal, parent, upward
+from pyopenshell.effective.paths import is_own_proc, normal, parent, upward
 from pyopenshell.effective.request import Resolved
 from pyopenshell.policy.access import READ_ONLY, THREAD_NAMES
 from pyopenshell.record import Record
@@ -199,6 +199,8 @@ def _decision(case: Case, right: str) -> list[str]:
 def _advice(case: Case) -> str:
     """Say what to write in the policy so that the lacking rights are given, no wider than needed."""
     word = "read_only" if set(case.lacking) <= set(READ_ONLY) else "read_write"
+    if is_own_proc(case.subject):
+        return "no path in a policy gives this: it is another file for every process"
     if case.subject == "/" and word == "read_write":
         return "nothing grants this: the root folder is never writable"
     declared = [grant for grant in case.enclosing if grant.origin.kind == "declared"]

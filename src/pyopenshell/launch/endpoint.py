@@ -1,139 +1,119 @@
-"""The door of a live sandbox: a Unix socket in its run's record, where its supervisor takes what clients ask for.
+"""The door of a live sandbox: how its supervisor is asked for something while the program runs.
 
-A client sends one byte, the verb, and with it a descriptor of the run's event log that is open for writing. That is
-what lets it in, together with its uid: a sandbox of the same user may reach the socket (below Landlock ABI 9 nothing
-restricts connect(2)), but no sandbox may write in the state folder (docs/decisions/0010-verify.md).
+The door is a FIFO in the run's record, and to write into it is what lets a client in: no policy grants writing in the
+state folder, and Landlock has known that right since ABI 1 (docs/decisions/0010-verify.md). A socket would not do:
+below ABI 9 nothing restricts connect(2), and whoever can connect can pass descriptors whose closing alone takes as
+long as they like (SO_LINGER).
 
-For ``PROBE`` the connection itself is handed on to init, and the supervisor has nothing to do with it any more. No
-client is ever waited for: each says what it wants in one message, and of too many that do not, the oldest are dropped.
+A client listens on a socket of its own in the record and writes one line, verb and token; the supervisor connects to
+that socket and hands its end on to init. It reads nothing from it, and waits for nobody.
 """
 
 from __future__ import annotations
 
 import _socket
-import fcntl
 import os
+import select
 import struct
+import time
 
 from pyopenshell.launch import wire
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import select
-
-NAME = "control.sock"
-KEY = "events.jsonl"
-"""The file of the record that a client proves it may write."""
+NAME = "door"
 PROBE = b"P"
+"""The verb: a probe is to be started, and given the connection."""
 SECONDS = 5
-"""How long a client waits for a supervisor that does not take its connection (it was stopped)."""
-MOST = 16
-"""Clients that may be connected without having said anything."""
+"""How long a client waits for a supervisor that does not come (it was stopped)."""
+_TOKEN = 32
+"""Characters of a token: hexadecimal, so that it is nothing but a name."""
+_REQUEST = 1 + _TOKEN + 1
+"""Bytes of a request, with its newline: far below PIPE_BUF, so that requests never mix (pipe(7))."""
+_HEX = frozenset(b"0123456789abcdef")
 _CREDENTIALS = struct.Struct("iII")
 """``struct ucred``: pid, uid, gid."""
 
 
-def place(folder: int) -> str:
-    """Return a path of the socket that is short enough for ``sun_path`` (108 bytes), by way of an open folder."""
-    return f"/proc/self/fd/{folder}/{NAME}"
+def _place(folder: int, token: str) -> str:
+    """Return the path of a client's socket, short enough for ``sun_path`` (108 bytes), by way of an open folder."""
+    return f"/proc/self/fd/{folder}/.client-{token}"
 
 
 class Endpoint:
-    """The supervisor's side. Register ``fds`` for reading, and call ``serve`` with those that are ready."""
+    """The supervisor's side. Watch ``fd`` for reading, and call ``serve`` when it is ready."""
 
     def __init__(self, folder: int, control: _socket.socket) -> None:
-        """Listen in a run's folder, given by a descriptor; ``control`` leads to init. Raises OSError."""
+        """Make the door in a run's folder, given by a descriptor; ``control`` leads to init. Raises OSError."""
         self._folder = folder
         self._control = control
-        self._key = os.stat(KEY, dir_fd=folder, follow_symlinks=False)
-        self._clients: dict[int, _socket.socket] = {}
-        self._listener = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
-        self._listener.setblocking(False)
-        self._listener.bind(place(folder))
-        self._listener.listen(MOST)
+        os.mkfifo(NAME, 0o600, dir_fd=folder)
+        # For reading and writing: without a client it is then simply empty, and not at its end.
+        self.fd = os.open(NAME, os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
 
-    def register(self, poll: select.poll, events: int) -> None:
-        """Register all that may become ready."""
-        for fd in (self._listener.fileno(), *self._clients):
-            poll.register(fd, events)
-
-    def serve(self, ready: set[int]) -> None:
-        """Take what is ready. Nothing that a client does raises, or waits."""
-        for fd in ready.intersection(self._clients):
-            client = self._clients.pop(fd)
-            try:
-                self._hear(client)
-            except OSError:
-                pass
-            client.close()
-        if self._listener.fileno() in ready:
-            try:
-                self._accept()
-            except OSError:  # it has gone again, or there are no descriptors left
-                pass
-
-    def _accept(self) -> None:
-        fd, _address = self._listener._accept()  # type: ignore[attr-defined]  # what socket.accept wraps
-        client = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, fd)
-        data = client.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, _CREDENTIALS.size)
-        if _CREDENTIALS.unpack(data)[1] not in (0, os.geteuid()):
-            client.close()
-            return
-        client.setblocking(False)
-        if len(self._clients) >= MOST:
-            self._clients.pop(next(iter(self._clients))).close()
-        self._clients[fd] = client
-
-    def _hear(self, client: _socket.socket) -> None:
-        verb, ancillary, _, _ = client.recvmsg(1, _socket.CMSG_LEN(4), _socket.MSG_CMSG_CLOEXEC)  # room for one
-        if not ancillary:
-            return
-        key = int.from_bytes(ancillary[0][2][:4], "little")
+    def serve(self) -> None:
+        """Serve the requests that there are. Nothing that a client does raises, or is waited for."""
         try:
-            allowed = self._opens(key)
-        finally:
-            os.close(key)
-        if verb == PROBE and allowed:
-            client.setblocking(True)
-            wire.send_descriptor(self._control, wire.PROBE, client.fileno())
+            requests = os.read(self.fd, 100 * _REQUEST)
+        except BlockingIOError:
+            return
+        for request in requests.split(b"\n"):
+            verb, token = request[:1], request[1:]
+            if verb == PROBE and len(token) == _TOKEN and _HEX.issuperset(token):
+                try:
+                    self._hand_over(token.decode())
+                except OSError:  # the client has gone again, or there are no descriptors left
+                    pass
 
-    def _opens(self, key: int) -> bool:
-        """Whether a descriptor is of the run's event log, and open for writing."""
-        status = os.fstat(key)
-        same = (status.st_dev, status.st_ino) == (self._key.st_dev, self._key.st_ino)
-        flags = fcntl.fcntl(key, fcntl.F_GETFL)
-        # O_PATH needs no right at all, and its mode reads as one that may not write.
-        return same and flags & (os.O_WRONLY | os.O_RDWR) != 0
+    def _hand_over(self, token: str) -> None:
+        client = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
+        try:
+            client.setblocking(False)
+            client.connect(_place(self._folder, token))
+            client.setblocking(True)  # init's probe reads from it
+            wire.send_descriptor(self._control, wire.PROBE, client.fileno())
+        finally:
+            client.close()
 
     def close(self) -> None:
-        """Listen no more, and remove the socket."""
-        for client in (self._listener, *self._clients.values()):
-            client.close()
-        self._clients.clear()
+        """Close the door."""
+        os.close(self.fd)
         try:
             os.unlink(NAME, dir_fd=self._folder)
         except OSError:  # the record is being removed
             pass
 
 
-def connect(folder: int) -> _socket.socket:
-    """Return a connection to the door of a run, whose folder is open. Raises OSError: nobody is there."""
-    client = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
-    try:
-        # Not settimeout(): a connect(2) that may not wait fails at once where many others are waiting.
-        client.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDTIMEO, struct.pack("ll", SECONDS, 0))
-        client.connect(place(folder))
-    except OSError:
-        client.close()
-        raise
-    return client
+def ask(folder: int, verb: bytes, supervisor: int) -> _socket.socket:
+    """Return a connection to what a verb starts in the sandbox of a run, whose folder is open.
 
-
-def ask(client: _socket.socket, folder: int, verb: bytes) -> None:
-    """Say what is wanted, with the proof that this process may write the run's record. Raises OSError."""
-    key = os.open(KEY, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+    Raises OSError: the supervisor (a pid) is gone, or does not come in time; TimeoutError for the latter.
+    """
+    token = os.urandom(_TOKEN // 2).hex()
+    listening = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
     try:
-        rights = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, key.to_bytes(4, "little"))
-        client.sendmsg([verb], [rights])
+        listening.bind(_place(folder, token))
+        listening.listen(1)
+        door = os.open(NAME, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        try:
+            os.write(door, verb + token.encode() + b"\n")
+        finally:
+            os.close(door)
+        return _accept(listening, supervisor)
     finally:
-        os.close(key)
+        listening.close()
+        try:
+            os.unlink(_place(folder, token))
+        except OSError:  # it was never made, or the record is gone
+            pass
+
+
+def _accept(listening: _socket.socket, supervisor: int) -> _socket.socket:
+    """Wait for the supervisor. Others may connect too, and are turned away: they could pass for its sandbox."""
+    deadline = time.monotonic() + SECONDS
+    while select.select([listening], [], [], max(0, deadline - time.monotonic()))[0]:
+        fd, _address = listening._accept()  # type: ignore[attr-defined]  # what socket.accept wraps
+        connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, fd)
+        peer = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, _CREDENTIALS.size)
+        if _CREDENTIALS.unpack(peer)[0] == supervisor:
+            return connection
+        connection.close()
+    raise TimeoutError("the supervisor does not answer")

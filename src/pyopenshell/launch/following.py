@@ -67,8 +67,8 @@ class Following:
             if self._reports and self._reports.fd in ready:
                 for use in self._reports.take():
                     self._report(use)
-            if self._endpoint:
-                self._endpoint.serve(ready)
+            if self._endpoint and self._endpoint.fd in ready:
+                self._endpoint.serve()
             if self._control in ready:
                 frame = wire.receive(self._control)
                 if frame is None:
@@ -95,7 +95,7 @@ class Following:
         if self._reports and self._reports.fd >= 0:
             poll.register(self._reports.fd, select.POLLIN)
         if self._endpoint:
-            self._endpoint.register(poll, select.POLLIN)
+            poll.register(self._endpoint.fd, select.POLLIN)
         if self._relay and not self._relay.closed:
             unprinted = bool(self._relay.unprinted)
             poll.register(

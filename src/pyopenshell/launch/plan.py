@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from pyopenshell.effective.paths import inside
+from pyopenshell.effective.paths import inside, is_own_proc
 from pyopenshell.kernel import namespaces as ns
 from pyopenshell.landlock import downgrade
 from pyopenshell.record import Record
@@ -150,11 +150,6 @@ def unshare_flags(namespaces: dict[str, bool]) -> int:
         "ipc": ns.CLONE_NEWIPC,
     }
     return sum(flag for name, flag in flags.items() if namespaces[name])
-
-
-def is_own_proc(path: str) -> bool:
-    """Whether the path goes through procfs's magic ``self``: it means another folder for every process."""
-    return inside(path, "/proc/self") or inside(path, "/proc/thread-self")
 
 
 def _to_create(grant: Grant) -> bool:

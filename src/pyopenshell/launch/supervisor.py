@@ -86,7 +86,7 @@ class Launch:
     def open_door(self, folder: int) -> None:
         """Let clients ask for something while the program runs; ``folder`` is the run's record.
 
-        Where its file system has no sockets there is no door, and a client is told so.
+        Where its file system has no FIFOs there is no door, and a client is told so.
         """
         try:
             self.endpoint = Endpoint(folder, self._socket)
@@ -138,6 +138,7 @@ class Launch:
             if self.endpoint:
                 self.endpoint.close()
             self._socket.close()  # init and stem end when this closes, whatever else happens
+            os.kill(self.stem, signals.SIGCONT)  # also a stem that somebody stopped
             code = os.waitstatus_to_exitcode(os.waitpid(self.stem, 0)[1])
             if self.reports:
                 for use in self.reports.take():

@@ -2,7 +2,7 @@
 
 The kernel remembers which syscalls a program allows whatever their arguments (Linux 5.11) and does not run it for
 them. It finds out by following exactly the instructions used here, so only syscalls with a row of their own cost
-anything, each as much as there are before it. Those that the broker answers come first: nothing is called as often.
+anything, each as much as there are before it. Opens come first: nothing is called as often.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ NUMBER_AT, ARCHITECTURE_AT, ARGUMENTS_AT = 0, 4, 16
 X32_BIT = 0x40000000
 """x32 calls have the architecture of x86_64 and this bit in their number (arch/x86/include/uapi/asm/unistd.h)."""
 MAX_JUMP = 255
+OFTEN = ("open", "openat")
+"""Calls that stand first in a program."""
 NOT_HERE = RET_ERRNO | errno.ENOSYS
 
 _ACTIONS = {"notify": RET_USER_NOTIF, "allow": RET_ALLOW}
@@ -62,8 +64,8 @@ def build(rows: Sequence[Row], architecture: str) -> bytes:
     ]
     if architecture == "x86_64":
         program += [(JUMP_GREATER_OR_EQUAL, 0, 1, X32_BIT), (RETURN, 0, 0, NOT_HERE)]
-    # Of a syscall with several rows, the one for the broker is the last.
-    for nr in sorted(groups, key=lambda nr: (groups[nr][-1].action != "notify", nr)):
+    often = [number(name, architecture) for name in OFTEN]
+    for nr in sorted(groups, key=lambda nr: (nr not in often, nr)):
         body = [instruction for row in groups[nr] for instruction in _row(row)]
         if groups[nr][-1].conditions:
             body.append((RETURN, 0, 0, RET_ALLOW))

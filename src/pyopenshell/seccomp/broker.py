@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import select
+import time
 
 from pyopenshell.kernel import notification
 from pyopenshell.kernel.memory import Reader
@@ -34,8 +35,8 @@ MAX_PATH = 256
 """Bytes of a path, its NUL included, that are looked at. The longest that makes sense has 41."""
 MAX_PROCESSES = 512
 """How many living processes are remembered as having been told about."""
-MAX_REFUSALS = 16
-"""How many refusals of each reason are told; the rest is only counted."""
+MAX_REFUSALS, WINDOW = 16, 60
+"""How many refusals of each reason are told in so many seconds; the rest is only counted."""
 STATUS_SIZE = 4096
 OWN_FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NOCTTY
 KEPT_FLAGS = verdict.ACCESS_MODE | verdict.APPEND | verdict.NONBLOCK
@@ -58,6 +59,7 @@ class Broker:
         self._tell = tell
         self._reader = Reader(MAX_PATH)
         self._known: dict[int, int] = {}
+        self._refused: dict[str, tuple[float, int]] = {}
         self._asked, self._inside = b"", 0
 
     def serve(self) -> None:
@@ -73,7 +75,7 @@ class Broker:
         if reason not in (GRANTED, verdict.GONE) and not self._decline(call.id, reason):
             reason = verdict.GONE  # what could not be read or found was that of a caller that has ended
         self.counts[reason] += 1
-        if reason not in (GRANTED, PASSED, verdict.GONE) and self.counts[reason] <= MAX_REFUSALS:
+        if reason not in (GRANTED, PASSED, verdict.GONE) and self._is_news(reason):
             self._tell(reason, call.pid, self._inside, self._asked)
 
     def _answer(self, call: Notification) -> str:
@@ -111,6 +113,15 @@ class Broker:
         if reason == verdict.NO_DESCRIPTOR:
             return notification.refuse(self.listener, cookie, errno.EMFILE)
         return notification.go_on(self.listener, cookie)
+
+    def _is_news(self, reason: str) -> bool:
+        """Whether a refusal is to be told. What runs inside must not decide how much is written about it."""
+        now = time.monotonic()
+        since, told = self._refused.get(reason, (now, 0))
+        if now - since >= WINDOW:
+            since, told = now, 0
+        self._refused[reason] = since, told + 1
+        return told < MAX_REFUSALS
 
     def _path(self, pid: int, address: int) -> bytes | None:
         """Return the path, None where it cannot be read. One that is too long is as good as empty: it names no comm."""

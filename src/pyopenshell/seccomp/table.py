@@ -15,6 +15,7 @@ SOCK_RAW, SOCK_PACKET = 3, 10
 SOCK_TYPE_MASK = 0xF  # the type shares its argument with SOCK_CLOEXEC and SOCK_NONBLOCK (linux/net.h)
 NETLINK_ROUTE = 0
 TIOCSTI, TIOCLINUX = 0x5412, 0x541C
+F_SETLEASE = 1024
 O_ACCMODE, O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_TRUNC = 0o3, 0o0, 0o1, 0o2, 0o100, 0o1000
 
 FAMILY, TYPE, PROTOCOL = 0, 1, 2
@@ -29,11 +30,11 @@ def rows(*, net_namespace: bool, landlock_abi: int, broker: bool = False) -> tup
     ``broker``: with those that let the broker answer; a filter with them needs a listener.
     """
     sockets = _SOCKETS_IN_NAMESPACE if net_namespace else _UNIX_SOCKETS_ONLY
-    result = sockets + _SOCKETPAIR + _TERMINAL + PROCESSES + NAMESPACES + KERNEL + CODE
+    result = sockets + _SOCKETPAIR + _TERMINAL + _ACCESS_MODE_3 + _LEASES + PROCESSES + NAMESPACES + KERNEL + CODE
     if landlock_abi < 3:
         result += _TRUNCATION
     if landlock_abi < 5:
-        result += _ACCESS_MODE_3 + _OPENAT2
+        result += _OPENAT2
     return result + THREAD_NAMES if broker else result
 
 
@@ -131,11 +132,23 @@ _ACCESS_MODE_3 = tuple(
         name,
         "errno:EACCES",
         "Mode 3 opens a file for neither reading nor writing, but for ioctl (and O_TRUNC). Landlock checks no right "
-        "for it, and below ABI 5 no ioctl either: any device that file modes allow would answer.",
+        "for it: whatever file modes allow could be held and locked, and below ABI 5 any device would answer.",
         "the access mode is 3",
         (Condition(argument, (3,), mask=O_ACCMODE),),
     )
     for name, argument in OPEN_FLAGS
+)
+
+_LEASES = (
+    Row(
+        "fcntl",
+        "errno:EACCES",
+        "Who opens a leased file waits for the holder to let go, 45 seconds or more. A lease asks for no right to read "
+        "or write. EACCES is the kernel's answer to whoever does not own the file.",
+        "the command is F_SETLEASE",
+        (Condition(1, (F_SETLEASE,)),),
+        "File servers (Samba) work without leases.",
+    ),
 )
 
 _OPENAT2 = (

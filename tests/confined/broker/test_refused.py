@@ -141,7 +141,7 @@ FLAG_CASES = [
     (os.O_WRONLY | os.O_CREAT | os.O_TRUNC, "EACCES", NOT_BROKERED),
     (os.O_RDONLY | os.O_TRUNC, "EACCES", NOT_BROKERED),
     (os.O_RDONLY, "ok", NOT_BROKERED),
-    (3, "ok", NOT_BROKERED),
+    (3, "EACCES", NOT_BROKERED),
 ]
 
 

@@ -27,6 +27,7 @@ CONDITIONAL = {
     "seccomp": ((SET_FILTER, LISTENER | WRONG, BAD), (SET_FILTER, WRONG, BAD)),
     "execveat": ((-1, BAD, 0, 0, EMPTY_PATH), (-1, BAD, 0, 0, 0)),
     "prlimit64": ((NOBODY, 7, 0, 0), (0, 7, 0, 0)),
+    "fcntl": ((-1, table.F_SETLEASE, 0), (-1, table.F_SETLEASE + 1, 0)),
 }
 PRIVILEGED = {
     "pivot_root",

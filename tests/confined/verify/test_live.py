@@ -5,7 +5,6 @@ import json
 import marshal
 import os
 import select
-import socket
 import subprocess
 from contextlib import contextmanager
 
@@ -17,23 +16,14 @@ from tests.confined.verify import planted
 
 WAIT = ("/bin/sh", "-c", "echo ready; read line; exit 0")
 ASK = """
-import marshal, os, socket, sys
-folder = os.open(sys.argv[1], os.O_RDONLY | os.O_DIRECTORY)
-s = socket.socket(socket.AF_UNIX)
-s.settimeout(30)
-try:
-    s.connect(f"/proc/self/fd/{folder}/control.sock")
-    key = os.open("events.jsonl", os.O_RDONLY, dir_fd=folder)
-    s.sendmsg([b"P"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, key.to_bytes(4, "little"))])
-    data = marshal.dumps([("open", None, b"/", os.O_RDONLY)])
+import os, sys
+def attempt(flags):
     try:
-        s.sendall(len(data).to_bytes(4, "little") + data)
-        print(s.recv(10) or "sent away")
-    except (BrokenPipeError, ConnectionResetError):
-        print("sent away")
-    os.open("events.jsonl", os.O_WRONLY, dir_fd=folder)
-except OSError as error:
-    print(error.strerror)
+        os.close(os.open(sys.argv[1] + "/door", flags | os.O_NONBLOCK))
+        return "opened"
+    except OSError as error:
+        return error.strerror
+print(*map(attempt, (os.O_WRONLY, os.O_RDWR, 3)), sep="\\n")
 """
 
 
@@ -137,84 +127,70 @@ def door(sandbox):
     os.close(folder)
 
 
-def ask(folder, verb, key=None):
-    """Say something to the door, with something to try; return what comes back: nothing from who sends us away."""
-    client = endpoint.connect(folder)
-    data = marshal.dumps([("open", None, b"/", os.O_RDONLY)])
-    try:
-        rights = [] if key is None else [(socket.SOL_SOCKET, socket.SCM_RIGHTS, key.to_bytes(4, "little"))]
-        client.sendmsg([verb], rights)
-        client.sendall(len(data).to_bytes(4, "little") + data)
-        assert select.select([client], [], [], world.SECONDS)[0]
-        return client.recv(100)
-    except (BrokenPipeError, ConnectionResetError):
-        return b""
-    finally:
-        client.close()
+def supervisor(sandbox):
+    """The process that serves the door."""
+    return sandbox.record("live").meta["supervisor_pid"]
 
 
 def test_who_may_write_the_record_gets_a_probe(sandbox):
     """It tries, and answers with four bytes: listing the root folder is denied."""
+    data = marshal.dumps([("open", None, b"/", os.O_RDONLY)])
     with running(sandbox), door(sandbox) as folder:
-        key = os.open(endpoint.KEY, os.O_WRONLY, dir_fd=folder)
-        told = ask(folder, endpoint.PROBE, key)
-        os.close(key)
-    assert errno.EACCES.to_bytes(4, "little") == told
+        client = endpoint.ask(folder, endpoint.PROBE, supervisor(sandbox))
+        client.sendall(len(data).to_bytes(4, "little") + data)
+        assert select.select([client], [], [], world.SECONDS)[0]
+        told = client.recv(100)
+        client.close()
+        left = [name for name in os.listdir(folder) if name.startswith(".client")]
+    assert (errno.EACCES.to_bytes(4, "little"), []) == (told, left)
 
 
-def test_silent_clients_are_in_nobodys_way(sandbox):
-    """More than may wait: a verification goes through all the same, and the program ends as it would."""
+NONSENSE = (b"?" + b"0" * 32, b"P" + b"g" * 32, b"P../../../../../../../../../../../../", b"P", b"", b"\xff" * 3000)
+
+
+def test_nonsense_is_in_nobodys_way(sandbox):
+    """Unknown verbs, tokens that are none, and clients that are not there: the next one is served all the same."""
     with running(sandbox) as process, door(sandbox) as folder:
-        silent = [endpoint.connect(folder) for _ in range(2 * endpoint.MOST)]
+        fd = os.open(endpoint.NAME, os.O_WRONLY | os.O_NONBLOCK, dir_fd=folder)
+        for text in (*NONSENSE, b"P" + b"0" * 32):
+            os.write(fd, text + b"\n")
         done = verify(sandbox)
+        os.close(fd)
         process.communicate(timeout=world.SECONDS)
-        code = process.returncode
-        for client in silent:
-            client.close()
-    assert (0, 0) == (done.returncode, code), done.stderr
+    assert (0, 0) == (done.returncode, process.returncode), done.stderr
 
 
-@pytest.mark.parametrize("flags", [os.O_RDONLY, os.O_PATH])
-def test_who_may_not_write_the_record_is_sent_away(sandbox, flags):
-    """A descriptor that is not open for writing lets nobody in, nor does none."""
-    with running(sandbox), door(sandbox) as folder:
-        key = os.open(endpoint.KEY, flags, dir_fd=folder)
-        answers = [ask(folder, endpoint.PROBE, key), ask(folder, endpoint.PROBE)]
-        os.close(key)
-    assert [b"", b""] == answers
+def test_only_the_supervisor_is_believed(sandbox, monkeypatch):
+    """Who else connects to a client, to pass for the sandbox, is turned away."""
+    monkeypatch.setattr(endpoint, "SECONDS", 0.5)
+    with running(sandbox), door(sandbox) as folder, pytest.raises(TimeoutError):
+        endpoint.ask(folder, endpoint.PROBE, os.getppid())
 
 
-def test_another_file_is_no_key(sandbox, tmp_path):
-    """It must be the log of this run."""
-    with running(sandbox), door(sandbox) as folder, (tmp_path / endpoint.KEY).open("wb") as file:
-        assert b"" == ask(folder, endpoint.PROBE, file.fileno())
-
-
-def test_an_unknown_verb(sandbox):
-    """It is not served, whoever asks."""
-    with running(sandbox), door(sandbox) as folder:
-        key = os.open(endpoint.KEY, os.O_WRONLY, dir_fd=folder)
-        told = ask(folder, b"?", key)
-        os.close(key)
-    assert b"" == told
+def test_nobody_is_behind_the_door_of_a_run_that_is_over(sandbox):
+    """Nor is there a door."""
+    with running(sandbox) as process:
+        process.communicate(timeout=world.SECONDS)
+    with door(sandbox) as folder:
+        assert endpoint.NAME not in os.listdir(folder)
+        with pytest.raises(FileNotFoundError):
+            endpoint.ask(folder, endpoint.PROBE, supervisor(sandbox))
 
 
 def test_a_client_that_goes_away_takes_its_probe_along(sandbox):
     """No process of it stays in the sandbox, and the next verification finds everything as reported."""
     with running(sandbox), door(sandbox) as folder:
         for _ in range(3):
-            client = endpoint.connect(folder)
-            endpoint.ask(client, folder, endpoint.PROBE)
-            client.close()
+            endpoint.ask(folder, endpoint.PROBE, supervisor(sandbox)).close()
         assert 0 == verify(sandbox).returncode
 
 
 def test_a_sandbox_cannot_ask(user):
-    """One of the same uid, without mounts in the way and with the state folder in view, cannot write."""
+    """One of the same uid, without mounts in the way and with the state folder in view, cannot write, in no mode."""
     world.needs_python()
     user.world = world.NO_MOUNTS
     policy = world.policy(("/",), workdir=False)
     with running(user):
         path = os.path.realpath(user.record("live").path)
         done = user.run("-q", "--", world.PYTHON, "-I", "-c", ASK, path, policy=policy)
-    assert "sent away\nPermission denied\n" == done.stdout
+    assert "Permission denied\n" * 3 == done.stdout

@@ -4,6 +4,7 @@ import pytest
 
 from pyopenshell.baseline.model import Proposal
 from pyopenshell.effective.model import Dropped, Isolation, LandlockReport
+from pyopenshell.effective.why import why
 from pyopenshell.policy.access import READ_ONLY, READ_WRITE
 from tests.unit.effective.cases import ISOLATED, World, codes, composed, findings
 
@@ -80,3 +81,18 @@ def test_a_read_only_folder_in_a_private_one_is_told():
     effective = composed(proposals=proposals, resolve=world.resolve)
     (finding,) = findings(effective, "private.special-files")
     assert ("Low", "baseline/command:/tmp/env") == (finding.severity, finding.grant)
+
+
+@pytest.mark.parametrize(("path", "told"), [("/proc/self", True), ("/proc/thread-self/comm", True), ("/proc", False)])
+def test_a_path_that_is_everybodys_own_is_told(path, told):
+    """A rule on /proc/self is about one process; who declared it is told that the program gets nothing."""
+    proc = World(folders=("/proc/self", "/proc/thread-self"), files=("/proc/thread-self/comm",))
+    effective = composed(read_only=[path], resolve=proc.resolve)
+    assert told is ("declared.own-proc" in codes(effective))
+
+
+def test_nobody_is_advised_to_declare_it():
+    """Why says that no path in a policy gives it."""
+    proc = World(folders=("/proc/self",), files=("/proc/self/mem",))
+    answer = why(composed(resolve=proc.resolve), "/proc/self/mem", "write", proc.resolve, 0)
+    assert (False, True) == (answer.allowed, "no path in a policy" in (answer.advice or ""))
