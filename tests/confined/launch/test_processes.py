@@ -202,3 +202,15 @@ def test_a_kill_at_any_instant(sandbox, marker, step):
             assert "lost" == view.state
             view.meta(), view.effective(), view.receipt()  # each is there as a whole, or not yet
     assert 0 == sandbox.run("-q", "--name", name, "--", "true").returncode
+
+
+@pytest.mark.parametrize("options", [(), ("--gpu", "0")])
+def test_a_stopped_stem_keeps_nobody(everywhere, options):
+    """Somebody stopped the process between supervisor and init: the command ends with its program all the same."""
+    with everywhere.start("-q", "-n", "stopped", *options, "--", "sh", "-c", "echo ready; read line") as process:
+        assert "ready" == world.read_line(process)
+        supervisor = everywhere.record("stopped").meta["supervisor_pid"]
+        (stem,) = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
+        os.kill(int(stem), signal.SIGSTOP)
+        process.communicate("\n", timeout=SECONDS)
+        assert 0 == process.returncode
