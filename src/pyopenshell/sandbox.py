@@ -101,9 +101,13 @@ def _verify(
     launch: supervisor.Launch, chronicle: Chronicle, effective: Effective, receipt: dict[str, Any], told: Verified
 ) -> None:
     """Hold the sandbox against its report. Raises OpenShellError where they differ, or something was not tried."""
+    from pyopenshell.audit import translate
     from pyopenshell.verify import perform
 
     verification = perform.fresh(effective, receipt, launch.probe)
+    now = chronicle.context.now()
+    event = translate.verified(verification.verdict, verification.summary, verification.counts, now)
+    chronicle.log.append(event)
     chronicle.drifted(effective, verification.findings)
     told(verification)
     verification.check()

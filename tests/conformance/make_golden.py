@@ -165,6 +165,7 @@ def events() -> list[dict[str, Any]]:
         translate.enforcement(policy, broken_receipt(), CONTEXT),
         *(translate.finding(found, CONTEXT) for found in policy.findings),
         translate.lifecycle("Start", CONTEXT),
+        translate.verified("as reported", "310 attempts, 61 not telling", {"drift": 0, "unknown": 0}, CONTEXT),
         translate.launched(PROCESS, CONTEXT),
         translate.launched(PROCESS.replace(pid=None, started=None), CONTEXT, failure="step 'landlock': E2BIG"),
         translate.launched(PROCESS.replace(argv=("echo", "a" * 5000)), CONTEXT),

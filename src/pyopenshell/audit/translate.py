@@ -7,6 +7,7 @@ Tests hold every class against the official schema.
 from __future__ import annotations
 
 from pyopenshell.audit.event import SEVERITIES, actor, build, policy
+from pyopenshell.effective.model import Finding
 from pyopenshell.record import plain
 
 TYPE_CHECKING = False
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pyopenshell.audit.context import Context, Process
-    from pyopenshell.effective.model import Effective, Finding, Grant
+    from pyopenshell.effective.model import Effective, Grant
     from pyopenshell.launch.reports import Counts, Use
 
 COMMAND_LINE_LIMIT = 4096
@@ -202,6 +203,21 @@ def finding(found: Finding, context: Context) -> dict[str, Any]:
     if found.grant:
         event["resources"] = [{"uid": found.grant, "type": "grant"}]
     return event
+
+
+def verified(verdict: str, summary: str, counts: dict[str, int], context: Context) -> dict[str, Any]:
+    """Return the Detection Finding that a verification was made, by whom and with what verdict.
+
+    Each drift has a finding of its own. What a probe made the broker refuse is in the log around it.
+    """
+    who = f"{context.user} (uid {context.uid})"
+    code = "sandbox.verified"
+    message = f"Sandbox {context.sandbox} was verified for {who}: {verdict}: {summary}"
+    event = finding(Finding(code, "Informational", message), context)
+    event["unmapped"] |= {"verdict": verdict, "counts": counts}
+    # One for each time, where other findings have one for each thing that was found.
+    event["finding_info"]["uid_alt"] = f"{context.run_id}:{code}:{context.time}"
+    return event | {"actor": actor(context)}
 
 
 def brokered(use: Use, context: Context) -> dict[str, Any]:

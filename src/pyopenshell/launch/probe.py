@@ -27,10 +27,30 @@ SECONDS = 20
 """After which a probe is ended, whatever it is doing."""
 UNTRIED = -10000
 """The answer for what could not be tried at all. Other negative answers: file modes deny it with this errno."""
-MAX_LIST = 1 << 20
+MAX_LIST = 16 << 20
 """Bytes that a list of attempts may have."""
 OWN, OTHER = b"{own}", b"{other}"
 """In paths of ``run``: the process that tries, and another process of the sandbox."""
+
+
+ASKED = {"prctl": (3,)}
+"""The calls that may be made for the sake of their result, with their arguments: PR_GET_DUMPABLE."""
+ON_PATHS = frozenset(("mkdirat", "symlinkat", "mknodat", "renameat2", "unlinkat", "memfd_create"))
+"""The calls that may be made with text; all others get numbers, and so no memory to read from."""
+# fmt: off
+ON_NUMBERS = frozenset(
+    (
+        "acct", "add_key", "bpf", "chroot", "clone", "clone3", "delete_module", "execveat", "fcntl", "finit_module",
+        "fsconfig", "fsmount", "fsopen", "fspick", "init_module", "io_uring_enter", "io_uring_register",
+        "io_uring_setup", "ioctl", "kcmp", "kexec_file_load", "kexec_load", "keyctl", "kill", "mount", "mount_setattr",
+        "move_mount", "open", "open_by_handle_at", "open_tree", "open_tree_attr", "openat", "openat2",
+        "perf_event_open", "pidfd_getfd", "pivot_root", "prlimit64", "process_madvise", "process_vm_readv",
+        "process_vm_writev", "ptrace", "quotactl", "quotactl_fd", "reboot", "request_key", "seccomp", "setns", "socket",
+        "socketpair", "swapoff", "swapon", "syslog", "truncate", "umount2", "unshare", "userfaultfd",
+    )
+)
+# fmt: on
+"""What ``verify.calls`` and its like make. Whoever gets as far as the probe's list can have no other call made."""
 
 
 def start(connection: int) -> None:
@@ -86,7 +106,10 @@ DENIED = (errno.EACCES, errno.EPERM)
 
 
 def _call(name: str, *arguments: int | bytes) -> int:
-    """Make a system call. A copy of this process that it makes ends at once."""
+    """Make a system call. A copy of this process that it makes ends at once; a signal is only asked about."""
+    known = ON_NUMBERS if all(isinstance(argument, int) for argument in arguments) else ON_PATHS
+    if name not in known or (name == "kill" and arguments[1] != 0):
+        return UNTRIED
     if syscalls.call(name, *arguments) == 0 and name == "clone":
         os._exit(0)
     return 0
@@ -140,7 +163,9 @@ def _status(values: dict[bytes, bytes]) -> int:
 
 
 def _value(name: str, arguments: tuple[int, ...], expected: int) -> int:
-    """Answer 0 where a system call returns this."""
+    """Answer 0 where a system call of ``ASKED`` returns this."""
+    if ASKED.get(name) != arguments:
+        return UNTRIED
     return 0 if syscalls.call(name, *arguments) == expected else errno.ESTALE
 
 
@@ -177,6 +202,11 @@ def _other() -> int:
     return pid
 
 
+def _nothing() -> int:
+    """Try nothing: there is something to say about it, and nothing to try."""
+    return -errno.ENOENT
+
+
 KINDS: dict[str, Callable[..., int]] = {
     "call": _call,
     "open": _open,
@@ -186,5 +216,6 @@ KINDS: dict[str, Callable[..., int]] = {
     "inode": _inode,
     "status": _status,
     "value": _value,
+    "nothing": _nothing,
 }
 """What can be tried, besides ``run``."""

@@ -25,7 +25,7 @@ AT_EMPTY_PATH, TIOCSTI = 0x1000, 0x5412
 AF_UNIX, AF_INET, AF_NETLINK, AF_PACKET, SOCK_RAW = 1, 2, 16, 17, 3
 NO_TYPE = 15
 """A type of socket that there is not: EINVAL, before a family is looked at."""
-O_TRUNC, O_MODE_3 = 0o1000, 3
+O_TRUNC, O_MODE_3, F_SETLEASE = 0o1000, 3, 1024
 
 ALWAYS: dict[str, tuple[int | bytes, ...]] = {
     "ptrace": (0x4206, NOBODY, 0, 0),
@@ -94,6 +94,7 @@ WHEN: dict[tuple[str, str], tuple[int | bytes, ...]] = {
     ("openat", "the flags have O_TRUNC and the access mode is O_RDONLY"): (CWD, BAD, O_TRUNC),
     ("open", "the access mode is 3"): (BAD, O_MODE_3),
     ("openat", "the access mode is 3"): (CWD, BAD, O_MODE_3),
+    ("fcntl", "the command is F_SETLEASE"): (-1, F_SETLEASE, 0),
 }
 """By system call and condition, as the report words it."""
 REFUSALS = (errno.EPERM, errno.EACCES, errno.ENOSYS)

@@ -32,6 +32,7 @@ AFTER_OPENING = (errno.ENXIO, errno.ENODEV, errno.EIO, errno.EBUSY)
 AFTER_ASKING = (*AFTER_OPENING, errno.ENOTTY, errno.EINVAL, errno.EPERM, errno.EFAULT)
 KERNELS_OWN = ("/proc", "/sys", "/dev")
 """Where nothing is made, and no sample is taken: what lies there is no ordinary file."""
+OF_ITS_PROCESS = ("/proc/self", "/proc/thread-self")
 FILES = (outside.FILE, outside.PROGRAM)
 
 
@@ -50,8 +51,11 @@ class Files:
         """Try what each grant gives, and one step wider. ``folders``: ids of those that are folders."""
         for grant in self.rules.grants:
             path = place(grant)
-            if inside(path, "/proc/self") or inside(path, "/proc/thread-self"):
-                continue  # another folder for every process
+            if any(inside(name, own) for name in (path, grant.path) for own in OF_ITS_PROCESS):
+                # Its rule is about the folder of one process, and not of the probe's.
+                call = ("nothing", None)
+                yield _about(grant).attempt(path, "another folder for every process", ALLOWED, call)
+                continue
             for attempt in self._of(grant, path, is_folder=grant.id in folders):
                 # The report says that file modes, or a read-only file system, deny some of it.
                 yield attempt.replace(refusals=()) if grant.status == "blocked" else attempt

@@ -50,6 +50,8 @@ class Judged(Record):
         name = errno.errorcode.get(self.errno, str(self.errno))
         if self.result == UNKNOWN:
             return "could not be tried"
+        if self.attempt.call[0] == "nothing":
+            return "not tried"
         if self.result == NOT_TELLING:
             return f"file modes: {name}" if self.errno in (errno.EACCES, errno.EPERM) else name
         if self.attempt.words:
@@ -90,12 +92,16 @@ class Judged(Record):
 
 
 class Verification(Record):
-    """What a verification found, attempt by attempt. ``stopped_at``: the attempt at which the probe ended early."""
+    """What a verification found, attempt by attempt.
+
+    ``stopped_at``: the attempt at which the probe ended early. ``left_behind``: what it made and nobody could remove.
+    """
 
     name: str
     run_id: str
     judged: tuple[Judged, ...]
     stopped_at: str | None = None
+    left_behind: tuple[str, ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -141,7 +147,7 @@ class Verification(Record):
             raise OpenShellError(
                 f"sandbox {self.name} could not be verified: {self.counts[UNKNOWN]} of {len(self.judged)} attempts "
                 f"could not be made{where}",
-                hint="the sandbox ended, something in it killed the probe, or no processes or memory were left",
+                hint="the sandbox ended, something in it killed or stopped the probe, or processes or memory ran out",
                 code="verify.unfinished",
             )
 
@@ -157,6 +163,7 @@ class Verification(Record):
             "sandbox": {"name": self.name, "run_id": self.run_id},
             "verdict": self.verdict,
             "stopped_at": self.stopped_at,
+            "left_behind": list(self.left_behind),
             "counts": {"attempts": len(self.judged), **{key.replace(" ", "_"): n for key, n in self.counts.items()}},
             "attempts": [one.as_dict() for one in self.judged],
             "findings": [finding.as_dict() for finding in self.findings],

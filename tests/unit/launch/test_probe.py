@@ -7,7 +7,8 @@ import select
 
 import pytest
 
-from pyopenshell.kernel.signals import SIGKILL
+from pyopenshell.errors import OpenShellError
+from pyopenshell.kernel.signals import SIGKILL, SIGPIPE
 from pyopenshell.launch import namer, probe, probing, wire
 
 NOBODY = 65534
@@ -53,8 +54,9 @@ def test_every_kind(file):
         ("inode", None, name, inode): 0,
         ("inode", None, name, inode, file.stat().st_dev): 0,
         ("inode", None, name, inode + 1): errno.ESTALE,
-        ("value", None, "getuid", (), os.getuid()): 0,
-        ("value", None, "getuid", (), os.getuid() + 1): errno.ESTALE,
+        ("value", None, "prctl", (3,), 0): 0,
+        ("value", None, "prctl", (3,), 1): errno.ESTALE,
+        ("nothing", None): -errno.ENOENT,
         ("run", None, name, os.O_RDWR): 0,
         ("run", None, b"/proc/{own}/comm", os.O_RDWR): 0,
         ("run", None, b"/proc/{other}/comm", os.O_RDWR): 0,
@@ -69,6 +71,23 @@ def test_its_status():
     uid = b" ".join([b"%d" % os.getuid()] * 4)
     tried = [("status", None, {b"Uid": uid}), ("status", None, {b"Uid": b"1 2 3 4"}), ("status", None, {b"No": b"1"})]
     assert [0, errno.ESTALE, errno.ESTALE] == talk(tried)
+
+
+@pytest.mark.parametrize(
+    "tried",
+    [
+        ("call", None, "prctl", 4, 1),
+        ("call", None, "execve", b"/bin/true", 0, 0),
+        ("call", None, "openat", -100, b"/", 0),
+        ("call", None, "kill", 1, 9),
+        ("call", None, "getuid"),
+        ("value", None, "prctl", (4, 1), 0),
+        ("value", None, "getuid", (), 0),
+    ],
+)
+def test_other_calls_are_not_made(tried):
+    """A probe is no way to have any system call made in a sandbox."""
+    assert [probe.UNTRIED, 0] == talk([tried, ("value", None, "prctl", (3,), 0)])
 
 
 def test_what_file_modes_deny_is_not_tried(file):
@@ -102,6 +121,47 @@ def test_a_list_that_is_too_long_is_not_read():
     assert b"" == ours.recv(4)
     ours.close()
     os.wait()
+
+
+def test_a_list_that_is_too_long_is_not_sent():
+    """It is an error of its own."""
+    with pytest.raises(OpenShellError, match="too much") as caught:
+        talk([("open", None, bytes(probe.MAX_LIST), os.O_RDONLY)])
+    assert "verify.too-long" == caught.value.code
+
+
+def test_a_long_list():
+    """Hundreds of grants make more than a mebibyte."""
+    assert [errno.ENAMETOOLONG] * 3 == talk([("open", None, b"x" * (1 << 20), os.O_RDONLY)] * 3)
+
+
+def test_a_probe_that_says_nothing(monkeypatch):
+    """It was stopped, perhaps: it is not waited for."""
+    monkeypatch.setattr(probing, "QUIET", 0.01)
+    monkeypatch.setattr(probing, "GONE", 0.01)
+    ours, theirs = pair()
+    assert [] == probing.talk(ours, [("open", None, b"/", os.O_RDONLY)])
+    ours.close()
+    theirs.close()
+
+
+def test_it_has_ended_before_the_talk_does():
+    """An interruption too waits for that: what it made can be removed then, and it makes nothing any more."""
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    ours, theirs = pair()
+    ready, told = os.pipe()
+    os.write(told, b"x")
+    probe.start(theirs.detach())
+    with pytest.raises(KeyboardInterrupt):
+        probing.talk(ours, [("open", None, b"/", os.O_RDONLY)] * 1000, ready, interrupted)
+    status = os.wait()[1]
+    ours.close()
+    os.close(ready)
+    os.close(told)
+    assert SIGPIPE == status
 
 
 def test_no_connection():
