@@ -2,6 +2,7 @@
 
 import pytest
 
+from pyopenshell.launch import probe
 from pyopenshell.policy.access import READ_ONLY
 from pyopenshell.seccomp import table
 from pyopenshell.verify import calls
@@ -51,6 +52,24 @@ def test_nothing_that_exists_is_opened_for_writing_where_that_is_allowed():
             continue
         if one.what in ("write", "truncate", "rename") or one.what.startswith(("make", "remove", "move")):
             assert "/.token" in one.target
+
+
+def test_a_probe_makes_no_other_calls():
+    """The calls that it may be told to make are those that some attempt makes, and the two lists are told apart."""
+    rows = [{"syscall": name, "when": "always", "action": "allow"} for name in calls.ALWAYS]
+    rows += [{"syscall": name, "when": when, "action": "allow"} for name, when in calls.WHEN]
+    isolation = {**dict.fromkeys(build.KINDS, build.OPEN), "signals": build.PRIVATE}
+    tried = [one.call for one in (*attempts(isolation=isolation), *calls.attempts(tuple(rows)))]
+    made = {call[2] for call in tried if call[0] == "call"}
+    on_paths = {call[2] for call in tried if call[0] == "call" and any(isinstance(one, bytes) for one in call[3:])}
+    assert (on_paths, made - on_paths) == (probe.ON_PATHS, probe.ON_NUMBERS)
+    assert probe.ASKED == {call[2]: call[3] for call in tried if call[0] == "value"}
+
+
+def test_a_folder_of_every_process():
+    """Nothing is tried there, and it is listed."""
+    (one,) = [one for one in attempts(build.grant("/proc/self/task")) if one.subject == "/proc/self/task"]
+    assert ("nothing", None) == one.call
 
 
 def test_all_that_is_made_is_removed():
