@@ -42,7 +42,7 @@ def test_a_socket_that_is_removed_meanwhile(tmp_path, instead):
         assert 0o077 == os.umask(mask)
     finally:
         os.umask(mask)
-    path = Path(set_up.seen(build.effective().identity, 1).pathname)
+    path = Path(str(set_up.seen(build.effective().identity, 1).pathname))
     assert 0o777 == path.stat().st_mode & 0o777
     path.unlink()
     if instead == "folder":

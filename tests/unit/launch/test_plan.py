@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.unit.effective.cases import STEADY, USUAL, World, by_id, composed
 
 from pyopenshell.devices.host import Namespaces
+from pyopenshell.effective.paths import is_own_proc
 from pyopenshell.kernel import namespaces as ns
 from pyopenshell.landlock.abi import MAX_ABI
 from pyopenshell.landlock.downgrade import handled, names
@@ -130,7 +131,7 @@ def test_private_folders_are_not_bound_back():
 )
 def test_own_proc(path, expected):
     """Only what goes through the magic links of procfs is resolved by the process itself."""
-    assert expected == plan.is_own_proc(path)
+    assert expected == is_own_proc(path)
 
 
 def test_unshare_flags():
