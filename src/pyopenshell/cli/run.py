@@ -65,6 +65,8 @@ def _run(options: dict[str, Any], command: tuple[str, ...], trial: Trial) -> int
     def verified(verification: Verification) -> None:
         for one in verification.drift:
             _note(f"openshell: drift: {one.sentence()}")
+        for path in verification.left_behind:
+            _note(f"openshell: the verification could not remove what it made: {path}")
         if not options["quiet"] and not verification.drift:
             _note(f"openshell: verified: {verification.summary}")
 
