@@ -38,6 +38,7 @@ REFUSALS = {
 }
 """What it means when a filter with a listener cannot be installed."""
 NOTHING_TO_GIVE = "this kernel lets nobody put a descriptor into another process (Linux 5.9)"
+DENIED_ANYWAY = "; and a rule of its own will not help it: something around this process denies naming threads at all"
 UNREADABLE = "it may not read from its own descendants (see /proc/sys/kernel/yama/ptrace_scope)"
 
 
@@ -70,18 +71,20 @@ class BrokerTrial:
         os.waitpid(self._pid, 0)
 
 
-def judge(code: int, refusal: int, counts: dict[str, int], failed: str) -> Broker:
+def judge(code: int, refusal: int, counts: dict[str, int], failed: str, unconfined: int = 0) -> Broker:
     """Return what a trial showed (pure).
 
     ``code`` is how the child ended: 0 when it named itself, else an errno. ``refusal`` is the errno of installing the
-    filter with its listener, ``counts`` what the broker answered, ``failed`` the system call that failed before all.
+    filter with its listener, ``unconfined`` then that of naming a thread without any sandbox of ours; ``counts`` is
+    what the broker answered, ``failed`` the system call that failed before all.
     """
     if failed:
         return Broker("unavailable", f"the trial failed: {failed}: {os.strerror(refusal)}")
     if refusal:
         if code == 0:
             return Broker("outer")
-        return Broker("unavailable", REFUSALS.get(refusal, f"no listener: {os.strerror(refusal)}"))
+        why = REFUSALS.get(refusal, f"no listener: {os.strerror(refusal)}")
+        return Broker("unavailable", why + DENIED_ANYWAY if unconfined else why)
     if code == 0 and counts.get(GRANTED):
         return Broker("available")
     if counts.get(verdict.NO_DESCRIPTOR):
@@ -91,7 +94,7 @@ def judge(code: int, refusal: int, counts: dict[str, int], failed: str) -> Broke
     return Broker("unavailable", f"a program that tried could not name its thread ({os.strerror(code)})")
 
 
-def _attempt(identity: Identity) -> tuple[int, int, dict[str, int], str]:
+def _attempt(identity: Identity) -> tuple[int, int, dict[str, int], str, int]:
     """Serve one child; return what ``judge`` wants to know."""
     plan = {**identity.as_dict(), "change_identity": os.geteuid() == 0}
     here = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -106,8 +109,9 @@ def _attempt(identity: Identity) -> tuple[int, int, dict[str, int], str]:
     process.set_child_subreaper()
     brokering.drop(plan)
     code = reap.wait_and_sweep(pid, service)
-    refusal = int.from_bytes(os.read(told, 4), "little")
-    return code, refusal, service.counts, ""
+    refused = os.read(told, 8)
+    refusal, unconfined = int.from_bytes(refused[:4], "little"), int.from_bytes(refused[4:], "little")
+    return code, refusal, service.counts, "", unconfined
 
 
 def _child(plan: dict[str, Any], channel: brokering.Channel, tell: int) -> NoReturn:
@@ -116,17 +120,33 @@ def _child(plan: dict[str, Any], channel: brokering.Channel, tell: int) -> NoRet
         become(plan)
         process.set_no_new_privs()
         try:
+            channel.install(bpf.build(table.THREAD_NAMES, syscalls.ARCHITECTURE))
+        except OSError as error:
+            os.write(tell, b"".join(number.to_bytes(4, "little") for number in (error.errno or 0, _unconfined())))
+        channel.close()
+        try:
             ruleset_fd, _ = ruleset.build(downgrade.mask(THREAD_NAMES), 0, 0, [])
             ruleset.enforce(ruleset_fd)
         except OSError:
             pass  # no Landlock here: whether the broker gave it is counted all the same
-        try:
-            channel.install(bpf.build(table.THREAD_NAMES, syscalls.ARCHITECTURE))
-        except OSError as error:
-            os.write(tell, (error.errno or 0).to_bytes(4, "little"))
-        channel.close()
-        namer.execute(namer.program(f"/proc/self/task/{os.getpid()}/comm"))
+        _name_itself()
     except OSError as error:
         os._exit(error.errno or 125)
     finally:
         os._exit(125)
+
+
+def _name_itself() -> NoReturn:
+    """Execute the tiny program. Raises OSError."""
+    namer.execute(namer.program(f"/proc/self/task/{os.getpid()}/comm"))
+
+
+def _unconfined() -> int:
+    """Return the errno of naming a thread before this trial confines anything: what is around it may deny it too."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            _name_itself()
+        finally:
+            os._exit(errno.EPERM)
+    return max(0, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))

@@ -91,6 +91,7 @@ def test_without_an_outer_broker(inner):
     findings = {finding["code"]: finding for finding in told["effective"]["findings"]}
     found = findings["cuda.thread-names.write-file"]
     assert ("High", True) == (found["severity"], "forbids a listener" in found["message"])
+    assert "denies naming threads at all" in found["message"]
     assert "landlock" == told["effective"]["runtime_additions"][0]["mechanism"]
     assert (1, "") == (told["code"], told["stdout"])  # the outer domain denies it all the same
     assert "PermissionError" in told["stderr"]

@@ -37,6 +37,13 @@ def test_judgement(code, refusal, counts, failed, state, words):
     assert bool(words) is bool(found.reason)
 
 
+def test_a_rule_that_would_not_help_either():
+    """Where naming threads is denied before anything of ours is, the reason says so."""
+    found = judge(errno.EACCES, errno.EPERM, {}, "", errno.EACCES)
+    assert "forbids a listener" in found.reason
+    assert found.reason.endswith("denies naming threads at all")
+
+
 @needs_landlock
 def test_a_real_trial():
     """On this kernel a child of an ordinary user names its thread through a broker, and nothing is left of either."""
