@@ -6,6 +6,7 @@ one line and a documented exit code; a traceback is only printed where ``OPENSHE
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import sys
@@ -20,6 +21,13 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 """What a shell reports for a program that SIGINT, or SIGPIPE, ended."""
+STARVED = {
+    errno.EAGAIN: "as many processes run as may: raise the limit (ulimit -u), or end some",
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
+    errno.ENFILE: "the host has as many open files as it can: see /proc/sys/fs/file-nr",
+    errno.ENOMEM: "there is not enough memory",
+}
+"""What to do about the errors of a starved host; these can come from anywhere."""
 OURS = 125
 """``run``'s exit code for every failure that is not the command's own."""
 
@@ -86,9 +94,8 @@ def _unexpected(problem: Exception) -> OpenShellError:
     if isinstance(problem, OSError) and problem.strerror:
         _silence_stdout()
         where = f" ({os.fsdecode(problem.filename)})" if isinstance(problem.filename, (str, bytes)) else ""
-        return OpenShellError(
-            f"the system says: {problem.strerror}{where}", hint="OPENSHELL_DEBUG=1 shows where", code="system"
-        )
+        hint = STARVED.get(problem.errno or 0, "OPENSHELL_DEBUG=1 shows where")
+        return OpenShellError(f"the system says: {problem.strerror}{where}", hint=hint, code="system")
     return OpenShellError(
         f"internal error: {type(problem).__name__}: {problem}",
         hint="please report this; OPENSHELL_DEBUG=1 shows where it happened",

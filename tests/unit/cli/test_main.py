@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import os
 import subprocess
@@ -251,3 +252,10 @@ def test_public_names_are_lazy_and_there():
     assert "[]\nTrue True\n" == done.stdout, done.stderr
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = pyopenshell.nothing
+
+
+def test_a_starved_host():
+    """An error that can come from anywhere has a hint all the same: which limit to raise."""
+    problem = __main__._unexpected(BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN)))
+    assert "system" == problem.code
+    assert "ulimit -u" in (problem.hint or "")
