@@ -16,7 +16,7 @@ import select
 import termios
 
 from pyopenshell.kernel import process, seccomp
-from pyopenshell.launch import reap, reports
+from pyopenshell.launch import reap, reports, wire
 from pyopenshell.launch.become import become
 from pyopenshell.seccomp import bpf
 from pyopenshell.seccomp.broker import Broker
@@ -51,8 +51,7 @@ class Channel:
     def install(self, program: bytes) -> None:
         """Install a filter that notifies, and send its listener away: only the broker may hold it. Raises OSError."""
         listener, killable = seccomp.install_with_listener(program)
-        rights = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, listener.to_bytes(4, "little"))
-        self._inner.sendmsg([KILLABLE if killable else INTERRUPTIBLE], [rights])
+        wire.send_descriptor(self._inner, KILLABLE if killable else INTERRUPTIBLE, listener)
         os.close(listener)
 
     def close(self) -> None:
@@ -61,11 +60,12 @@ class Channel:
 
     def receive(self) -> tuple[int, bool] | None:
         """Return the listener and whether calls wait killable; None where init ended before it had one."""
-        text, ancillary, _, _ = self._outer.recvmsg(1, _socket.CMSG_SPACE(4), _socket.MSG_CMSG_CLOEXEC)
+        frame = wire.receive_descriptor(self._outer)
         self._outer.close()
-        if not ancillary:
+        if frame is None:
             return None
-        return int.from_bytes(ancillary[0][2][:4], "little"), text == KILLABLE
+        kind, _payload, listener = frame
+        return listener, kind == KILLABLE
 
 
 class Reporter:

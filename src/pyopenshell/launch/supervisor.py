@@ -181,19 +181,17 @@ class Launch:
         while not select.select([self.control], [], [], 0)[0]:
             select.select([self.control, self._signals], [], [])
             self._hear()
-        head, ancillary, _, _ = self._socket.recvmsg(5, _socket.CMSG_SPACE(4), _socket.MSG_WAITALL)
-        for _level, _type, data in ancillary:
-            self.relay = terminal.Relay(int.from_bytes(data[:4], "little"))
-        if len(head) == 5:
-            length = int.from_bytes(head[1:], "little")
-            payload = wire.read(self.control, length)
-            if payload is not None:
-                return head[:1], payload
-        raise LaunchError(
-            "cannot start the sandbox: the child process ended without a word",
-            step="unknown",
-            hint="it was killed, perhaps for memory; see the kernel's log",
-        )
+        frame = wire.receive_descriptor(self._socket)
+        if frame is None:
+            raise LaunchError(
+                "cannot start the sandbox: the child process ended without a word",
+                step="unknown",
+                hint="it was killed, perhaps for memory; see the kernel's log",
+            )
+        kind, payload, fd = frame
+        if fd >= 0:
+            self.relay = terminal.Relay(fd)
+        return kind, payload
 
     def _hear(self) -> None:
         """Take a signal before there is a program. Raises LaunchError for those that ask for the end."""

@@ -48,8 +48,7 @@ def open_inside(control: int, uid: int, gid: int) -> None:
         if os.isatty(fd):
             os.dup2(slave, fd)
     channel = _socket.socket(fileno=os.dup(control))
-    head = wire.TERMINAL + (0).to_bytes(4, "little")
-    channel.sendmsg([head], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, master.to_bytes(4, "little"))])
+    wire.send_descriptor(channel, wire.TERMINAL, master)
     channel.close()
     os.close(master)
     os.close(slave)
