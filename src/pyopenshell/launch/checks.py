@@ -91,14 +91,7 @@ def receipt(
 def verify(plan: Plan, fields: dict[str, str], inside: dict[str, int | None]) -> list[dict[str, Any]]:
     """Compare what was planned with what is seen. Each check: name, expected, observed, ok."""
     own = links("self")
-    found = [
-        _check("uid", " ".join([str(plan.uid)] * 4), " ".join(fields["Uid"].split())),
-        _check("gid", " ".join([str(plan.gid)] * 4), " ".join(fields["Gid"].split())),
-        _check("groups", _numbers(plan.groups), _numbers(int(number) for number in fields["Groups"].split())),
-        *(_check(name, "0" * 16, fields[name]) for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")),
-        _check("no_new_privs", "1", fields.get("NoNewPrivs", "unknown")),
-        _check("seccomp", "2", fields.get("Seccomp", "unknown")),
-    ]
+    found = _powerless(plan, fields)
     for kind, private in plan.namespaces.items():
         seen = inside[kind]
         observed = "unreadable" if seen is None else "shared" if seen == own[kind] else "private"
@@ -108,12 +101,18 @@ def verify(plan: Plan, fields: dict[str, str], inside: dict[str, int | None]) ->
 
 def broker(plan: Plan, fields: dict[str, str]) -> list[dict[str, Any]]:
     """Compare the broker, which stands outside the sandbox, with what it must be."""
+    return [{**check, "name": f"broker {check['name']}"} for check in _powerless(plan, fields)]
+
+
+def _powerless(plan: Plan, fields: dict[str, str]) -> list[dict[str, Any]]:
+    """Compare a process with one of the plan's identity that has no privilege, and a filter."""
     return [
-        _check("broker uid", " ".join([str(plan.uid)] * 4), " ".join(fields["Uid"].split())),
-        _check("broker groups", _numbers(plan.groups), _numbers(int(number) for number in fields["Groups"].split())),
-        *(_check(f"broker {name}", "0" * 16, fields[name]) for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")),
-        _check("broker no_new_privs", "1", fields.get("NoNewPrivs", "unknown")),
-        _check("broker seccomp", "2", fields.get("Seccomp", "unknown")),
+        _check("uid", " ".join([str(plan.uid)] * 4), " ".join(fields["Uid"].split())),
+        _check("gid", " ".join([str(plan.gid)] * 4), " ".join(fields["Gid"].split())),
+        _check("groups", _numbers(plan.groups), _numbers(int(number) for number in fields["Groups"].split())),
+        *(_check(name, "0" * 16, fields[name]) for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")),
+        _check("no_new_privs", "1", fields.get("NoNewPrivs", "unknown")),
+        _check("seccomp", "2", fields.get("Seccomp", "unknown")),
     ]
 
 
