@@ -225,7 +225,7 @@ def brokered(use: Use, context: Context) -> dict[str, Any]:
 
     A refusal is the broker's: it let the kernel go on, so Landlock decided. The path is what the process asked for.
     """
-    granted = use.kind == "granted"
+    granted = use.is_granted
     path = use.path.decode(errors="surrogateescape")
     told = "opened a thread's name through the broker" if granted else f"was not helped by the broker: {use.kind}"
     event = build(

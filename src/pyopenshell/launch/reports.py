@@ -51,17 +51,17 @@ class Use(Record):
     inside: int
     path: bytes
 
+    @property
+    def is_granted(self) -> bool:
+        """Whether the broker helped."""
+        return self.kind == broker.GRANTED
+
 
 class Counts(Record):
     """How often each answer was given, by kind; ``untold`` uses were not reported one by one."""
 
     by_kind: dict[str, int]
     untold: int
-
-    @property
-    def refused(self) -> dict[str, int]:
-        """The refusals that happened, by reason."""
-        return {kind: self.by_kind[kind] for kind in verdict.REASONS if self.by_kind.get(kind)}
 
 
 def pack(report: Serving | Use | Counts) -> bytes:
