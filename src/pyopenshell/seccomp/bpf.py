@@ -56,12 +56,7 @@ def build(rows: Sequence[Row], architecture: str) -> bytes:
         nr = _number(row.syscall, architecture)
         if nr is not None:
             groups.setdefault(nr, []).append(row)
-    program = [
-        (LOAD, 0, 0, ARCHITECTURE_AT),
-        (JUMP_EQUAL, 1, 0, AUDIT_ARCH[architecture]),
-        (RETURN, 0, 0, NOT_HERE),
-        (LOAD, 0, 0, NUMBER_AT),
-    ]
+    program = _entry(architecture)
     if architecture == "x86_64":
         program += [(JUMP_GREATER_OR_EQUAL, 0, 1, X32_BIT), (RETURN, 0, 0, NOT_HERE)]
     often = [number(name, architecture) for name in OFTEN]
@@ -81,12 +76,7 @@ def build_allowing(names: Sequence[str], architecture: str) -> bytes:
 
     Names that this architecture does not have are left out. Raises ValueError for a name no architecture has.
     """
-    program = [
-        (LOAD, 0, 0, ARCHITECTURE_AT),
-        (JUMP_EQUAL, 1, 0, AUDIT_ARCH[architecture]),
-        (RETURN, 0, 0, NOT_HERE),
-        (LOAD, 0, 0, NUMBER_AT),
-    ]
+    program = _entry(architecture)
     for name in names:
         nr = _number(name, architecture)
         if nr is not None:
@@ -109,6 +99,16 @@ def listing(rows: Sequence[Row], architecture: str) -> tuple[dict[str, str], ...
             if number(row.syscall, architecture) is not None
         ]
     )
+
+
+def _entry(architecture: str) -> list[Instruction]:
+    """Return how every program begins: only this architecture's calls go on, and by their number."""
+    return [
+        (LOAD, 0, 0, ARCHITECTURE_AT),
+        (JUMP_EQUAL, 1, 0, AUDIT_ARCH[architecture]),
+        (RETURN, 0, 0, NOT_HERE),
+        (LOAD, 0, 0, NUMBER_AT),
+    ]
 
 
 def _number(name: str, architecture: str) -> int | None:
