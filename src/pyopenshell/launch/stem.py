@@ -79,26 +79,33 @@ def _stem(descriptors: list[int], steps: Steps) -> int:
         wire.send_number(CONTROL, wire.INIT_PID, pid)
         os.write(ready_write, b"!")
         os.close(ready_write)
-    if channel is None:
-        os.close(CONTROL)
-        return reap.wait_and_sweep(pid)
+    if channel:
+        steps.current = "seccomp"
+        return _broker(plan, pid, channel, here)
+    os.close(CONTROL)
+    return reap.wait_and_sweep(pid)
+
+
+# The supervisor has imported ``brokering`` for a plan with a broker: nothing is read from a file below.
+
+
+def _channel() -> Channel:
+    from pyopenshell.launch.brokering import Channel
+
+    return Channel()
+
+
+def _broker(plan: dict[str, Any], init: int, channel: Channel, here: int) -> int:
+    """Become the broker, and wait for init as one. Returns the exit code."""
     from pyopenshell.launch import brokering
 
-    steps.current = "seccomp"
     reporter = brokering.Reporter(REPORTS)
     service = brokering.Brokering(channel, here, reporter, depth=int(plan["namespaces"]["pid"]))
     brokering.drop(plan)
     os.close(CONTROL)
-    code = reap.wait_and_sweep(pid, service)
+    code = reap.wait_and_sweep(init, service)
     service.end()
     return code
-
-
-def _channel() -> Channel:
-    # The supervisor has imported it for a plan with a broker: nothing is read from a file here.
-    from pyopenshell.launch.brokering import Channel
-
-    return Channel()
 
 
 def _unshare(plan: dict[str, Any]) -> None:
