@@ -3,13 +3,11 @@
 import marshal
 import os
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.effective.cases import STEADY, USUAL, World, by_id, composed
 
 from pyopenshell.devices.host import Namespaces
-from pyopenshell.effective.paths import is_own_proc
 from pyopenshell.kernel import namespaces as ns
 from pyopenshell.landlock.abi import MAX_ABI
 from pyopenshell.landlock.downgrade import handled, names
@@ -116,22 +114,6 @@ def test_private_folders_are_not_bound_back():
     """The private /tmp is not the host's, and what the runtime makes in /run is not there yet; a daemon's socket is."""
     assert () == planned(composed()).bind
     assert [("/run/nvidia-persistenced",) * 2 + (False,)] == list(planned(composed(gpu=0)).bind)
-
-
-@pytest.mark.parametrize(
-    ("path", "expected"),
-    [
-        ("/proc/self", True),
-        ("/proc/self/fd", True),
-        ("/proc/thread-self/comm", True),
-        ("/proc/selfish", False),
-        ("/proc", False),
-        ("/proc/1", False),
-    ],
-)
-def test_own_proc(path, expected):
-    """Only what goes through the magic links of procfs is resolved by the process itself."""
-    assert expected == is_own_proc(path)
 
 
 def test_unshare_flags():
