@@ -58,7 +58,7 @@ def check(arguments: argparse.Namespace) -> None:
     if name not in known:
         meant = next((word for word in sorted(known) if name and word.startswith(name)), None) or nearest(name, known)
         hint = f"did you mean {meant}?" if meant else "names are the kernel's own, as strace prints them"
-        raise UsageError(f"why: there is no system call {name}", hint=hint)
+        raise UsageError(f"why: there is no system call {name or repr(name)}", hint=hint)
 
 
 def why(arguments: argparse.Namespace, report: SeccompReport) -> int:
