@@ -1,0 +1,1 @@
+"""What a sandbox is where the command itself runs in a confined place: a container, a restricted user namespace."""
