@@ -1,4 +1,4 @@
-"""System call numbers of x86_64 and aarch64, complete up to Linux 7.0.
+"""System call numbers of x86_64 and aarch64, complete up to Linux 7.3.
 
 Each row is the first number, then the names that follow it without a gap. Sources: the kernel's
 ``arch/x86/entry/syscalls/syscall_64.tbl`` and ``scripts/syscall.tbl`` (formerly ``asm-generic/unistd.h``); a test
@@ -79,7 +79,7 @@ SHARED = """
 448 process_mrelease futex_waitv set_mempolicy_home_node cachestat fchmodat2 map_shadow_stack futex_wake
 455 futex_wait futex_requeue statmount listmount lsm_get_self_attr lsm_set_self_attr lsm_list_modules mseal
 463 setxattrat getxattrat listxattrat removexattrat open_tree_attr file_getattr file_setattr listns
-471 rseq_slice_yield
+471 rseq_slice_yield fchroot
 """
 """From 424 on, every architecture uses the same numbers."""
 

@@ -40,11 +40,11 @@ ON_PATHS = frozenset(("mkdirat", "symlinkat", "mknodat", "renameat2", "unlinkat"
 # fmt: off
 ON_NUMBERS = frozenset(
     (
-        "acct", "add_key", "bpf", "chroot", "clone", "clone3", "delete_module", "execveat", "fcntl", "finit_module",
-        "fsconfig", "fsmount", "fsopen", "fspick", "init_module", "io_uring_enter", "io_uring_register",
-        "io_uring_setup", "ioctl", "kcmp", "kexec_file_load", "kexec_load", "keyctl", "kill", "mount", "mount_setattr",
-        "move_mount", "open", "open_by_handle_at", "open_tree", "open_tree_attr", "openat", "openat2",
-        "perf_event_open", "pidfd_getfd", "pivot_root", "prlimit64", "process_madvise", "process_vm_readv",
+        "acct", "add_key", "bpf", "chroot", "clone", "clone3", "delete_module", "execveat", "fchroot", "fcntl",
+        "file_setattr", "finit_module", "fsconfig", "fsmount", "fsopen", "fspick", "init_module", "io_uring_enter",
+        "io_uring_register", "io_uring_setup", "ioctl", "kcmp", "kexec_file_load", "kexec_load", "keyctl", "kill",
+        "mount", "mount_setattr", "move_mount", "open", "open_by_handle_at", "open_tree", "open_tree_attr", "openat",
+        "openat2", "perf_event_open", "pidfd_getfd", "pivot_root", "prlimit64", "process_madvise", "process_vm_readv",
         "process_vm_writev", "ptrace", "quotactl", "quotactl_fd", "reboot", "request_key", "seccomp", "setns", "socket",
         "socketpair", "swapoff", "swapon", "syslog", "truncate", "umount2", "unshare", "userfaultfd",
     )

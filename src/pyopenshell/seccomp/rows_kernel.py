@@ -88,8 +88,8 @@ NAMESPACES = (
     ),
     *each("setns", "errno:EPERM", "It enters the namespaces of another process.", NOTHING_NEW),
     *each(
-        "mount umount2 pivot_root chroot fsopen fsconfig fsmount fspick open_tree open_tree_attr move_mount "
-        "mount_setattr",
+        "mount umount2 pivot_root chroot fchroot fsopen fsconfig fsmount fspick open_tree open_tree_attr "
+        "move_mount mount_setattr",
         "errno:EPERM",
         "Mounts and the root folder decide which file a path means, and so what the grants mean.",
         "mount, chroot and FUSE (sshfs, AppImage) fail; no set-uid program could help them in a sandbox either.",
@@ -161,6 +161,12 @@ KERNEL = (
         "errno:EPERM",
         "It reads the kernel's log, which tells of everything on the host, and clears it.",
         "dmesg fails, as where dmesg_restrict is set.",
+    ),
+    *each(
+        "file_setattr",
+        "errno:ENOSYS",
+        "It changes a file's attributes (no dump, no access times, its project) by path, where Landlock looks at "
+        "nothing. Programs fall back to an ioctl on the file, which they must have been able to open.",
     ),
 )
 

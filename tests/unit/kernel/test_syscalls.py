@@ -14,7 +14,7 @@ from pyopenshell import errors
 from pyopenshell.kernel import numbers, syscalls
 from tests.unit.kernel import headers
 
-# Later than the oldest header these tests run with (Linux 6.1): from scripts/syscall.tbl of Linux 7.0.
+# Later than the oldest header these tests run with (Linux 6.1): from scripts/syscall.tbl of Linux 7.3.
 NEWER = {
     "cachestat": 451,
     "fchmodat2": 452,
@@ -37,6 +37,7 @@ NEWER = {
     "file_setattr": 469,
     "listns": 470,
     "rseq_slice_yield": 471,
+    "fchroot": 472,
 }
 NEWER_X86_64 = {"uretprobe": 335, "uprobe": 336}
 # What arch/arm64/include/uapi/asm/unistd.h defined until the tables replaced it.

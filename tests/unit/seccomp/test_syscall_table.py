@@ -98,12 +98,13 @@ def test_verdict(interpret, architecture, net_namespace, abi, name, args, expect
 ALWAYS = {
     errno.EPERM: (
         "ptrace process_vm_readv process_vm_writev kcmp process_madvise setns "
-        "mount umount2 pivot_root chroot fsopen fsconfig fsmount fspick open_tree open_tree_attr move_mount "
-        "mount_setattr bpf userfaultfd init_module finit_module delete_module kexec_load kexec_file_load swapon "
-        "swapoff reboot acct quotactl quotactl_fd syslog open_by_handle_at"
+        "mount umount2 pivot_root chroot fchroot fsopen fsconfig fsmount fspick open_tree open_tree_attr "
+        "move_mount mount_setattr bpf userfaultfd init_module finit_module delete_module kexec_load kexec_file_load "
+        "swapon swapoff reboot acct quotactl quotactl_fd syslog open_by_handle_at"
     ),
     errno.EACCES: "perf_event_open",
-    errno.ENOSYS: "clone3 pidfd_getfd keyctl add_key request_key io_uring_setup io_uring_enter io_uring_register",
+    errno.ENOSYS: "clone3 pidfd_getfd keyctl add_key request_key io_uring_setup io_uring_enter io_uring_register "
+    "file_setattr",
 }
 
 
