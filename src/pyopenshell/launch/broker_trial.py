@@ -39,7 +39,18 @@ REFUSALS = {
 """What it means when a filter with a listener cannot be installed."""
 NOTHING_TO_GIVE = "this kernel lets nobody put a descriptor into another process (Linux 5.9)"
 DENIED_ANYWAY = "; and a rule of its own will not help it: something around this process denies naming threads at all"
-UNREADABLE = "it may not read from its own descendants (see /proc/sys/kernel/yama/ptrace_scope)"
+UNREADABLE = (
+    "it may not read from its own descendants, and kernel.yama.ptrace_scope is not why: something around this process, "
+    "a container's seccomp profile perhaps, forbids process_vm_readv"
+)
+SCOPE = "/proc/sys/kernel/yama/ptrace_scope"
+YAMA = {
+    2: "kernel.yama.ptrace_scope=2 lets only CAP_SYS_PTRACE read from another process, and a broker has no capability "
+    "(`sysctl kernel.yama.ptrace_scope=1` is enough for it)",
+    3: "kernel.yama.ptrace_scope=3 lets nobody read from another process, and stays until the next boot (1 is enough "
+    "for a broker)",
+}
+"""What it means under these scopes of Yama (Linux's admin-guide/LSM/Yama) that a broker may not read."""
 
 
 class BrokerTrial:
@@ -62,7 +73,9 @@ class BrokerTrial:
     def result(self) -> Broker:
         """Wait for the answer (one message). A child that died without one, or hangs, showed nothing."""
         data = self._answer.recv(65536) if select.select([self._answer], [], [], PATIENCE)[0] else b""
-        return judge(*marshal.loads(data)) if data else Broker("unavailable", "the trial gave no answer")  # noqa: S302
+        if not data:
+            return Broker("unavailable", "the trial gave no answer")
+        return judge(*marshal.loads(data), yama=_yama())  # noqa: S302 - written by our own child
 
     def close(self) -> None:
         """End the throwaway broker, and reap it; the child that it serves does not outlive it by much."""
@@ -71,12 +84,14 @@ class BrokerTrial:
         os.waitpid(self._pid, 0)
 
 
-def judge(code: int, refusal: int, counts: dict[str, int], failed: str, unconfined: int = 0) -> Broker:
+def judge(
+    code: int, refusal: int, counts: dict[str, int], failed: str, unconfined: int = 0, *, yama: int = 0
+) -> Broker:
     """Return what a trial showed (pure).
 
     ``code`` is how the child ended: 0 when it named itself, else an errno. ``refusal`` is the errno of installing the
     filter with its listener, ``unconfined`` then that of naming a thread without any sandbox of ours; ``counts`` is
-    what the broker answered, ``failed`` the system call that failed before all.
+    what the broker answered, ``failed`` the system call that failed before all, ``yama`` its ``ptrace_scope``.
     """
     if failed:
         return Broker("unavailable", f"the trial failed: {failed}: {os.strerror(refusal)}")
@@ -90,8 +105,20 @@ def judge(code: int, refusal: int, counts: dict[str, int], failed: str, unconfin
     if counts.get(verdict.NO_DESCRIPTOR):
         return Broker("unavailable", NOTHING_TO_GIVE)
     if counts.get(verdict.UNREADABLE):
-        return Broker("unavailable", UNREADABLE)
+        return Broker("unavailable", YAMA.get(yama, UNREADABLE))
     return Broker("unavailable", f"a program that tried could not name its thread ({os.strerror(code)})")
+
+
+def _yama() -> int:
+    """Return Yama's scope; 0, which restricts nothing, without Yama."""
+    try:
+        fd = os.open(SCOPE, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return 0
+    try:
+        return int(os.read(fd, 16))
+    finally:
+        os.close(fd)
 
 
 def _attempt(identity: Identity) -> tuple[int, int, dict[str, int], str, int]:
@@ -119,16 +146,19 @@ def _child(plan: dict[str, Any], channel: brokering.Channel, tell: int) -> NoRet
     try:
         become(plan)
         process.set_no_new_privs()
+        refused = False
         try:
             channel.install(bpf.build(table.THREAD_NAMES, syscalls.ARCHITECTURE))
         except OSError as error:
+            refused = True
             os.write(tell, b"".join(number.to_bytes(4, "little") for number in (error.errno or 0, _unconfined())))
         channel.close()
         try:
             ruleset_fd, _ = ruleset.build(downgrade.mask(THREAD_NAMES), 0, 0, [])
             ruleset.enforce(ruleset_fd)
-        except OSError:
-            pass  # no Landlock here: whether the broker gave it is counted all the same
+        except OSError:  # no Landlock here: whether the broker gave it is counted all the same
+            if refused:
+                raise  # a name written would be no sign of a broker around this process
         _name_itself()
     except OSError as error:
         os._exit(error.errno or 125)

@@ -260,10 +260,11 @@ def _init(workload, kind, channel, here, output, held, writable, inside):
 
 
 def enclose(channel, rules):
-    """Enter the domain and the filter, as the last steps of a launch do."""
+    """Enter the domain, where there is Landlock, and the filter, as the last steps of a launch do."""
     process.set_no_new_privs()
-    fd, _ = ruleset.build(downgrade.mask(handled().fs), 0, downgrade.mask(handled().scoped), rules)
-    ruleset.enforce(fd)
+    if ABI:
+        fd, _ = ruleset.build(downgrade.mask(handled().fs), 0, downgrade.mask(handled().scoped), rules)
+        ruleset.enforce(fd)
     for _, path_fd, _ in rules:
         os.close(path_fd)
     rows = table.rows(net_namespace=False, landlock_abi=ABI, broker=True)

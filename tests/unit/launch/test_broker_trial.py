@@ -44,6 +44,23 @@ def test_a_rule_that_would_not_help_either():
     assert found.reason.endswith("denies naming threads at all")
 
 
+@pytest.mark.parametrize(
+    ("yama", "words"),
+    [
+        (0, "a container's seccomp profile perhaps"),
+        (1, "a container's seccomp profile perhaps"),
+        (2, "`sysctl kernel.yama.ptrace_scope=1` is enough"),
+        (3, "until the next boot"),
+    ],
+)
+def test_yama_is_named_where_it_is_the_cause(yama, words):
+    """A broker that may not read: Yama's scope is the reason from 2 on, and each reason says what would do."""
+    found = judge(errno.EACCES, 0, UNREAD, "", yama=yama)
+    assert words in found.reason
+    assert (yama >= 2) is (f"kernel.yama.ptrace_scope={yama}" in found.reason)
+    assert "available" == judge(0, 0, GRANTED, "", yama=yama).state
+
+
 @needs_landlock
 def test_a_real_trial():
     """On this kernel a child of an ordinary user names its thread through a broker, and nothing is left of either."""
