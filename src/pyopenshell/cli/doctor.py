@@ -22,8 +22,29 @@ NOBODY = 65534
 """The overflow uid (user_namespaces(7)): nobody's."""
 OK, WARN, FAIL = "ok", "warn", "fail"
 
+SCOPES = 6
+"""The first ABI of Landlock that keeps a sandbox's signals in; with it, only a newer kernel's refinements lack."""
+CLOSED = {
+    "kernel/unprivileged_userns_clone": ("0", "1", "Debian's setting: ordinary users can make none"),
+    "user/max_user_namespaces": ("0", "10000", "none can be made"),
+    "kernel/apparmor_restrict_unprivileged_userns": (
+        "1",
+        "0",
+        "Ubuntu's setting: nothing can be mounted in them without an AppArmor profile that has userns",
+    ),
+}
+"""The settings that close user namespaces to ordinary users: the value that does, one that opens them, the effect."""
+YAMA = "kernel/yama/ptrace_scope"
+SCOPE = {
+    "0": "a process may trace what runs as the same user",
+    "1": "a process may trace its own descendants",
+    "2": "only CAP_SYS_PTRACE may trace",
+    "3": "nothing may trace, until the next boot",
+}
+"""What Yama's setting means (Documentation/admin-guide/LSM/Yama.rst)."""
+
 WITHOUT = {
-    "mount": "the host's /tmp, /run and sockets stay visible; Landlock denies what it can",
+    "mount": "the host's /tmp, /run and sockets stay in view, and what Landlock does not close stays open",
     "pid": "the host's processes stay visible in /proc",
     "net": "the syscall filter allows no network sockets instead; there is no loopback either",
     "ipc": "System V objects of the same user stay reachable",
@@ -71,6 +92,7 @@ def _kernel(host: Host) -> Iterator[Check]:
     seen = "filters can be installed" if host.seccomp else "seccomp(2) is refused"
     yield Check("seccomp", OK if host.seccomp else FAIL, seen, "use a kernel with CONFIG_SECCOMP_FILTER=y")
     yield from _namespaces(host)
+    yield _yama()
     yield _broker(host)
     nodes = ", ".join(device.path for device in host.devices)
     yield Check("gpu", OK, nodes or "no device nodes: --gpu would fail, --gpu 0 works")
@@ -81,14 +103,21 @@ def _landlock(host: Host) -> Check:
         from pyopenshell.launch.hints import no_landlock
 
         return Check("landlock", FAIL, *no_landlock(host.landlock_errno))
+    from pyopenshell.devices.host import LANDLOCK_SINCE
     from pyopenshell.kernel import landlock
     from pyopenshell.landlock.abi import RIGHTS
 
-    missing = [f"{right.name} (ABI {right.abi})" for right in RIGHTS if right.abi > host.landlock_abi]
+    missing: dict[int, list[str]] = {}
+    for right in RIGHTS:
+        if right.abi > host.landlock_abi:
+            missing.setdefault(right.abi, []).append(right.name)
+    lacks = [
+        f"{' and '.join(names)} (ABI {abi}, Linux {LANDLOCK_SINCE[abi]})" for abi, names in sorted(missing.items())
+    ]
     seen = f"ABI {host.landlock_abi}, errata {landlock.errata():#b}"
-    seen += f"; lacks {', '.join(missing)}" if missing else ""
-    old = host.landlock_abi < 3
-    return Check("landlock", WARN if old else OK, seen, "a kernel from 6.2 on restricts truncation by Landlock itself")
+    seen += f"; lacks {', '.join(lacks)}" if lacks else ""
+    hint = "every report says right by right what follows, and what stands in: openshell run --explain -- COMMAND"
+    return Check("landlock", WARN if host.landlock_abi < SCOPES else OK, seen, hint)
 
 
 def _enforcement(abi: int) -> Check:
@@ -124,9 +153,37 @@ def _namespaces(host: Host) -> Iterator[Check]:
         if getattr(made, kind):
             yield Check(f"{kind} namespace", OK, where)
         else:
-            yield Check(
-                f"{kind} namespace", WARN, made.reason or "cannot be made", f"a sandbox works without: {consequence}"
-            )
+            yield Check(f"{kind} namespace", WARN, made.reason or "cannot be made", f"none is needed: {consequence}")
+    if not (made.mount and made.pid and made.net):
+        yield from _closed()
+
+
+def _closed() -> Iterator[Check]:
+    """Name each setting that closes user namespaces, or what is in them, to ordinary users."""
+    if os.geteuid() == 0:
+        return
+    for path, (closed, opened, effect) in CLOSED.items():
+        if _setting(path) == closed:
+            name = path.replace("/", ".")
+            hint = f"{effect}. Root can open them: sysctl {name}={opened}"
+            yield Check("user namespace", WARN, f"{name} is {closed}", hint)
+
+
+def _setting(path: str) -> str | None:
+    """Return a setting beneath /proc/sys, None where this kernel has none."""
+    try:
+        with open(f"/proc/sys/{path}", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return None
+
+
+def _yama() -> Check:
+    """Say who may look into whose memory: a broker reads from its descendants. Whether it can is the next row's."""
+    scope = _setting(YAMA)
+    if scope is None:
+        return Check("yama", OK, "not in this kernel: a process may trace what runs as the same user")
+    return Check("yama", OK, f"ptrace_scope {scope}: {SCOPE.get(scope, 'unknown to this version')}")
 
 
 def _broker(host: Host) -> Check:

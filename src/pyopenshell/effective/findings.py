@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+
+from pyopenshell.devices.host import LANDLOCK_SINCE
 from pyopenshell.effective.model import Finding, NetworkEntry
 from pyopenshell.effective.paths import inside, is_own_proc, normal
 
@@ -23,6 +26,29 @@ OPEN: dict[str, tuple[str, str]] = {
     "pathname_sockets": ("High", "pathname Unix sockets of the host can be connected to, whatever the grants say"),
 }
 """What follows when a kind of isolation is ``open``: (severity, consequence)."""
+NO_MOUNTS_NO_LANDLOCK = "the host's /run, /tmp and /dev/shm are in view, closed by file modes alone"
+NO_LANDLOCK: dict[int, tuple[str, str]] = {
+    0: ("--max-abi 0 leaves nothing of Landlock", "leave --max-abi out"),
+    errno.ENOSYS: (
+        "this kernel has no Landlock (ENOSYS)",
+        f"Linux {LANDLOCK_SINCE[1]} or newer with CONFIG_SECURITY_LANDLOCK is needed",
+    ),
+    errno.EOPNOTSUPP: (
+        "this kernel has Landlock, but it was not switched on at boot (EOPNOTSUPP)",
+        "add landlock to the kernel's lsm= parameter and reboot (/sys/kernel/security/lsm lists what is on now)",
+    ),
+    errno.EPERM: (
+        "something around this process forbids Landlock (EPERM), a container's seccomp profile perhaps",
+        "allow landlock_create_ruleset, landlock_add_rule and landlock_restrict_self there",
+    ),
+}
+"""By how the kernel answered landlock_create_ruleset(2) (0: it was not asked): the cause, and what to do."""
+
+
+def no_landlock(number: int) -> tuple[str, str]:
+    """Return why there is no Landlock and what to do, from the kernel's answer (see ``NO_LANDLOCK``)."""
+    other = f"Landlock cannot be used here ({errno.errorcode.get(number, number)})", "'openshell doctor' says more"
+    return NO_LANDLOCK.get(number, other)
 
 
 def _writers(grants: Iterable[Placed]) -> list[Placed]:
@@ -124,8 +150,8 @@ def landlock(request: Request) -> list[Finding]:
     """Report what this kernel lacks: "best_effort forgives what this kernel lacks, right by right, and says so"."""
     report = request.landlock
     if report.abi == 0:
-        message = f"Linux {request.host.release} has no Landlock: no path is closed by this sandbox"
-        return [Finding("landlock.unconfined", "High", message, "boot with Landlock enabled (lsm=landlock,…)")]
+        cause, remedy = no_landlock(request.host.landlock_errno)
+        return [Finding("landlock.unconfined", "High", f"{cause}: no path is closed by this sandbox", remedy)]
     findings = []
     for gap in report.dropped:
         kernel = (
@@ -136,7 +162,10 @@ def landlock(request: Request) -> list[Finding]:
             findings.append(Finding("landlock.right-replaced", "Informational", text))
         else:
             text = f"{kernel}: {gap.consequence}"
-            hint = "a newer kernel closes this; landlock.compatibility: hard_requirement refuses to go on without"
+            hint = (
+                f"Linux {LANDLOCK_SINCE[gap.needs_abi]} closes this; "
+                "landlock.compatibility: hard_requirement refuses to go on without"
+            )
             findings.append(Finding("landlock.right-missing", "Medium", text, hint))
     return findings
 
@@ -148,6 +177,8 @@ def isolation(request: Request) -> list[Finding]:
         if entry.state != "open":
             continue
         severity, consequence = OPEN.get(kind, ("Medium", f"{kind} is shared with the host"))
+        if kind == "mount" and not request.landlock.abi:
+            consequence = NO_MOUNTS_NO_LANDLOCK
         if kind == "pathname_sockets" and request.reachable_sockets:
             consequence = f"{consequence}: {', '.join(request.reachable_sockets)}"
         hint = "namespaces would keep it apart; `openshell doctor` says why there are none"

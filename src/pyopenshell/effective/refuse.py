@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pyopenshell.devices.host import LANDLOCK_SINCE
+from pyopenshell.effective.findings import no_landlock
 from pyopenshell.effective.paths import inside, normal, upward
 from pyopenshell.errors import PolicyRefused
 
@@ -129,10 +131,13 @@ def _shortfall(request: Request, declared: list[Placed]) -> None:
     missing = [item for item in declared if item.grant.status == "skipped"]
     reasons = [f"{item.label}: {item.grant.detail.message}" for item in missing]
     landlock = request.landlock
+    remedy = "correct the paths or use a newer kernel"
     if landlock.abi == 0:
-        reasons.append("this kernel has no Landlock")
+        cause, remedy = no_landlock(request.host.landlock_errno)
+        reasons.append(cause)
     reasons.extend(
-        f"the right {gap.right} needs Landlock ABI {gap.needs_abi}, this kernel has {landlock.abi}"
+        f"the right {gap.right} needs Landlock ABI {gap.needs_abi} (Linux {LANDLOCK_SINCE[gap.needs_abi]}), "
+        f"this kernel has {landlock.abi}"
         for gap in landlock.dropped
         if gap.covered_by is None and landlock.abi
     )
@@ -145,5 +150,6 @@ def _shortfall(request: Request, declared: list[Placed]) -> None:
             missing[0] if missing else None,
             "policy.hard-requirement",
             f"hard_requirement cannot be kept on this host: {'; '.join(reasons)}",
-            "correct the paths or use a newer kernel; landlock.compatibility: best_effort goes on without them",
+            f"{remedy}; landlock.compatibility: best_effort goes on without them"
+            + ("" if landlock.abi else ", with --unsafe-unconfined"),
         )

@@ -46,8 +46,8 @@ RIGHTS: tuple[Right, ...] = (
         1 << 13,
         2,
         False,
-        "Nothing is opened up: moving or linking a file into another folder is always denied (EXDEV), "
-        "even between folders that are granted.",
+        "Nothing is opened up: under ABI 1 moving or linking a file into another folder is always denied (EXDEV), "
+        "even between folders that are granted. Without Landlock, file modes alone decide.",
     ),
     Right(
         "truncate",

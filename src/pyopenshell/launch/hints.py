@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
+from pyopenshell.effective import findings
 from pyopenshell.errors import CommandError
 
 TYPE_CHECKING = False
@@ -33,28 +34,8 @@ def hint(step: str, number: int, plan: Plan) -> str | None:
 
 def no_landlock(number: int) -> tuple[str, str]:
     """Return message and hint for a kernel whose answer to landlock_create_ruleset(2) is this errno."""
-    unconfined = "--unsafe-unconfined runs the command without it"
-    if number == 0:
-        return "--max-abi 0 leaves nothing of Landlock, so nothing would confine the command", unconfined
-    if number == errno.ENOSYS:
-        return (
-            "this kernel has no Landlock, so nothing would confine the command (ENOSYS)",
-            f"Linux 5.13 or newer with CONFIG_SECURITY_LANDLOCK is needed; {unconfined}",
-        )
-    if number == errno.EOPNOTSUPP:
-        return (
-            "this kernel has Landlock, but it was not switched on at boot (EOPNOTSUPP)",
-            f"add landlock to the kernel's lsm= parameter and reboot; {unconfined}",
-        )
-    if number == errno.EPERM:
-        return (
-            "something around this process forbids Landlock (EPERM), a container's seccomp profile perhaps",
-            f"allow landlock_create_ruleset, landlock_add_rule and landlock_restrict_self there; {unconfined}",
-        )
-    return (
-        f"Landlock cannot be used here ({errno.errorcode.get(number, number)})",
-        f"'openshell doctor' says more; {unconfined}",
-    )
+    cause, remedy = findings.no_landlock(number)
+    return f"nothing would confine the command: {cause}", f"{remedy}; --unsafe-unconfined runs it without"
 
 
 def exec_failed(program: str, number: int) -> CommandError:

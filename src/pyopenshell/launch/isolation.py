@@ -62,7 +62,7 @@ def landlock_report(compatibility: str, abi: int, namespaces: Namespaces) -> tup
     result = handled(abi, tcp=wanted, udp=wanted)
     covers: dict[str, str | None] = {
         "truncate": "seccomp filter: truncate(2), O_TRUNC without a write mode and openat2 are denied",
-        "refer": "this ABI denies every rename and link between folders",
+        "refer": "this ABI denies every rename and link between folders" if abi else None,
         "bind_tcp": FILTER,
         "connect_tcp": FILTER,
         "bind_udp": FILTER,

@@ -32,7 +32,9 @@ def rows(host):
     ("change", "name", "status", "seen"),
     [
         ({}, "landlock", "ok", "ABI 7"),
-        ({"landlock_abi": 2}, "landlock", "warn", "lacks truncate (ABI 3)"),
+        ({"landlock_abi": 2}, "landlock", "warn", "lacks truncate (ABI 3, Linux 6.2), bind_tcp and connect_tcp (ABI 4"),
+        ({"landlock_abi": 6}, "landlock", "ok", "lacks resolve_unix (ABI 9, Linux 7.1), bind_udp and connect_send_udp"),
+        ({"landlock_abi": 11}, "landlock", "ok", "ABI 11, errata"),
         ({"landlock_abi": 0, "landlock_errno": errno.ENOSYS}, "landlock", "fail", "ENOSYS"),
         ({"landlock_abi": 0, "landlock_errno": errno.EOPNOTSUPP}, "landlock", "fail", "EOPNOTSUPP"),
         ({"landlock_abi": 0, "landlock_errno": errno.EPERM}, "landlock", "fail", "EPERM"),
@@ -50,6 +52,41 @@ def test_kernel(change, name, status, seen):
     assert status == row.status
     assert seen in row.evidence
     assert row.hint or status == "ok"
+
+
+@pytest.mark.parametrize(
+    ("settings", "seen"),
+    [
+        ({}, []),
+        (
+            {"kernel/unprivileged_userns_clone": "1", "user/max_user_namespaces": "0"},
+            ["user.max_user_namespaces=10000"],
+        ),
+        ({"kernel/unprivileged_userns_clone": "0"}, ["kernel.unprivileged_userns_clone=1"]),
+        (
+            {"kernel/apparmor_restrict_unprivileged_userns": "1"},
+            ["kernel.apparmor_restrict_unprivileged_userns=0"],
+        ),
+    ],
+)
+def test_closed_user_namespaces(monkeypatch, settings, seen):
+    """To an ordinary user without namespaces each setting that closes them is named, with one that opens them."""
+    monkeypatch.setattr(doctor, "_setting", settings.get)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    made, closed = HOST, HOST.replace(namespaces=Namespaces(reason="user namespace: EPERM"))
+    assert "user namespace" not in {check.name for check in doctor._namespaces(made)}
+    found = [check for check in doctor._namespaces(closed) if check.name == "user namespace"]
+    assert seen == [check.hint.rpartition("sysctl ")[2] for check in found]
+    assert all(check.status == "warn" and " is " in check.evidence for check in found)
+
+
+@pytest.mark.parametrize(
+    ("scope", "seen"), [(None, "not in this kernel"), ("1", "ptrace_scope 1: a process may trace its own descendants")]
+)
+def test_yama(monkeypatch, scope, seen):
+    """What the scope means is said in words."""
+    monkeypatch.setattr(doctor, "_setting", {doctor.YAMA: scope}.get)
+    assert seen in doctor._yama().evidence
 
 
 @pytest.mark.parametrize(
