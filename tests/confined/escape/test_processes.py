@@ -64,6 +64,7 @@ SIGNALLED = {"kill": "ok", "pidfd": "ok"}
 """What Landlock's scope would deny, where there is none (ABI 6)."""
 
 
+@pytest.mark.kernels
 @harness.needs_landlock
 def test_a_bystander_of_the_same_uid(everywhere, bystander):
     """No signal, no tracing, no memory, no descriptor; with a pid namespace it is not even there."""
@@ -72,6 +73,7 @@ def test_a_bystander_of_the_same_uid(everywhere, bystander):
     assert expected == everywhere.ask(code, pid=bystander.pid, address=bystander.address, **NUMBERS)
 
 
+@pytest.mark.kernels
 def test_a_signal_to_everybody(everywhere):
     """``kill(-1)`` reaches nobody outside: a blocked signal that was sent would stay pending."""
     if not outside.has(everywhere, "pid") and harness.ABI < 6:
@@ -97,6 +99,7 @@ def test_init_keeps_its_memory_and_descriptors(everywhere):
     assert CLOSED | SIGNALLED == everywhere.ask(code, **NUMBERS)
 
 
+@pytest.mark.kernels
 @harness.needs_landlock
 def test_stem_and_supervisor_are_out_of_reach(everywhere):
     """Init's parent and grandparent are outside the domain, though an ordinary user's have the program's uid."""

@@ -43,6 +43,7 @@ def terminal():
             os.close(fd)
 
 
+@pytest.mark.kernels
 def test_no_typing_and_no_other_terminals(everywhere, terminal):
     """TIOCSTI and TIOCLINUX fail on every terminal inside, and the host's terminals cannot be opened."""
     world.needs_python()

@@ -23,11 +23,13 @@ def uid(request):
     return identity(request.param)
 
 
+@pytest.mark.kernels
 def test_off_opens_nothing(uid):
     """Without a grant no procfs file opens for writing."""
     assert () == measure.under_rules("off", uid=uid).opened
 
 
+@pytest.mark.kernels
 @pytest.mark.parametrize("threads", [1, 3])
 def test_the_broker_opens_the_own_comm_files(uid, threads):
     """Through the broker just the process's own: one, and one for each of its threads. Nobody else's."""

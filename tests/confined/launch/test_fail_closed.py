@@ -60,6 +60,7 @@ def test_rules_that_were_not_made(sandbox):
     assert (126, False) == (done.returncode, (sandbox.workdir / "ran").exists())
 
 
+@pytest.mark.kernels
 def test_the_canary_is_outside_of_everything(everywhere):
     """Who may read everything and write /tmp gets just that: the canary is somewhere else then."""
     with tempfile.TemporaryDirectory(prefix="openshell-test.", dir="/var/tmp") as state:

@@ -64,6 +64,7 @@ answer["by handle"] = syscall(given["open_by_handle_at"], -100, handle, 0)
 """
 
 
+@pytest.mark.kernels
 def test_private_places_stay_in_front(everywhere):
     """Nothing inside can take a mount away, change its root, or open a file past all paths."""
     answer = everywhere.ask(MOUNTING, open_by_handle_at=world.number("open_by_handle_at"))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.confined.launch import world
+from tests.confined.launch.conftest import everywhere, needs_landlock
 from tests.confined.whole.conftest import folder, user
 
 __all__ = ["everywhere", "folder", "sandbox", "user"]
@@ -16,16 +17,8 @@ __all__ = ["everywhere", "folder", "sandbox", "user"]
 @pytest.fixture
 def sandbox(state_folder, tmp_path):
     """The command with all that this kernel offers."""
+    needs_landlock()
     folder = Path(tempfile.mkdtemp(prefix="openshell-test.", dir="/var/tmp"))
     os.chown(folder, world.IDENTITY, -1)
     yield world.Sandbox(folder, state_folder, tmp_path)
     shutil.rmtree(folder)
-
-
-@pytest.fixture(params=world.WORLDS)
-def everywhere(request, sandbox):
-    """The command in each of the worlds."""
-    sandbox.world = world.WORLDS[request.param]
-    if sandbox.world != world.NO_NAMESPACES:
-        world.needs_namespaces()
-    return sandbox

@@ -49,8 +49,8 @@ ADDED = """
 from pyopenshell.landlock import downgrade, ruleset
 from pyopenshell.kernel import landlock
 whole = ruleset.build
-def build(fs, net, scoped, rules):
-    made = whole(fs, net, scoped, rules)
+def build(fs, *more, **options):
+    made = whole(fs, *more, **options)
     fd = os.open(WHERE, os.O_PATH | os.O_CLOEXEC)
     landlock.add_path(made[0], downgrade.mask(RIGHTS) & fs, fd)
     os.close(fd)
@@ -60,7 +60,7 @@ ruleset.build = build
 """A rule is made, and not reported."""
 NO_LANDLOCK = """
 from pyopenshell.landlock import ruleset
-ruleset.enforce = lambda fd, flags=0: os.close(fd)
+ruleset.enforce = lambda fd, *_: os.close(fd)
 """
 NO_FILTER = """
 from pyopenshell.kernel import seccomp
@@ -108,14 +108,14 @@ broker.Broker._numbers = numbers
 NO_SCOPES = """
 from pyopenshell.kernel import landlock
 whole = landlock.create_ruleset
-landlock.create_ruleset = lambda fs, net, scoped: whole(fs, net, 0)
+landlock.create_ruleset = lambda fs, net, _scoped, *more: whole(fs, net, 0, *more)
 """
 NOT_HANDLED = """
 from pyopenshell.kernel import landlock
 from pyopenshell.landlock import downgrade, ruleset
 created, added = landlock.create_ruleset, landlock.add_path
 left = ~downgrade.mask(RIGHTS)
-landlock.create_ruleset = lambda fs, net, scoped: created(fs & left, net, scoped)
+landlock.create_ruleset = lambda fs, *more: created(fs & left, *more)
 landlock.add_path = lambda fd, access, path: added(fd, access & left, path)
 """
 """Rights that are reported as handled, and are not."""

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.confined.landlock.harness import ABI
 from tests.confined.launch import world
 from tests.confined.verify import planted
 
@@ -77,6 +78,7 @@ def test_a_rule_that_gives_more(sandbox, beside):
     assert ["file"] == [path.name for path in folder.iterdir()]  # what could be made was removed again
 
 
+@pytest.mark.kernels
 def test_write_file_on_proc(sandbox):
     """The widest grant there is, behind the report's back."""
     found = drift(run(sandbox, planted.ADDED, "--gpu", "0", WHERE="/proc", RIGHTS=("write_file",)))
@@ -92,6 +94,7 @@ def test_a_readable_home(sandbox, beside):
     assert any(f"read {other}/secret (home {other})" in line for line in found)
 
 
+@pytest.mark.kernels
 def test_no_landlock(sandbox):
     """Nothing is closed."""
     assert any("list / " in line or "list /:" in line for line in drift(run(sandbox, planted.NO_LANDLOCK)))
@@ -137,6 +140,8 @@ def test_a_shared_namespace(sandbox, kind):
 
 def test_scopes_left_out(sandbox):
     """Without namespaces it is Landlock that keeps signals and abstract sockets apart."""
+    if ABI < 6:
+        pytest.skip("needs: Landlock ABI 6")
     sandbox.world = world.NO_NAMESPACES
     found = drift(run(sandbox, planted.NO_SCOPES))
     assert any("an abstract socket outside" in line for line in found)
@@ -146,6 +151,8 @@ def test_scopes_left_out(sandbox):
 @pytest.mark.parametrize("right", ["ioctl_dev", "make_char", "read_dir"])
 def test_a_right_that_is_not_handled(sandbox, beside, right):
     """Landlock does not look at it at all."""
+    if right == "ioctl_dev" and ABI < 5:
+        pytest.skip("needs: Landlock ABI 5")
     folder, _other = beside
     policy = world.policy((), (folder,), workdir=False)
     found = drift(run(sandbox, planted.NOT_HANDLED, policy=policy, RIGHTS=(right,)))

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.confined.landlock.harness import needs_landlock
 from tests.confined.launch import world
 from tests.confined.whole import callers
+
+pytestmark = needs_landlock
 
 SOURCE = Path(__file__).with_name("cuda_shaped.c")
 WHO = ("the program", "a child", "a grandchild", "a program it executed", "a daemon")

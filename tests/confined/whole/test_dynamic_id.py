@@ -4,8 +4,11 @@ import fcntl
 import os
 
 from pyopenshell.launch import dynamic_id
+from tests.confined.landlock.harness import needs_landlock
 from tests.confined.launch import world
 from tests.confined.whole.test_identity import without_account
+
+pytestmark = needs_landlock
 
 
 def of_root(root):

@@ -6,7 +6,10 @@ import signal
 
 import pytest
 
+from tests.confined.landlock.harness import needs_landlock
 from tests.confined.launch import world
+
+pytestmark = needs_landlock
 
 FILES = {
     "not-executable": ("text\n", 0o644),

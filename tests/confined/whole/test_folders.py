@@ -2,8 +2,11 @@
 
 import os
 
+from tests.confined.landlock.harness import needs_landlock
 from tests.confined.launch import world
 from tests.confined.whole import callers
+
+pytestmark = needs_landlock
 
 
 def test_a_missing_folder_is_made(anyone):

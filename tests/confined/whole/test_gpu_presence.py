@@ -5,8 +5,11 @@ from pathlib import Path
 import pytest
 
 from pyopenshell.devices import inventory
+from tests.confined.landlock.harness import needs_landlock
 from tests.confined.launch import world
 from tests.confined.whole import callers
+
+pytestmark = needs_landlock
 
 GOLDEN = Path(__file__).parent / "golden" / "without-gpu.txt"
 """The grants of ``true`` under the built-in policy that get a rule, by id, in order; WORK is the working folder."""

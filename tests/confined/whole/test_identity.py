@@ -9,9 +9,11 @@ import subprocess
 import pytest
 
 from pyopenshell.kernel import namespaces as ns
-from tests.confined.landlock.harness import NOBODY
+from tests.confined.landlock.harness import NOBODY, needs_landlock
 from tests.confined.launch import world
 from tests.confined.whole import callers
+
+pytestmark = needs_landlock
 
 ASK = """
 answer = {"uids": os.getresuid(), "gids": os.getresgid(), "groups": os.getgroups()}
@@ -110,6 +112,7 @@ def test_never_root_by_another_name(root, line, kind):
     assert ("identity.root", f"a sandbox never runs with {kind} 0") == (error["code"], error["message"])
 
 
+@pytest.mark.kernels
 def test_nothing_is_left_to_become_more(anyone):
     """Every set of capabilities is empty, no_new_privs is set, a filter is installed; the receipt says the same."""
     told = anyone.ask(ASK, "-n", "bare")

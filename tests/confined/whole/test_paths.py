@@ -4,8 +4,11 @@ import os
 
 import pytest
 
+from tests.confined.landlock.harness import needs_landlock
 from tests.confined.launch import world
 from tests.confined.whole import callers
+
+pytestmark = needs_landlock
 
 
 @pytest.fixture

@@ -5,7 +5,10 @@ import signal
 
 import pytest
 
+from tests.confined.landlock.harness import needs_landlock
 from tests.confined.launch import world
+
+pytestmark = needs_landlock
 
 LISTENING = """
 import os, signal, sys

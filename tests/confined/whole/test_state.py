@@ -7,8 +7,11 @@ import os
 import pytest
 
 from pyopenshell.kernel import namespaces as ns
+from tests.confined.landlock.harness import needs_landlock
 from tests.confined.launch import world
 from tests.confined.whole import callers
+
+pytestmark = needs_landlock
 
 WAITING = ("sh", "-c", "echo ready; read line; exit 7")
 

@@ -5,10 +5,12 @@ import json
 import pytest
 
 from pyopenshell.effective.runtime import PATTERN
-from tests.confined.landlock.harness import ABI
+from tests.confined.landlock.harness import ABI, needs_landlock
 from tests.confined.launch import world
 from tests.confined.whole import callers
 from tests.confined.whole.naming import everybody, names
+
+pytestmark = needs_landlock
 
 PROC = ("/proc",)
 FINDING = "cuda.thread-names.write-file"
