@@ -21,7 +21,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 SOURCES := $(shell find src -name '*.py')
 
 help: ## Print this list
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/.compiled ## Set up, run an agent and a CUDA-shaped program in sandboxes, and show what each might do
 	@VENV=$(VENV) examples/demo.sh
@@ -106,4 +106,4 @@ $(VENV)/.installed: $(VENV)/.run pyproject.toml bin/openshell $(wildcard README.
 $(VENV)/.compiled: $(VENV)/.installed $(SOURCES)
 	@$(BIN)/python -m compileall -q src && touch $@
 
-.PHONY: help demo test check $(CHECKS:%=check-%) bench evidence lock clean
+.PHONY: help demo test test-kernels check $(CHECKS:%=check-%) bench evidence lock clean
