@@ -57,6 +57,12 @@ check-unused: $(VENV)/.check
 bench: $(VENV)/.compiled build ## Measure start, file operations and memory side by side with the bare program
 	@$(BIN)/python -m bench
 
+# Arguments for the tests on other kernels: make test-kernels KERNELS="--only 6.1 --tests all"
+KERNELS ?=
+
+test-kernels: $(VENV)/.compiled ## Boot other kernels, Landlock ABI 0 to 11, and run the tests there that depend on them
+	@$(BIN)/python -m tests.kernels $(KERNELS)
+
 evidence: $(VENV)/.compiled build ## See which procfs files can be opened for writing, and write docs/evidence/procfs.md
 	@$(BIN)/python -m evidence
 
