@@ -35,7 +35,7 @@ class Chronicle:
 
     def enforced(self, receipt: dict[str, Any]) -> Effective:
         """Write down what the kernel accepted, before the program may start. Raises StateError and LaunchError."""
-        effective = settle(self.planned.effective, outcomes(receipt))
+        effective = settle(self.planned.effective, outcomes(receipt), quiet=receipt["landlock"]["quiet"])
         self.record.write_json("effective.json", effective.as_dict())
         self.record.write_json("receipt.json", receipt)
         self.log.append(

@@ -143,7 +143,7 @@ def _ground(request: RunRequest, trial: Trial | None, *, keep_id: bool) -> Groun
     run_id = runs.new_id()
     name = request.name or runs.generated_name(run_id)
     own = private.folders(mount_namespace=host.namespaces.mount, keep=places.named(policy, workdir), run_id=run_id)
-    handled, report = isolation.landlock_report(policy.compatibility, host.landlock_abi, host.namespaces)
+    handled, report = isolation.landlock_report(policy, host.landlock_abi, host.namespaces)
     # An id is kept for a name that somebody chose, and not for a mere plan.
     ids = f"{runs.state_root()}/ids" if keep_id and request.name else None
     who, lock = identity.resolve(policy, workdir, name, ids_folder=ids)

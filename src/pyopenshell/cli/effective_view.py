@@ -161,13 +161,26 @@ def landlock(shape: dict[str, Any]) -> None:
     """Print the ABI in use, what is handled, and what this kernel leaves out."""
     output.title("Landlock")
     handled = ", ".join(shape["handled"]) or "nothing"
-    fields(("ABI", str(shape["abi"])), ("compatibility", shape["compatibility"]), ("handled", handled))
+    fields(
+        ("ABI", str(shape["abi"])),
+        ("compatibility", shape["compatibility"]),
+        ("handled", handled),
+        *([("kernel log", _log(shape["log"]))] if "log" in shape else []),
+    )
     if shape["dropped"]:
         rows = [
             (drop["right"], str(drop["needs_abi"]), drop.get("covered_by") or "-", drop["consequence"])
             for drop in shape["dropped"]
         ]
         output.table(("not handled", "needs ABI", "covered by", "consequence"), rows, indent=2)
+
+
+def _log(shape: dict[str, Any]) -> str:
+    """Return what the kernel logs of the denials, in words."""
+    states = {"denials": "the program's denials", "off": "off", "missing": "none by this kernel"}
+    flags = f" ({', '.join(shape['flags'])})" if shape["flags"] else ""
+    quiet = f", but beneath {', '.join(shape['quiet'])}" if shape["quiet"] else ""
+    return states[shape["state"]] + quiet + flags
 
 
 def syscalls(shape: dict[str, Any]) -> None:

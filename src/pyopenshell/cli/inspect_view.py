@@ -74,6 +74,13 @@ def ended(end: dict[str, Any] | None) -> str:
     return text + (f"; processes that could not be ended: {_text(survivors)}" if survivors else "")
 
 
+def _log(landlock: dict[str, Any]) -> str:
+    """Return what landlock_restrict_self(2) took about logging; older receipts say nothing of it."""
+    quiet = [path["path"] for path in landlock["quiet"] if not path["errno"]]
+    taken = ", ".join(landlock["log"]) or "no flag"
+    return taken + (f"; nothing beneath {', '.join(quiet)}" if quiet else "")
+
+
 def _receipt(receipt: dict[str, Any], effective: dict[str, Any] | None) -> None:
     output.title("Receipt: what the kernel accepted")
     credentials, canary, names = receipt["credentials"], receipt["canary"], receipt.get("thread_names")
@@ -83,6 +90,7 @@ def _receipt(receipt: dict[str, Any], effective: dict[str, Any] | None) -> None:
         ("digest", f"{receipt['effective_digest']} ({told})"),
         ("credentials", ", ".join(f"{key} {_text(credentials[key])}" for key in CREDENTIALS)),
         ("namespaces", ", ".join(f"{kind} {_text(inode)}" for kind, inode in receipt["namespaces"].items())),
+        *([("kernel log", _log(receipt["landlock"]))] if "landlock" in receipt else []),
         ("seccomp", f"mode {receipt['seccomp']['mode']}, sha256 {receipt['seccomp']['sha256']}"),
         ("canary", f"{canary['path']}: {_errno(canary['errno'])}"),
         *([("thread names", f"{names['mechanism']}: {names['why']}")] if names else []),

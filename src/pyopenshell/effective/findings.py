@@ -167,7 +167,24 @@ def landlock(request: Request) -> list[Finding]:
                 "landlock.compatibility: hard_requirement refuses to go on without"
             )
             findings.append(Finding("landlock.right-missing", "Medium", text, hint))
-    return findings
+    return [*findings, *kernel_log(request)]
+
+
+def kernel_log(request: Request) -> list[Finding]:
+    """Report what this kernel cannot do about the log of denials. It takes nothing from the sandbox."""
+    log, policy = request.landlock.log, request.policy
+    if log is None or policy.kernel_log == "off":
+        return []
+    if log.state == "missing":
+        text = f"Linux {request.host.release} logs nothing of what Landlock denies: that needs Landlock ABI 7"
+        return [Finding("landlock.log-missing", "Informational", text)]
+    if policy.kernel_log_quiet and not log.quiet:
+        text = (
+            f"what is denied beneath {', '.join(policy.kernel_log_quiet)} is logged like all else: leaving it out "
+            f"needs Landlock ABI 10, and {request.landlock.abi} is in use"
+        )
+        return [Finding("landlock.quiet-missing", "Low", text)]
+    return []
 
 
 def isolation(request: Request) -> list[Finding]:

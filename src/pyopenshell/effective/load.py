@@ -11,6 +11,7 @@ from pyopenshell.effective.model import (
     Grant,
     Identity,
     Isolation,
+    KernelLog,
     LandlockReport,
     Network,
     NetworkEntry,
@@ -71,10 +72,15 @@ def _effective(data: Mapping[str, Any]) -> Effective:
             landlock["abi"],
             tuple(landlock["handled"]),
             tuple(Dropped(**gap) for gap in landlock["dropped"]),
+            _log(**landlock["log"]) if "log" in landlock else None,
         ),
         seccomp=_seccomp(**data["seccomp"]),
         findings=tuple(Finding(**finding) for finding in data["findings"]),
     )
+
+
+def _log(state: str, flags: Iterable[str], quiet: Iterable[str]) -> KernelLog:
+    return KernelLog(state, tuple(flags), tuple(quiet))
 
 
 def _seccomp(sha256: str, count: int, rows: Iterable[dict[str, str]] | None = None) -> SeccompReport:

@@ -129,13 +129,36 @@ class Dropped(Record):
     covered_by: str | None = None
 
 
+class KernelLog(Record):
+    """What of Landlock's denials the kernel puts into its log, where its audit subsystem is on.
+
+    ``state``: ``denials`` (of the program and what it starts), ``off``, or ``missing`` (this kernel logs none).
+    ``flags`` are what landlock_restrict_self(2) is told, ``quiet`` the paths at or beneath which nothing is logged.
+    """
+
+    state: str
+    flags: tuple[str, ...] = ()
+    quiet: tuple[str, ...] = ()
+
+
 class LandlockReport(Record):
-    """What Landlock handles in this sandbox, and what this kernel's ABI leaves out."""
+    """What Landlock handles in this sandbox, and what this kernel's ABI leaves out.
+
+    ``log`` is None in older records, whose digests are about a shape without it.
+    """
 
     compatibility: str
     abi: int
     handled: tuple[str, ...]
     dropped: tuple[Dropped, ...] = ()
+    log: KernelLog | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the documented shape."""
+        shape = super().as_dict()
+        if self.log is None:
+            del shape["log"]
+        return shape
 
 
 class SeccompReport(Record):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 from pyopenshell.effective.model import OUTCOME, Detail, Finding, Grant
@@ -11,7 +12,7 @@ from pyopenshell.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
     from pyopenshell.effective.model import Effective
@@ -83,18 +84,24 @@ def _asked(right: str, *, is_dir: bool) -> str:
     return {"read_file": "read", "write_file": "write", "truncate": "write"}.get(right, "")
 
 
-def settle(effective: Effective, outcomes: Mapping[str, Outcome], state: str = "running") -> Effective:
+def settle(
+    effective: Effective,
+    outcomes: Mapping[str, Outcome],
+    state: str = "running",
+    quiet: Iterable[Mapping[str, Any]] = (),
+) -> Effective:
     """Return the policy with every planned grant ended: ``enforced``, ``blocked`` or ``skipped``.
 
     A grant covered by one that got no rule is ``skipped`` too, for nothing gives it. Raises LaunchError when the
     kernel accepted a rule that no planned grant asked for, or more rights than it asked for: that would be a hidden
-    grant. The digest stays what it was.
+    grant. The digest stays what it was. ``quiet`` is what the receipt says of the paths that are not to be logged.
     """
     planned = {grant.id: grant for grant in effective.grants if grant.status == "planned"}
     _check(planned, outcomes)
     settled = {identifier: _settled(grant, outcomes.get(identifier)) for identifier, grant in planned.items()}
     grants = tuple(settled.get(grant.id) or _inherit(grant, settled) for grant in effective.grants)
     findings = [finding for grant in settled.values() for finding in _findings(grant)]
+    findings += [_loud(path["path"], path["errno"]) for path in quiet if path["errno"]]
     return effective.replace(grants=grants, findings=(*effective.findings, *findings), state=state)
 
 
@@ -140,6 +147,13 @@ def _inherit(grant: Grant, settled: Mapping[str, Grant]) -> Grant:
         message = f"{giver.id} was to give it and got no rule"
         return grant.replace(status="skipped", detail=Detail(giver.detail.errno, giver.id, message))
     return grant.replace(actual=tuple(right for right in grant.access if right in giver.actual))
+
+
+def _loud(path: str, number: int) -> Finding:
+    """Report a path whose denials are logged although they were not to be."""
+    message = f"kernel_log_quiet: denials beneath {path} are logged all the same: {os.strerror(number)}"
+    hint = "name a path that is there, without symbolic links" if number in (errno.ENOENT, errno.ELOOP) else None
+    return Finding(OUTCOME + "quiet", "Low", message, hint)
 
 
 def _findings(grant: Grant) -> list[Finding]:

@@ -12,6 +12,9 @@ CREATE_RULESET_ERRATA = 2
 RULE_PATH_BENEATH = 1
 RULE_NET_PORT = 2
 
+ADD_RULE_QUIET = 1
+"""Since ABI 10."""
+
 RESTRICT_SELF_LOG_SAME_EXEC_OFF = 1
 RESTRICT_SELF_LOG_NEW_EXEC_ON = 2
 RESTRICT_SELF_LOG_SUBDOMAINS_OFF = 4
@@ -19,9 +22,17 @@ RESTRICT_SELF_LOG_SUBDOMAINS_OFF = 4
 
 
 class RulesetAttr(ctypes.Structure):
-    """``struct landlock_ruleset_attr``. The kernel takes any leading part of it: 8 bytes, from ABI 4 16, from 6 24."""
+    """``struct landlock_ruleset_attr`` up to ``quiet_access_fs``, which ABI 10 brought with two more members.
 
-    _fields_ = (("fs", ctypes.c_uint64), ("net", ctypes.c_uint64), ("scoped", ctypes.c_uint64))
+    The kernel takes any leading part of it: 8 bytes, from ABI 4 on 16, from 6 on 24, from 10 on up to 48.
+    """
+
+    _fields_ = (
+        ("fs", ctypes.c_uint64),
+        ("net", ctypes.c_uint64),
+        ("scoped", ctypes.c_uint64),
+        ("quiet_fs", ctypes.c_uint64),
+    )
 
 
 class PathBeneathAttr(ctypes.Structure):
@@ -53,14 +64,16 @@ def errata() -> int:
         raise
 
 
-def create_ruleset(fs: int, net: int, scoped: int) -> int:
+def create_ruleset(fs: int, net: int, scoped: int, quiet_fs: int = 0) -> int:
     """Return the fd (close-on-exec) of a new ruleset that handles these rights.
+
+    ``quiet_fs`` are those among ``fs`` whose denials are not logged where ``add_quiet`` says so.
 
     The kernel gets the smallest structure that carries what is not zero, so that an old one accepts it.
     OSError: EINVAL for rights the kernel does not know, E2BIG for a structure it does not know, ENOMSG for no right.
     """
-    size = 24 if scoped else 16 if net else 8
-    return call("landlock_create_ruleset", ctypes.byref(RulesetAttr(fs, net, scoped)), size, 0)
+    size = 32 if quiet_fs else 24 if scoped else 16 if net else 8
+    return call("landlock_create_ruleset", ctypes.byref(RulesetAttr(fs, net, scoped, quiet_fs)), size, 0)
 
 
 def add_path(ruleset: int, access: int, fd: int) -> None:
@@ -70,6 +83,11 @@ def add_path(ruleset: int, access: int, fd: int) -> None:
     without a place in a file hierarchy.
     """
     call("landlock_add_rule", ruleset, RULE_PATH_BENEATH, ctypes.byref(PathBeneathAttr(access, fd)), 0)
+
+
+def add_quiet(ruleset: int, fd: int) -> None:
+    """Keep denials at or beneath what ``fd`` refers to out of the kernel's log. This allows nothing."""
+    call("landlock_add_rule", ruleset, RULE_PATH_BENEATH, ctypes.byref(PathBeneathAttr(0, fd)), ADD_RULE_QUIET)
 
 
 def add_port(ruleset: int, access: int, port: int) -> None:

@@ -11,6 +11,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+LOG_ABI, QUIET_ABI = 7, 10
+"""The first ABI that logs denials, and the first that can leave some out by path."""
+
 _BY_NAME = {right.name: right for right in RIGHTS}
 _KINDS = ("fs", "net", "scope")
 _BITS = {kind: tuple((right.bit, right.name) for right in RIGHTS if right.kind == kind) for kind in _KINDS}
@@ -39,6 +42,17 @@ def handled(abi: int, *, tcp: bool, udp: bool = False) -> Handled:
     }
     dropped = tuple(right for right in wanted if right.abi > known)
     return Handled(known, by_kind["fs"], by_kind["net"], by_kind["scope"], dropped)
+
+
+def log_flags(abi: int, wanted: str) -> tuple[str, ...]:
+    """Return what to tell landlock_restrict_self(2) at an ABI, where ``wanted`` is ``denials`` or ``off``.
+
+    What runs before the program's own exec (the canary, what a verification tries) is expected to be denied and never
+    logged.
+    """
+    if abi < LOG_ABI:
+        return ()
+    return ("same_exec_off", "new_exec_on") if wanted == "denials" else ("same_exec_off", "subdomains_off")
 
 
 def mask(names: Iterable[str]) -> int:

@@ -76,6 +76,7 @@ def receipt(
         "effective_digest": plan.digest,
         "steps": told["steps"],
         "rules": told["rules"],
+        "landlock": told["landlock"],
         "credentials": credentials(fields),
         "namespaces": inside,
         "seccomp": told["seccomp"],

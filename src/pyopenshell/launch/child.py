@@ -26,20 +26,23 @@ if TYPE_CHECKING:
 
     Opened = tuple[str, str, int, int, int]
     """What a rule is about: grant id, path, descriptor (-1 without one), Landlock mask, errno of opening it."""
+    Quiet = tuple[str, int, int]
+    """A path whose denials are not logged: path, descriptor (-1 without one), errno of opening it."""
 
 
 def run(plan: dict[str, Any], steps: Steps, to_broker: Channel | None) -> NoReturn:
     """Make this process the first one of the sandbox, and serve as that. ``to_broker``: where there is one."""
     steps.done.append({"n": 4, "name": "fork init", "result": "done", "errno": 0})
-    opened, created = _arrange(plan, steps)
+    opened, quiet, created = _arrange(plan, steps)
     reach = _drop(plan, steps, opened)
-    rules, tried = _enclose(plan, steps, opened, to_broker)
+    rules, hushed, tried = _enclose(plan, steps, opened, quiet, to_broker)
     with steps.run("receipt"):  # 15
         receipt = {
             "steps": steps.done,
             "rules": rules,
             "reach": reach,
             "created": created,
+            "landlock": {"log": list(plan["log"]) if plan["confined"] else [], "quiet": hushed},
             "canary": tried,
             "seccomp": {"sha256": plan["filter_sha256"], "mode": "filter"},
         }
@@ -52,7 +55,7 @@ def run(plan: dict[str, Any], steps: Steps, to_broker: Channel | None) -> NoRetu
     init.serve(plan, control)
 
 
-def _arrange(plan: dict[str, Any], steps: Steps) -> tuple[list[Opened], list[str]]:
+def _arrange(plan: dict[str, Any], steps: Steps) -> tuple[list[Opened], list[Quiet], list[str]]:
     """Make the sandbox's view of the host and open what its rules are about, with privileges."""
     with steps.run("preparation"):  # 5
         made, created = _prepare(plan)
@@ -66,7 +69,7 @@ def _arrange(plan: dict[str, Any], steps: Steps) -> tuple[list[Opened], list[str
             os.setsid()
             terminal.open_inside(CONTROL, plan["uid"], plan["gid"])
     with steps.run("path descriptors"):  # 8: after the mounts, before privileges are dropped
-        return list(_open_paths(plan, made)), created
+        return list(_open_paths(plan, made)), [(path, *_open(path, follow=False)) for path in plan["quiet"]], created
 
 
 def _drop(plan: dict[str, Any], steps: Steps, opened: list[Opened]) -> list[dict[str, Any]]:
@@ -84,17 +87,18 @@ def _drop(plan: dict[str, Any], steps: Steps, opened: list[Opened]) -> list[dict
 
 
 def _enclose(
-    plan: dict[str, Any], steps: Steps, opened: list[Opened], to_broker: Channel | None
-) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    plan: dict[str, Any], steps: Steps, opened: list[Opened], quiet: list[Quiet], to_broker: Channel | None
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, Any]]:
     """Enter the Landlock domain and the filter, and try that they hold."""
     canary = _canary_choice(plan)
     with steps.run("no_new_privs"):  # 11
         process.set_no_new_privs()
     rules: list[dict[str, Any]] = []
+    hushed: list[dict[str, Any]] = []
     with steps.run("landlock", "enforced" if plan["confined"] else "UNCONFINED: the caller asked for it"):  # 12
         if plan["confined"]:
-            rules = _confine(plan, opened)
-        for _grant, _path, fd, _mask, _errno in opened:
+            rules, hushed = _confine(plan, opened, quiet)
+        for fd in (*(entry[2] for entry in opened), *(entry[1] for entry in quiet)):
             if fd >= 0:
                 os.close(fd)
     with steps.run("seccomp", "the broker answers" if to_broker else "done"):  # 13
@@ -104,7 +108,7 @@ def _enclose(
         else:
             seccomp.install(plan["filter"])
     with steps.run("canary", "denied" if plan["confined"] else "not tried"):  # 14
-        return rules, _canary(*canary) if plan["confined"] else {"path": canary[1], "errno": 0}
+        return rules, hushed, _canary(*canary) if plan["confined"] else {"path": canary[1], "errno": 0}
 
 
 def _prepare(plan: dict[str, Any]) -> tuple[dict[str, int], list[str]]:
@@ -126,13 +130,18 @@ def _open_paths(plan: dict[str, Any], made: dict[str, int]) -> Iterator[Opened]:
     for grant, path, follow, mask in plan["rules"]:
         fd, errno = made.get(grant, -1), 0
         if fd < 0:
-            try:
-                # /proc/self is followed, /proc/self/root and its like never: they lead anywhere.
-                resolve = process.RESOLVE_NO_MAGICLINKS if follow else process.RESOLVE_NO_SYMLINKS
-                fd = process.openat2(process.AT_FDCWD, path, os.O_PATH | os.O_CLOEXEC, 0, resolve)
-            except OSError as error:
-                errno = error.errno or 0
+            fd, errno = _open(path, follow=follow)
         yield grant, path, fd, mask, errno
+
+
+def _open(path: str, *, follow: bool) -> tuple[int, int]:
+    """Return the descriptor of a path and 0, or -1 and the errno."""
+    # /proc/self is followed, /proc/self/root and its like never: they lead anywhere.
+    resolve = process.RESOLVE_NO_MAGICLINKS if follow else process.RESOLVE_NO_SYMLINKS
+    try:
+        return process.openat2(process.AT_FDCWD, path, os.O_PATH | os.O_CLOEXEC, 0, resolve), 0
+    except OSError as error:
+        return -1, error.errno or 0
 
 
 def _reach(path: str, fd: int) -> dict[str, Any]:
@@ -144,17 +153,23 @@ def _reach(path: str, fd: int) -> dict[str, Any]:
     return answers
 
 
-def _confine(plan: dict[str, Any], opened: list[Opened]) -> list[dict[str, Any]]:
+def _confine(
+    plan: dict[str, Any], opened: list[Opened], quiet: list[Quiet]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     fs, net, scoped = plan["handled"]
     usable = [(grant, fd, mask) for grant, _path, fd, mask, _errno in opened if fd >= 0]
-    ruleset_fd, outcomes = ruleset.build(fs, net, scoped, usable)
-    ruleset.enforce(ruleset_fd)
+    ruleset_fd, outcomes = ruleset.build(fs, net, scoped, usable, with_quiet=bool(quiet))
+    hushed = [
+        ruleset.hush(ruleset_fd, path, fd) if fd >= 0 else {"path": path, "dev": None, "ino": None, "errno": errno}
+        for path, fd, errno in quiet
+    ]
+    ruleset.enforce(ruleset_fd, plan["log"])
     missing: list[dict[str, Any]] = [
         {"grant": grant, "dev": None, "ino": None, "requested": [], "actual": [], "errno": errno}
         for grant, _path, fd, _mask, errno in opened
         if fd < 0
     ]
-    return [*outcomes, *missing]
+    return [*outcomes, *missing], hushed
 
 
 def _canary_choice(plan: dict[str, Any]) -> tuple[str, str]:

@@ -30,7 +30,9 @@ def describe(plan: Plan) -> list[str]:
         + ("" if plan.change_identity else " (the caller's own)"),
         "working directory": plan.workload.workdir,
         "no_new_privs": "set",
-        "landlock": f"handle {rights} rights, add {len(plan.rules)} rules" if plan.confined else "NOT ENFORCED",
+        "landlock": f"handle {rights} rights, add {len(plan.rules)} rules{_log(plan)}"
+        if plan.confined
+        else "NOT ENFORCED",
         "seccomp": f"install the syscall filter ({len(plan.filter) // 8} instructions)"
         + ("; the broker gets its listener" if plan.broker else ""),
         "canary": f"{plan.canary[0]} {plan.canary[1]}, which must fail" if plan.confined else "not tried",
@@ -39,6 +41,13 @@ def describe(plan: Plan) -> list[str]:
         "exec": f"{plan.workload.executable} ({len(plan.workload.argv) - 1} arguments)",
     }
     return [f"{number:2} {name}: {words[name]}" for number, name in enumerate(STEPS, 1)]
+
+
+def _log(plan: Plan) -> str:
+    """Say what the kernel is told about logging."""
+    if not plan.log:
+        return ""
+    return f"; logging: {', '.join(plan.log)}{_joined(', none at ', list(plan.quiet), '')}"
 
 
 def _mounts(plan: Plan) -> str:

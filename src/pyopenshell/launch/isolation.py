@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pyopenshell.effective.model import Dropped, Isolation, LandlockReport
-from pyopenshell.landlock.downgrade import Handled, handled
+from pyopenshell.effective.model import Dropped, Isolation, KernelLog, LandlockReport
+from pyopenshell.landlock.downgrade import LOG_ABI, QUIET_ABI, Handled, handled, log_flags
 from pyopenshell.launch.private import MOUNT_POINTS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyopenshell.devices.host import Namespaces
+    from pyopenshell.policy.model import Policy
 
 OPEN = Isolation("open", "none")
 MOUNTS = "mount namespace: empty /run, private /tmp and /dev/shm"
@@ -53,7 +54,7 @@ def with_sockets(kinds: dict[str, Isolation], reachable: tuple[str, ...]) -> dic
     return {**kinds, "pathname_sockets": Isolation("open", f"{MOUNTS}; others are in view")}
 
 
-def landlock_report(compatibility: str, abi: int, namespaces: Namespaces) -> tuple[Handled, LandlockReport]:
+def landlock_report(policy: Policy, abi: int, namespaces: Namespaces) -> tuple[Handled, LandlockReport]:
     """Return what Landlock handles here and the report on it.
 
     Network rights are wanted only without a network namespace: inside one they would close loopback too.
@@ -74,7 +75,17 @@ def landlock_report(compatibility: str, abi: int, namespaces: Namespaces) -> tup
     dropped = tuple(
         Dropped(right.name, right.abi, right.consequence, covers.get(right.name)) for right in result.dropped
     )
-    return result, LandlockReport(compatibility, abi, result.fs + result.net + result.scoped, dropped)
+    rights = result.fs + result.net + result.scoped
+    return result, LandlockReport(policy.compatibility, abi, rights, dropped, kernel_log(policy, abi))
+
+
+def kernel_log(policy: Policy, abi: int) -> KernelLog:
+    """Return what of the denials the kernel shall log (docs/decisions/0011)."""
+    return KernelLog(
+        policy.kernel_log if abi >= LOG_ABI else "missing",
+        log_flags(abi, policy.kernel_log),
+        policy.kernel_log_quiet if abi >= QUIET_ABI else (),
+    )
 
 
 def network_mechanism(namespaces: Namespaces) -> str:

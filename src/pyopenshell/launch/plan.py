@@ -57,7 +57,8 @@ class Plan(Record):
 
     ``rules`` are (grant id, path, symlinks allowed, Landlock mask). ``brokered`` are the ids of the grants that a
     broker serves; ``broker`` says that it is this sandbox's own, not that of a sandbox around it. ``thread_names`` is
-    the mechanism chosen for CUDA's thread names, and why.
+    the mechanism chosen for CUDA's thread names, and why. ``log`` names the flags of Landlock's logging, ``quiet`` the
+    paths whose denials are not logged.
     """
 
     digest: str
@@ -83,6 +84,8 @@ class Plan(Record):
     brokered: tuple[str, ...] = ()
     broker: bool = False
     thread_names: dict[str, str] | None = None
+    log: tuple[str, ...] = ()
+    quiet: tuple[str, ...] = ()
 
     def as_plain(self) -> dict[str, Any]:
         """Return the plan as marshal-able data, for the child."""
@@ -137,6 +140,8 @@ def build(
         brokered=tuple(grant.id for grant in effective.grants if grant.mechanism == "broker"),
         broker=broker,
         thread_names=_thread_names(effective),
+        log=effective.landlock.log.flags if effective.landlock.log else (),
+        quiet=effective.landlock.log.quiet if effective.landlock.log else (),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyopenshell.policy import filesystem, identity
 from pyopenshell.policy.field import Field
-from pyopenshell.policy.model import COMPATIBILITY, CUDA_THREAD_NAMES, MAX_PATH_LENGTH, MAX_PATHS
+from pyopenshell.policy.model import COMPATIBILITY, CUDA_THREAD_NAMES, KERNEL_LOG, MAX_PATH_LENGTH, MAX_PATHS
 
 # No '..' component; and for a path that may be written more than '.' and empty components.
 _PATH = {"pattern": r"^/(?!(.*/)?\.\.(/|$))", "maxLength": MAX_PATH_LENGTH}
@@ -78,6 +78,20 @@ RUNTIME = Field(
             "How CUDA may name its threads in a GPU sandbox: auto, broker, write_file or off.",
             choices=CUDA_THREAD_NAMES,
             default="auto",
+        ),
+        "kernel_log": Field(
+            "text",
+            "Whether the kernel's audit log shows what Landlock denies the program: denials or off.",
+            choices=KERNEL_LOG,
+            default="denials",
+        ),
+        "kernel_log_quiet": Field(
+            "list",
+            "Files and folders at or beneath which denials are expected and are not logged. Grants nothing.",
+            noun="a list of paths",
+            default=(),
+            item=Field("text", "An absolute path.", noun="a path", check=filesystem.check_path, schema=_PATH),
+            schema={"maxItems": MAX_PATHS, "uniqueItems": True, "examples": [["/etc/shadow", "/root"]]},
         ),
     },
 )

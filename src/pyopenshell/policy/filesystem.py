@@ -50,6 +50,16 @@ def build(section: Node | None, problems: Problems) -> FilesystemPolicy:
     return FilesystemPolicy(value(section, "include_workdir", False), read_only, read_write)
 
 
+def quiet(section: Node | None, problems: Problems) -> tuple[str, ...]:
+    """Return ``kernel_log_quiet`` of the section ``runtime``, each path once."""
+    nodes = value(section, "kernel_log_quiet", ())
+    if len(nodes) > MAX_PATHS:
+        first = nodes[MAX_PATHS]
+        message = f"{len(nodes)} paths are listed; at most {MAX_PATHS} are allowed"
+        problems.add(message, first.line, first.column, key="runtime.kernel_log_quiet")
+    return tuple(dict.fromkeys(normal(node.value) for node in items(section, "kernel_log_quiet")))
+
+
 def _declared(nodes: Iterable[Node]) -> tuple[DeclaredPath, ...]:
     return tuple(DeclaredPath(normal(node.value), node.line, node.column) for node in nodes)
 

@@ -17,6 +17,7 @@ MAX_FILE_SIZE = 1 << 20
 
 COMPATIBILITY = ("best_effort", "hard_requirement")
 CUDA_THREAD_NAMES = ("auto", "broker", "write_file", "off")
+KERNEL_LOG = ("denials", "off")
 
 
 class DeclaredPath(Record):
@@ -78,3 +79,5 @@ class Policy(Record):
     process: ProcessPolicy = ProcessPolicy()
     network: tuple[NetworkPolicy, ...] = ()
     cuda_thread_names: str = "auto"
+    kernel_log: str = "denials"
+    kernel_log_quiet: tuple[str, ...] = ()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def validate(root: Node, source: Source, problems: Problems) -> Policy:
     """Return the policy that ``root`` describes. It is of use only if no problem was added."""
     tree = checked(root, POLICY, "", problems)
-    process = part(tree, "process")
+    process, runtime = part(tree, "process"), part(tree, "runtime")
     return Policy(
         source=source,
         declared=plain(root),
@@ -26,7 +26,9 @@ def validate(root: Node, source: Source, problems: Problems) -> Policy:
         compatibility=value(part(tree, "landlock"), "compatibility", "best_effort"),
         process=ProcessPolicy(value(process, "run_as_user"), value(process, "run_as_group")),
         network=_network(part(tree, "network_policies"), problems),
-        cuda_thread_names=value(part(tree, "runtime"), "cuda_thread_names", "auto"),
+        cuda_thread_names=value(runtime, "cuda_thread_names", "auto"),
+        kernel_log=value(runtime, "kernel_log", "denials"),
+        kernel_log_quiet=filesystem.quiet(runtime, problems),
     )
 
 

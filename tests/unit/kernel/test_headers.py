@@ -38,6 +38,7 @@ NEWER = {
     "LANDLOCK_RESTRICT_SELF_LOG_NEW_EXEC_ON": 2,
     "LANDLOCK_RESTRICT_SELF_LOG_SUBDOMAINS_OFF": 4,
     "LANDLOCK_CREATE_RULESET_ERRATA": 2,
+    "LANDLOCK_ADD_RULE_QUIET": 1,
     "MOVE_MOUNT_BENEATH": 0x200,
     "CAPABILITY_VERSION_3": 0x20080522,
     "SIGNALFD_SIGINFO_SIZE": 128,
@@ -78,12 +79,27 @@ def test_structure(ours: type[ctypes.Structure]):
     assert told == {"size": ctypes.sizeof(ours)} | {field: getattr(ours, field).offset for field in fields}
 
 
+RULESET_ATTR = {
+    "fs": "handled_access_fs",
+    "net": "handled_access_net",
+    "scoped": "scoped",
+    "quiet_fs": "quiet_access_fs",
+}
+
+
 def test_ruleset_attr():
     """Eight bytes a member, in the order of the ABIs that added them; the installed header may know fewer."""
-    known = headers.expressions(["linux/landlock.h"], {"size": "sizeof(struct landlock_ruleset_attr)"})["size"]
-    assert known >= 8
     attr = landlock.RulesetAttr
-    assert [0, 8, 16, 24] == [attr.fs.offset, attr.net.offset, attr.scoped.offset, ctypes.sizeof(attr)]
+    assert dict(zip(RULESET_ATTR, (0, 8, 16, 24), strict=True)) == {
+        ours: getattr(attr, ours).offset for ours in RULESET_ATTR
+    }
+    assert ctypes.sizeof(attr) == 32
+    size = headers.expressions(["linux/landlock.h"], {"size": "sizeof(struct landlock_ruleset_attr)"})["size"]
+    assert size % 8 == 0
+    known = dict(list(RULESET_ATTR.items())[: size // 8])
+    wanted = {ours: f"offsetof(struct landlock_ruleset_attr, {theirs})" for ours, theirs in known.items()}
+    assert headers.expressions(["linux/landlock.h"], wanted) == {ours: getattr(attr, ours).offset for ours in known}
+    assert known
 
 
 def test_net_port_attr():

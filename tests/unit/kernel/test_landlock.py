@@ -16,9 +16,17 @@ from tests.confined.landlock.harness import needs_landlock
 
 @pytest.mark.parametrize(
     ("masks", "size"),
-    [((1, 0, 0), 8), ((0, 0, 0), 8), ((1, 1, 0), 16), ((0, 1, 0), 16), ((1, 0, 1), 24), ((1, 1, 1), 24)],
+    [
+        ((1, 0, 0, 0), 8),
+        ((0, 0, 0, 0), 8),
+        ((1, 1, 0, 0), 16),
+        ((0, 1, 0, 0), 16),
+        ((1, 0, 1, 0), 24),
+        ((1, 1, 1, 0), 24),
+        ((1, 0, 0, 1), 32),
+    ],
 )
-def test_the_smallest_structure(masks: tuple[int, int, int], size: int, monkeypatch: pytest.MonkeyPatch):
+def test_the_smallest_structure(masks: tuple[int, int, int, int], size: int, monkeypatch: pytest.MonkeyPatch):
     """Members that are zero at the end are not sent: a kernel before ABI 4 knows 8 bytes, before ABI 6 16."""
     calls: list[tuple[Any, ...]] = []
 
@@ -31,7 +39,7 @@ def test_the_smallest_structure(masks: tuple[int, int, int], size: int, monkeypa
     ((name, attr, sent, flags),) = calls
     values = ctypes.cast(attr, ctypes.POINTER(landlock.RulesetAttr)).contents
     assert ("landlock_create_ruleset", size, 0) == (name, sent, flags)
-    assert masks == (values.fs, values.net, values.scoped)
+    assert masks == (values.fs, values.net, values.scoped, values.quiet_fs)
 
 
 @needs_landlock

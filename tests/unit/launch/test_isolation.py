@@ -10,6 +10,7 @@ from pyopenshell.landlock.abi import MAX_ABI, RIGHTS
 from pyopenshell.landlock.downgrade import handled
 from pyopenshell.launch import isolation
 from pyopenshell.launch.private import MOUNT_POINTS
+from pyopenshell.policy.default import default
 
 ALL = Namespaces(user=True, mount=True, pid=True, net=True, ipc=True)
 NONE = Namespaces()
@@ -73,7 +74,7 @@ MADE = [
 def test_the_report_leaves_no_right_out(abi):
     """Whatever the namespaces: every right wanted is handled, or dropped with its consequence and a true stand-in."""
     for namespaces in MADE:
-        result, report = isolation.landlock_report("best_effort", abi, namespaces)
+        result, report = isolation.landlock_report(default(), abi, namespaces)
         wanted = {right.name for right in RIGHTS if right.kind != "net" or not namespaces.net}
         dropped = {entry.right: entry for entry in report.dropped}
         assert wanted == {*report.handled, *dropped}
