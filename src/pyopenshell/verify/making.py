@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 
 AT_REMOVEDIR = 0x200
 NODES = (
-    ("make a file", "make_reg", stat.S_IFREG),
-    ("make a pipe", "make_fifo", stat.S_IFIFO),
-    ("make a socket", "make_sock", stat.S_IFSOCK),
-    ("make a character device", "make_char", stat.S_IFCHR),
-    ("make a block device", "make_block", stat.S_IFBLK),
+    ("make a file", "make_reg", stat.S_IFREG, 0),
+    ("make a pipe", "make_fifo", stat.S_IFIFO, 0),
+    ("make a socket", "make_sock", stat.S_IFSOCK, 0),
+    ("make a character device", "make_char", stat.S_IFCHR, os.makedev(1, 3)),
+    ("make a block device", "make_block", stat.S_IFBLK, 0),
 )
-"""mknod(2). Number 0:0 is no device: a character one is overlayfs's whiteout, which takes no privilege."""
+"""mknod(2) of a type and number. The character device is the null device's, not 0:0: that is overlayfs's whiteout,
+which takes no privilege, and from Linux 7.2 on make_reg in place of make_char."""
 AFTER_LANDLOCK = (errno.EPERM,)
 """What the file system answers, or the kernel for want of CAP_MKNOD: both only after Landlock has allowed it."""
 
@@ -73,9 +74,9 @@ class _Work:
         yield self._cleanup(folder, AT_REMOVEDIR)
         yield self._attempt("make a link", link, ("make_sym",), "call", "symlinkat", b"nowhere", AT_FDCWD, _b(link))
         yield self._cleanup(link)
-        for what, right, kind in NODES:
+        for what, right, kind, device in NODES:
             node = f"{name}-{right}"
-            call = ("call", "mknodat", AT_FDCWD, _b(node), kind | 0o600, 0)
+            call = ("call", "mknodat", AT_FDCWD, _b(node), kind | 0o600, device)
             attempt = self._attempt(what, node, (right,), *call)
             yield attempt.replace(passes=AFTER_LANDLOCK) if kind in (stat.S_IFCHR, stat.S_IFBLK) else attempt
             yield self._cleanup(node)
