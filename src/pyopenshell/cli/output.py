@@ -32,6 +32,8 @@ STYLES = {
     "fail": "red",
     "no": "red",
     "denied": "red",
+    "looser": "red",
+    "tighter": "green",
     "High": "bold red",
     "Critical": "bold red",
 }

@@ -116,6 +116,10 @@ def _policy(parser: Parser) -> None:
     validate.add_argument("file", metavar="FILE", help="the policy file; - for standard input")
     _format(validate)
     _verb(group, parser, "schema", "policy:schema", "print the JSON Schema of policy files, for editors")
+    diff = _verb(group, parser, "diff", "policy_diff:diff", "compare two saved effective policies")
+    diff.add_argument("a", metavar="A", help="a file that policy get --full -o json printed, or a sandbox's name")
+    diff.add_argument("b", metavar="B", help="the other; - for standard input")
+    _format(diff)
 
 
 def _sandbox(parser: Parser) -> None:

@@ -30,6 +30,8 @@ from pyopenshell.policy.access import READ_ONLY, READ_WRITE
 
 GOLDEN = Path(__file__).with_name("golden")
 
+DEMO = "01JQ0000000000000000000002"
+
 COMMANDS = {
     "policy-get": ["policy", "get", "demo"],
     "policy-get-base": ["policy", "get", "demo", "--base"],
@@ -56,12 +58,16 @@ COMMANDS = {
     "logs": ["logs", "demo"],
     "logs-last": ["logs", "demo", "-n", "1"],
     "logs-json": ["logs", "demo", "-n", "1", "-o", "json"],
+    "policy-diff": ["policy", "diff", "demo", "STATE/weaker.json"],
+    "policy-diff-json": ["policy", "diff", "demo", "STATE/weaker.json", "-o", "json"],
+    "policy-diff-same": ["policy", "diff", "demo", "failed"],
+    "policy-diff-policy": ["policy", "diff", "demo", f"STATE/openshell/runs/{DEMO}/policy.yaml"],
     "policy-default": ["policy", "default"],
     "unknown-verb": ["polcy"],
     "unknown-option": ["sandbox", "list", "--nams"],
     "no-verb": [],
 }
-"""What is kept, by the name of its file."""
+"""What is kept, by the name of its file; STATE stands for the folder that ``make_state`` fills."""
 
 POLICY = """\
 version: 1
@@ -88,7 +94,7 @@ DECLARED = {
 }
 IDS = {
     "old": "01JQ0000000000000000000001",
-    "demo": "01JQ0000000000000000000002",
+    "demo": DEMO,
     "failed": "01JQ0000000000000000000003",
     "early": "01JQ0000000000000000000004",
 }
@@ -179,6 +185,25 @@ def effective(name, state):
     )
 
 
+def weaker():
+    """Return the effective policy of ``demo`` as it could be on an older kernel, after its policy was widened."""
+    strong = effective("demo", "exited")
+    moved = grant("/srv/models", READ_WRITE, Origin("declared", "read_write", "p.yaml", 4), "declared read_write",
+                  resolved="/mnt/models", actual=WITHOUT_SOCKETS)  # fmt: skip
+    gap = Dropped("ioctl_dev", 5, "Every ioctl is allowed on any device that can be opened.")
+    return strong.replace(
+        declared={**DECLARED, "filesystem_policy": {"read_only": ["/srv/missing"], "read_write": ["/srv/models"]}},
+        grants=(moved, *strong.grants[1:]),
+        isolation={**strong.isolation, "pid": Isolation("open", "none")},
+        landlock=LandlockReport("best_effort", 4, READ_WRITE[:-1], (gap, *strong.landlock.dropped)),
+        seccomp=SeccompReport("c1" * 32, 29, SYSCALLS[1:]),
+        findings=(
+            *strong.findings,
+            Finding("isolation.pid-open", "Medium", "processes \x1b outside are seen in /proc"),
+        ),
+    )
+
+
 def receipt(shape):
     """Return a receipt that fits an effective policy."""
     return {
@@ -253,6 +278,7 @@ def make_state(root):
         (folder / "names" / name).symlink_to(f"../runs/{identifier}")
     run = folder / "runs" / IDS["demo"]
     (run / "receipt.json").write_text(json.dumps(receipt(parts["demo"])))
+    Path(root, "weaker.json").write_text(json.dumps(weaker().as_dict()))
     (run / "events.jsonl").write_text('{"class_uid": 6002}\n{"class_uid": 1007}\n')
     (run / "events.log").write_text("00:00 OCSF LIFECYCLE:START [INFO] demo\n00:01 OCSF PROC:EXIT [INFO] \x1b[2J 3\n")
 
@@ -264,7 +290,7 @@ def transcript(argv, root):
         patch.setenv("XDG_STATE_HOME", str(root))
         patch.delenv("OPENSHELL_DEBUG", raising=False)
         patch.setenv("COLUMNS", "80")
-        code = main(argv)
+        code = main([word.replace("STATE", os.fspath(root)) for word in argv])
     parts = [f"$ openshell {' '.join(argv)}\n"]
     for name, stream in (("", out), ("--- stderr\n", err)):
         stream.flush()

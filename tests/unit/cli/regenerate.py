@@ -21,9 +21,8 @@ def completions(shell: str) -> str:
     parser = build()
     for verb in (parser, *every_verb(parser)):
         for action in verb._actions:
-            kind = {"FILE": shtab.FILE, "PATH": shtab.FILE, "COMMAND": shtab.FILE, "DIR": shtab.DIRECTORY}.get(
-                str(action.metavar)
-            )
+            files = ("FILE", "PATH", "COMMAND", "A", "B")
+            kind = {**dict.fromkeys(files, shtab.FILE), "DIR": shtab.DIRECTORY}.get(str(action.metavar))
             if kind and not isinstance(action, argparse._SubParsersAction):
                 action.complete = kind
     lines = shtab.complete(parser, shell).splitlines()

@@ -31,7 +31,7 @@ def documented():
     for part in PAGE.read_text(encoding="utf-8").split("\n## ")[1:]:
         heading, _, body = part.partition("\n")
         if heading.startswith("`openshell"):
-            verb = re.sub(r" [A-Z.]+$", "", heading.strip("`"))
+            verb = re.sub(r"( [A-Z.]+)+$", "", heading.strip("`"))
             items = re.findall(r"^- (`-[^:]*`):", body, re.MULTILINE)
             sections[verb] = {flag.split()[0] for item in items for flag in re.findall(r"`([^`]+)`", item)}
     return sections

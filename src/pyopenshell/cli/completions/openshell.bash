@@ -6,7 +6,7 @@
 #    source ~/.local/share/bash_completion/openshell
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
-_shtab_openshell_policy_subparsers=(get default validate schema)
+_shtab_openshell_policy_subparsers=(get default validate schema diff)
 _shtab_openshell_sandbox_subparsers=(list inspect get verify delete)
 _shtab_openshell_subparsers=(run policy sandbox why doctor logs completions)
 
@@ -15,6 +15,7 @@ _shtab_openshell_policy_get_option_strings=(-h --help --full --base -o --output)
 _shtab_openshell_policy_default_option_strings=(-h --help)
 _shtab_openshell_policy_validate_option_strings=(-h --help -o --output)
 _shtab_openshell_policy_schema_option_strings=(-h --help)
+_shtab_openshell_policy_diff_option_strings=(-h --help -o --output)
 _shtab_openshell_policy_option_strings=(-h --help)
 _shtab_openshell_sandbox_list_option_strings=(-h --help --ids --names --limit -o --output)
 _shtab_openshell_sandbox_inspect_option_strings=(-h --help -o --output)
@@ -34,6 +35,8 @@ _shtab_openshell_run__p_COMPGEN=_shtab_compgen_files
 _shtab_openshell_run___workdir_COMPGEN=_shtab_compgen_dirs
 _shtab_openshell_run__C_COMPGEN=_shtab_compgen_dirs
 _shtab_openshell_policy_validate_pos_0_COMPGEN=_shtab_compgen_files
+_shtab_openshell_policy_diff_pos_0_COMPGEN=_shtab_compgen_files
+_shtab_openshell_policy_diff_pos_1_COMPGEN=_shtab_compgen_files
 _shtab_openshell_why_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_openshell_why___policy_COMPGEN=_shtab_compgen_files
 _shtab_openshell_why__p_COMPGEN=_shtab_compgen_files
@@ -44,7 +47,9 @@ _shtab_openshell_policy_get__o_choices=(table json yaml)
 _shtab_openshell_policy_get___output_choices=(table json yaml)
 _shtab_openshell_policy_validate__o_choices=(table json yaml)
 _shtab_openshell_policy_validate___output_choices=(table json yaml)
-_shtab_openshell_policy_pos_0_choices=(get default validate schema)
+_shtab_openshell_policy_diff__o_choices=(table json yaml)
+_shtab_openshell_policy_diff___output_choices=(table json yaml)
+_shtab_openshell_policy_pos_0_choices=(get default validate schema diff)
 _shtab_openshell_sandbox_list__o_choices=(table json yaml)
 _shtab_openshell_sandbox_list___output_choices=(table json yaml)
 _shtab_openshell_sandbox_inspect__o_choices=(table json yaml)
@@ -83,6 +88,8 @@ _shtab_openshell_policy_validate__h_nargs=0
 _shtab_openshell_policy_validate___help_nargs=0
 _shtab_openshell_policy_schema__h_nargs=0
 _shtab_openshell_policy_schema___help_nargs=0
+_shtab_openshell_policy_diff__h_nargs=0
+_shtab_openshell_policy_diff___help_nargs=0
 _shtab_openshell_policy_pos_0_nargs=A...
 _shtab_openshell_policy__h_nargs=0
 _shtab_openshell_policy___help_nargs=0

@@ -51,7 +51,7 @@ function _shtab_openshell_using
   test "$_shtab_openshell_cmdpath" = "$argv"
 end
 
-set -g _shtab_openshell_commands run policy 'policy get' 'policy default' 'policy validate' 'policy schema' sandbox 'sandbox list' 'sandbox inspect' 'sandbox get' 'sandbox verify' 'sandbox delete' why doctor logs completions
+set -g _shtab_openshell_commands run policy 'policy get' 'policy default' 'policy validate' 'policy schema' 'policy diff' sandbox 'sandbox list' 'sandbox inspect' 'sandbox get' 'sandbox verify' 'sandbox delete' why doctor logs completions
 set -g _shtab_openshell_opts_with_value --env --gpu --limit --max-abi --name --output --policy --syscall --workdir -C -e -n -o -p
 
 complete -c openshell -e
@@ -89,6 +89,11 @@ complete -c openshell -n '_shtab_openshell_using policy validate' -s o -l output
 complete -c openshell -n '_shtab_openshell_using policy validate; and test $_shtab_openshell_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'the policy file; - for standard input'
 complete -c openshell -n '_shtab_openshell_using policy; and test $_shtab_openshell_npos -eq 0' -a schema -d 'Print the JSON Schema of policy files, for editors.'
 complete -c openshell -n '_shtab_openshell_using policy schema' -s h -l help -d 'show this help message and exit'
+complete -c openshell -n '_shtab_openshell_using policy; and test $_shtab_openshell_npos -eq 0' -a diff -d 'Compare two saved effective policies.'
+complete -c openshell -n '_shtab_openshell_using policy diff' -s h -l help -d 'show this help message and exit'
+complete -c openshell -n '_shtab_openshell_using policy diff' -s o -l output -xka "table json yaml" -d 'how to print (table)'
+complete -c openshell -n '_shtab_openshell_using policy diff; and test $_shtab_openshell_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'a file that policy get --full -o json printed, or a sandbox'"'"'s name'
+complete -c openshell -n '_shtab_openshell_using policy diff; and test $_shtab_openshell_npos -eq 1' -ka "(__fish_complete_path (commandline -ct))" -d 'the other; - for standard input'
 complete -c openshell -n '_shtab_openshell_using; and test $_shtab_openshell_npos -eq 0' -a sandbox -d 'The sandboxes there are and were.'
 complete -c openshell -n '_shtab_openshell_using sandbox' -s h -l help -d 'show this help message and exit'
 complete -c openshell -n '_shtab_openshell_using sandbox; and test $_shtab_openshell_npos -eq 0' -a list -d 'List sandboxes, the newest first.'

@@ -29,10 +29,12 @@ complete openshell \
         'n/--output/(table json)/' \
         'p/1/(run policy sandbox why doctor logs completions)/' \
         'n/run/f/' \
-        'n/policy/(get default validate schema)/' \
+        'n/policy/(get default validate schema diff)/' \
         'n/sandbox/(list inspect get verify delete)/' \
         'n/why/f/' \
         'n/doctor/(check)/' \
         'n/completions/(bash zsh fish tcsh)/' \
         'n/validate/f/' \
+        'n/diff/f/' \
+        'p/4/f/' \
         'p/*/()/'

@@ -25,6 +25,7 @@ _shtab_openshell_commands() {
 _shtab_openshell_policy_commands() {
   local _commands=(
     default:'Print the built-in default policy.'
+    diff:'Compare two saved effective policies.'
     get:'Show the policy of a sandbox.'
     schema:'Print the JSON Schema of policy files, for editors.'
     validate:'Check a policy file and name every mistake.'
@@ -92,6 +93,16 @@ _shtab_openshell_policy_default_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_openshell_policy_default_defaults_added=0
+
+_shtab_openshell_policy_diff_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  {-o,--output}"[how to print (table)]:output:(table json yaml)"
+  ":a file that policy get --full -o json printed, or a sandbox\'s name:_files"
+  ":the other\; - for standard input:_files"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_openshell_policy_diff_defaults_added=0
 
 _shtab_openshell_policy_get_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -263,6 +274,7 @@ _shtab_openshell_policy() {
       curcontext="${curcontext%:*:*}:_shtab_openshell_policy-$line[1]:"
       case $line[1] in
         default) _arguments -C -s $_shtab_openshell_policy_default_options ;;
+        diff) _arguments -C -s $_shtab_openshell_policy_diff_options ;;
         get) _arguments -C -s $_shtab_openshell_policy_get_options ;;
         schema) _arguments -C -s $_shtab_openshell_policy_schema_options ;;
         validate) _arguments -C -s $_shtab_openshell_policy_validate_options ;;

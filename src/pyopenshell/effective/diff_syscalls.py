@@ -1,0 +1,55 @@
+"""The syscall filters of two effective policies compared, row by row where they are known. Pure."""
+
+from __future__ import annotations
+
+from pyopenshell.effective.difference import LOOSER, OTHER, TIGHTER, Difference, changed, judge
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pyopenshell.effective.model import SeccompReport
+
+
+def syscalls(a: SeccompReport, b: SeccompReport) -> Iterator[Difference]:
+    """Compare the rows of the filters, in up to three differences; their digests where the rows do not tell."""
+    if a.sha256 == b.sha256 or not a.sha256 or not b.sha256:  # a plan has none yet
+        return
+    digests = {"sha256": a.sha256}, {"sha256": b.sha256}
+    if a.rows is None or b.rows is None:
+        note = "The file of one side has no rows: it cannot be told what differs."
+        yield from changed("syscalls", "filter", digests, OTHER, note)
+        return
+    one, other = _by_syscall(a.rows), _by_syscall(b.rows)
+    groups: dict[str, tuple[list[str], list[str]]] = {}
+    for name in dict.fromkeys((*one, *other)):
+        before, after = one.get(name, {}), other.get(name, {})
+        if before != after:
+            gone, new = groups.setdefault(_direction(before, after), ([], []))
+            gone.extend(_row(name, when, action) for when, action in before.items() if after.get(when) != action)
+            new.extend(_row(name, when, action) for when, action in after.items() if before.get(when) != action)
+    for direction, (gone, new) in groups.items():
+        yield from changed("syscalls", "filter", ({"rows": gone}, {"rows": new}), direction)
+    if not groups:
+        note = "The rows are the same: another architecture, or another version of openshell."
+        yield from changed("syscalls", "filter", digests, OTHER, note)
+
+
+def _by_syscall(rows: tuple[dict[str, str], ...]) -> dict[str, dict[str, str]]:
+    """Return the actions of each system call by their conditions."""
+    found: dict[str, dict[str, str]] = {}
+    for row in rows:
+        found.setdefault(row.get("syscall", ""), {})[row.get("when", "")] = row.get("action", "")
+    return found
+
+
+def _direction(a: Mapping[str, str], b: Mapping[str, str]) -> str:
+    """Judge one system call. Conditions are words: with one that went and one that came it cannot be known."""
+    refused_a, refused_b = ({when for when, action in side.items() if action.startswith("errno:")} for side in (a, b))
+    if ("always" in refused_a) != ("always" in refused_b):
+        return TIGHTER if "always" in refused_b else LOOSER
+    return judge(won=bool(refused_a - refused_b), lost=bool(refused_b - refused_a))
+
+
+def _row(syscall: str, when: str, action: str) -> str:
+    return f"{syscall} {action}" if when == "always" else f"{syscall} {action}, where {when}"
