@@ -3,8 +3,6 @@
 import select
 import socket
 
-import pytest
-
 from tests.confined.escape import outside
 
 TABLE = [
@@ -51,7 +49,6 @@ with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as server:
 """
 
 
-@pytest.mark.kernels
 def test_kinds_of_sockets(everywhere):
     """A table of (family, type, protocol): what the sandbox may have at all."""
     column = 3 if outside.has(everywhere, "net") else 4

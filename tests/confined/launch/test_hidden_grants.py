@@ -203,7 +203,6 @@ def rights_on(path, grants):
     return found
 
 
-@pytest.mark.kernels
 def test_no_file_of_procfs_is_writable(everywhere):
     """None of the process's own files, none of the machine's, though file modes allow a user dozens."""
     code = """

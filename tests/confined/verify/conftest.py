@@ -15,10 +15,16 @@ __all__ = ["everywhere", "folder", "sandbox", "user"]
 
 
 @pytest.fixture
-def sandbox(state_folder, tmp_path):
-    """The command with all that this kernel offers."""
-    needs_landlock()
+def bare(state_folder, tmp_path):
+    """The command with all that this kernel offers, be it without Landlock."""
     folder = Path(tempfile.mkdtemp(prefix="openshell-test.", dir="/var/tmp"))
     os.chown(folder, world.IDENTITY, -1)
     yield world.Sandbox(folder, state_folder, tmp_path)
     shutil.rmtree(folder)
+
+
+@pytest.fixture
+def sandbox(bare):
+    """The command on a kernel with Landlock."""
+    needs_landlock()
+    return bare

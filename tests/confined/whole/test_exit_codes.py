@@ -59,7 +59,18 @@ def test_the_programs_own(anyone, code):
     assert {"code": code, "signal": None, "exec_errno": None} == anyone.record("own").exit
 
 
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGKILL", "SIGSEGV", "SIGABRT", "SIGUSR1", "SIGINT", "SIGPIPE"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("SIGTERM", marks=pytest.mark.kernels),
+        "SIGKILL",
+        "SIGSEGV",
+        "SIGABRT",
+        "SIGUSR1",
+        "SIGINT",
+        "SIGPIPE",
+    ],
+)
 def test_ended_by_a_signal(anyone, name):
     """128+n; the signal is named, but for those that a person or a pipeline sent."""
     number = signal.Signals[name]
