@@ -51,15 +51,15 @@ def thread() -> Iterator[int]:
 
 
 def name(path: str | bytes, *, folder: int = CWD, flags: int = os.O_RDWR, text: bytes = b"named") -> str:
-    """Open a thread's name as given and write it; return the errno's name, or the descriptor and where it leads."""
+    """Open a thread's name as given and write it; return the errno's name where either fails, else ``ok``."""
     try:
         fd = by_openat(folder, path, flags)
+        try:
+            os.write(fd, text)
+        finally:
+            os.close(fd)
     except OSError as error:
         return errno.errorcode[error.errno or 0]
-    try:
-        os.write(fd, text)
-    finally:
-        os.close(fd)
     return "ok"
 
 

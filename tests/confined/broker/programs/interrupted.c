@@ -1,5 +1,6 @@
-/* Signals while opens wait: interrupted OPENS RESTART. A timer fires at 1 kHz; every open must succeed or be EINTR, and
- * EINTR only without RESTART. Prints what there was, and how many descriptors were left behind. */
+/* Signals while opens wait: interrupted OPENS RESTART [MICROSECONDS]. A timer fires that often, by default at 1 kHz;
+ * every open must succeed or be EINTR, and EINTR only without RESTART. Prints what there was, and how many descriptors
+ * were left behind. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
@@ -31,7 +32,8 @@ int main(int argc, char **argv)
 {
     int opens = atoi(argv[1]), granted = 0, interrupted = 0, wrong = 0;
     struct sigaction action = {.sa_handler = handler, .sa_flags = atoi(argv[2]) ? SA_RESTART : 0};
-    struct itimerval timer = {{0, 1000}, {0, 1000}}, none = {{0}};
+    long interval = argc > 3 ? atol(argv[3]) : 1000;
+    struct itimerval timer = {{0, interval}, {0, interval}}, none = {{0}};
     char path[64];
     int before = descriptors();
     snprintf(path, sizeof path, "/proc/self/task/%d/comm", getpid());
