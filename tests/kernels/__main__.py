@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from tests.kernels import faults, image, machine, table
+from tests.kernels import faults, image, machine, support, table
 from tests.kernels.catalogue import KERNELS
 from tests.kernels.packages import Apt, Unavailable
 from tests.kernels.results import Booted, as_json, problems
@@ -50,9 +50,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", action="append", metavar="KERNEL", help=f"only this one; may be repeated: {names}")
     parser.add_argument("--tests", choices=("chosen", "all"), default="chosen", help="chosen: those marked `kernels`")
     parser.add_argument("--plant", choices=sorted(faults.FAULTS), help="plant a fault first: the right cells must fail")
+    parser.add_argument("--write", action="store_true", help="write docs/evidence/kernels.json and docs/support.md")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="kernels at once (default 2)")
     options = parser.parse_args(arguments)
     kernels = [kernel for kernel in KERNELS if not options.only or kernel.name in options.only]
+    if options.write and (options.only or options.plant):
+        parser.error("--write is for a run of everything")
     if options.only and len(kernels) < len(set(options.only)):
         parser.error(f"--only takes the names of kernels: {names}")
     try:
@@ -86,7 +89,11 @@ def _run(kernels: list[Kernel], options: argparse.Namespace) -> int:
 
     with ThreadPoolExecutor(options.jobs) as pool:
         list(pool.map(one, to_boot))
-    return _conclude(to_boot, missing, whole=not options.only)
+    status = _conclude(to_boot, missing, whole=not options.only)
+    if options.write:
+        (image.CHECKOUT / support.KERNELS).write_text(as_json(to_boot))
+        (image.CHECKOUT / support.PAGE).write_text(support.page(image.CHECKOUT))
+    return status
 
 
 def _name(file: Path) -> str:

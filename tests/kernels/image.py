@@ -114,7 +114,8 @@ def _furnish(tree: Path) -> None:
     (tree / "home" / USER).mkdir()
     (tree / "etc/hosts").write_text("127.0.0.1 localhost kernel\n")
     (tree / "etc/mtab").symlink_to("../proc/self/mounts")
-    (tree / "usr/bin/cc").symlink_to("gcc")
+    for name, program in {"cc": "gcc", "sh": "dash"}.items():
+        (tree / "usr/bin" / name).symlink_to(program)
     init = tree / "init"
     init.write_text(INIT.format(user=USER, place=PLACE))
     init.chmod(0o755)

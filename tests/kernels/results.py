@@ -144,3 +144,12 @@ def as_json(booted: Iterable[Booted]) -> str:
             del outcome["seconds"]
         kernels.append(shape)
     return json.dumps({"schema": SCHEMA, "kernels": kernels}, indent=1, sort_keys=True) + "\n"
+
+
+def from_json(text: str) -> list[Booted]:
+    """Return what ``as_json`` wrote."""
+    kernels = json.loads(text)["kernels"]
+    for shape in kernels:
+        for outcome in shape["outcomes"]:
+            outcome |= {"failed": dict.fromkeys(outcome["failed"], ""), "skipped": Counter(outcome["skipped"])}
+    return [Booted(**{**shape, "outcomes": [Outcome(**outcome) for outcome in shape["outcomes"]]}) for shape in kernels]
