@@ -105,7 +105,8 @@ def test_colours_on_a_terminal(state, monkeypatch):
 
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.delenv("NO_COLOR", raising=False)
-    monkeypatch.setattr(sys, "stdout", Terminal())
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
     output.paragraph("right ioctl_dev", mark="looser")
-    assert "\x1b[31mlooser" in sys.stdout.getvalue()
+    assert "\x1b[31mlooser" in terminal.getvalue()
     assert "\x1b" not in ended(state, "demo", "weaker.json")[1]

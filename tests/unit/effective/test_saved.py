@@ -91,7 +91,7 @@ def test_types_that_the_digest_does_not_cover(key, value):
         PLANNED.replace(grants=(*PLANNED.grants, PLANNED.grants[0])),
         PLANNED.replace(name=7),
         PLANNED.replace(identity=PLANNED.identity.replace(uid="0")),
-        PLANNED.replace(seccomp=SeccompReport("2", 1, ({"syscall": 1},))),
+        PLANNED.replace(seccomp=SeccompReport("2", 1).replace(rows=({"syscall": 1},))),
         PLANNED.replace(landlock=PLANNED.landlock.replace(abi=True)),
     ],
     ids=["an id twice", "name", "uid", "row", "true"],
@@ -103,7 +103,9 @@ def test_a_digest_says_nothing_about_types(effective):
 
 
 PLACES = st.lists(st.integers(0, 40), min_size=1, max_size=6)
-VALUES = st.sampled_from((None, True, 0, -1, 1e308, "", "x", [], {}, [1], ["x"], [[]], {"x": 1}, [{}]))
+VALUES: st.SearchStrategy[object] = st.sampled_from(
+    (None, True, 0, -1, 1e308, "", "x", [], {}, [1], ["x"], [[]], {"x": 1}, [{}])
+)
 
 
 @settings(STEADY, max_examples=150)
