@@ -78,6 +78,7 @@ def test_preparation_while_links_come_and_go(ground, flip):
     assert (target.st_uid, target.st_gid, target.st_mode) == (after.st_uid, after.st_gid, after.st_mode)
 
 
+@harness.needs_landlock
 @pytest.mark.parametrize("hidden_call", ["none", "unshare"], ids=["namespaces", "no namespaces"])
 @pytest.mark.parametrize("declared", ["folder", "folder/folder", "target/file"])
 def test_a_declared_path_becomes_a_link_before_the_launch(ground, hidden_call, declared, tmp_path):

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from pyopenshell.launch import endpoint
+from tests.confined.landlock.harness import needs_landlock
 from tests.confined.launch import world
 from tests.confined.verify import planted
 
@@ -185,6 +186,7 @@ def test_a_client_that_goes_away_takes_its_probe_along(sandbox):
         assert 0 == verify(sandbox).returncode
 
 
+@needs_landlock
 def test_a_sandbox_cannot_ask(user):
     """One of the same uid, without mounts in the way and with the state folder in view, cannot write, in no mode."""
     world.needs_python()
