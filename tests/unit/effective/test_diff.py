@@ -140,6 +140,19 @@ TABLE = {
         BASE.replace(findings=(*BASE.findings, Finding("a.b", "Low", "x"), Finding("c.d", "High", "x"))),
         [(OTHER, "finding", "c.d"), (OTHER, "finding", "a.b")],
     ),
+    "findings that repeat another difference": (
+        isolated(),
+        isolated(pid=OPEN).replace(
+            findings=(
+                *BASE.findings,
+                *(
+                    Finding(code, "Medium", "x")
+                    for code in ("isolation.pid-open", "landlock.right-missing", "network.denied")
+                ),
+            )
+        ),
+        [(LOOSER, "isolation", "pid")],
+    ),
     "a finding in other words": (
         BASE.replace(findings=(Finding("a.b", "Low", "line 7"),)),
         BASE.replace(findings=(Finding("a.b", "Low", "line 8"),)),

@@ -7,7 +7,7 @@ from pyopenshell.effective.difference import LOOSER, OTHER, TIGHTER
 from pyopenshell.effective.model import (
     Origin,
 )
-from pyopenshell.policy.access import READ_WRITE
+from pyopenshell.policy.access import READ_ONLY, READ_WRITE
 from tests.unit.effective.cases import GPUS, ISOLATED, composed
 from tests.unit.effective.diff_cases import (
     BASE,
@@ -54,6 +54,11 @@ TABLE = {
         with_grants(declared("/a")),
         with_grants(declared("/a", status="blocked", errno=13)),
         [(TIGHTER, "grant", "/a")],
+    ),
+    "one that only names what another one gives": (
+        with_grants(),
+        with_grants(declared("/a"), declared("/a", "read_write", rights=READ_ONLY, status="covered", covered_by="x")),
+        [(LOOSER, "grant", "/a"), (OTHER, "grant", "/a")],
     ),
     "a link that leads elsewhere": (
         with_grants(declared("/a", resolved="/b")),
