@@ -178,21 +178,14 @@ def _broker_trial(who: Identity) -> BrokerTrial:
 def _planned(ground: Ground) -> Planned:
     with command.as_identity(ground.identity) as can_execute:
         executable, command_proposals = _command(ground, can_execute)
-        is_scoped = ground.isolation["pathname_sockets"].state == "scoped"
-        reachable = (
-            ()
-            if is_scoped
-            else sockets.in_view(
-                sockets.reachable(can_execute.query), ground.policy.filesystem, ground.workdir, ground.private.hide
-            )
-        )
+        reachable, granted = _sockets(ground, can_execute)
         own_code = tuple(folder for folder in places.own_code() if can_execute.query(folder, os.W_OK) == 0)
         policy_file = places.rewritable(ground.request.policy, can_execute.query)
     isolated = isolation.with_sockets(ground.isolation, reachable)
     ground = ground.replace(isolation=isolated, own_code=own_code, policy_file=policy_file)
     if ground.broker_trial:
         ground = ground.replace(host=ground.host.replace(broker=ground.broker_trial.result()))
-    effective = _effective(ground, command_proposals, reachable)
+    effective = _effective(ground, command_proposals, reachable, granted)
     has_broker = effective.brokered and ground.host.broker.state == "available"
     effective, program = _filter(ground.host, effective, broker=has_broker)
     return Planned(
@@ -218,6 +211,15 @@ def _planned(ground: Ground) -> Planned:
     )
 
 
+def _sockets(ground: Ground, can_execute: command.Access) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the host's sockets that can be connected to whatever the grants say, and those that a grant opens."""
+    found, files = sockets.reachable(can_execute.reachable), ground.policy.filesystem
+    granted = sockets.granted(found, files, ground.workdir)
+    if ground.isolation["pathname_sockets"].state == "scoped":
+        return (), granted
+    return sockets.in_view(found, files, ground.workdir, ground.private.hide), granted
+
+
 def _command(ground: Ground, can_execute: command.Access) -> tuple[str, tuple[Proposal, ...]]:
     """Return the command's file and what it needs besides."""
     path, workdir, who = ground.environment["PATH"], ground.workdir, ground.identity
@@ -233,7 +235,9 @@ def _command(ground: Ground, can_execute: command.Access) -> tuple[str, tuple[Pr
     return executable, command_baseline.proposals(executable, find, homes)
 
 
-def _effective(ground: Ground, command_proposals: tuple[Proposal, ...], reachable: tuple[str, ...]) -> Effective:
+def _effective(
+    ground: Ground, command_proposals: tuple[Proposal, ...], reachable: tuple[str, ...], granted: tuple[str, ...]
+) -> Effective:
     return compose(
         Request(
             policy=ground.policy,
@@ -252,6 +256,7 @@ def _effective(ground: Ground, command_proposals: tuple[Proposal, ...], reachabl
             home=os.environ.get("HOME"),
             resolve=resolver(os.getuid()),
             reachable_sockets=reachable,
+            granted_sockets=granted,
             policy_file=ground.policy_file,
         )
     )

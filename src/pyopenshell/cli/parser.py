@@ -14,7 +14,7 @@ from pyopenshell.errors import UsageError
 
 FORMATS = ("table", "json", "yaml")
 SHELLS = ("bash", "zsh", "fish", "tcsh")
-WHY = ("read", "write", "execute", "list", "create", "delete", "ioctl")
+WHY = ("read", "write", "execute", "list", "create", "delete", "ioctl", "connect")
 """What ``why`` can be asked about."""
 
 

@@ -115,7 +115,8 @@ def _modes(identity: Identity, answer: Answer) -> int | None:
     if not os.path.lexists(answer.subject) or is_own_proc(answer.subject):
         return None
     changes = any(right.startswith(("make_", "remove_")) for right in answer.needed)
-    mode = os.W_OK | os.X_OK if changes else os.W_OK if "write_file" in answer.needed else os.R_OK
+    writes = not {"write_file", "resolve_unix"}.isdisjoint(answer.needed)  # connecting takes it of a socket, unix(7)
+    mode = os.W_OK | os.X_OK if changes else os.W_OK if writes else os.R_OK
     if answer.needed == ("execute",):
         mode = os.X_OK
     try:

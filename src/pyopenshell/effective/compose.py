@@ -48,6 +48,7 @@ def compose(request: Request) -> Effective:
             *findings.own_code(request, [*own, *baselines]),
             *findings.special_files([*own, *baselines]),
             *findings.own_proc(own),
+            *findings.granted_sockets(request),
             *about_baselines,
             *about_runtime,
             *findings.landlock(request),

@@ -206,6 +206,15 @@ def isolation(request: Request) -> list[Finding]:
     return findings
 
 
+def granted_sockets(request: Request) -> list[Finding]:
+    """Report programs outside that listen in a granted folder: what they do for clients, they do for the sandbox."""
+    if not request.granted_sockets:
+        return []
+    paths = ", ".join(request.granted_sockets)
+    message = f"programs outside the sandbox listen in folders that it may write, and can be connected to: {paths}"
+    return [Finding("granted.unix-sockets", "Medium", message, "grant folders without sockets of other programs")]
+
+
 def network(request: Request) -> tuple[tuple[NetworkEntry, ...], list[Finding]]:
     """List every network policy as skipped: "Nothing is accepted and ignored"."""
     entries: list[NetworkEntry] = []

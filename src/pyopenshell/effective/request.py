@@ -40,7 +40,8 @@ class Request(Record):
     ``network`` says mode and mechanism; its entries are composition's to fill. ``protected`` holds folders that must
     never be writable, as (path, what it is: ``state``, ``configuration``); ``home`` is the caller's ``$HOME``.
     ``resolve`` answers where a path leads (``effective.resolve``). ``reachable_sockets`` are the pathname sockets a
-    sandbox could connect to; ``policy_file`` is the policy's absolute path, ``own_code`` the folders that the running
+    sandbox could connect to whatever the grants say, ``granted_sockets`` those in folders that the operator grants for
+    writing; ``policy_file`` is the policy's absolute path, ``own_code`` the folders that the running
     command is made of.
     """
 
@@ -59,6 +60,7 @@ class Request(Record):
     home: str | None
     resolve: Callable[[str], Resolved]
     reachable_sockets: tuple[str, ...] = ()
+    granted_sockets: tuple[str, ...] = ()
     policy_file: str | None = None
     own_code: tuple[str, ...] = ()
 

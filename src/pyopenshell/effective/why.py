@@ -6,7 +6,7 @@ import errno
 import os
 
 from pyopenshell.effective.model import Grant
-from pyopenshell.effective.paths import is_own_proc, normal, parent, upward
+from pyopenshell.effective.paths import inside, is_own_proc, normal, parent, upward
 from pyopenshell.effective.request import Resolved
 from pyopenshell.policy.access import READ_ONLY, THREAD_NAMES
 from pyopenshell.record import Record
@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 
     from pyopenshell.effective.model import Effective
 
-WANTS = ("read", "write", "execute", "list", "create", "delete", "ioctl")
-"""What can be asked about a path."""
+WANTS = ("read", "write", "execute", "list", "create", "delete", "ioctl", "connect")
+"""What can be asked about a path. ``connect``: to the Unix socket there, which a process outside has made."""
 GPU = "ask for a GPU (--gpu): runtime.cuda_thread_names then lets a process name its own threads"
 UNRESTRICTED = (
     "Landlock does not restrict stat, access, readlink, chdir and the like: "
     "that a file exists, its size and its owner can be seen anywhere."
 )
+PRIVATE = ("/run", "/tmp", "/dev/shm")  # noqa: S108 - mount points, not files to make
+"""What a sandbox with a mount namespace has of its own, where nothing in it is granted."""
+OWN_SOCKETS = "Sockets that the sandbox's own programs have made can be connected to anyway."
 
 
 class Answer(Record):
@@ -116,6 +119,8 @@ def _needed(wants: str, place: str, *, is_dir: bool, missing: bool) -> tuple[str
         return parent(place), ("remove_dir",) if is_dir else ("remove_file",)
     if wants == "execute":
         return place, ("execute",)
+    if wants == "connect":
+        return place, ("resolve_unix",)
     if wants == "ioctl":
         return place, ("read_file", "ioctl_dev")
     raise ValueError(f"{wants!r} is none of {', '.join(WANTS)}")
@@ -157,10 +162,18 @@ def _gives(grants: tuple[Grant, ...], right: str) -> bool:
 
 def _errno(case: Case) -> int:
     """Return what the program is told. Landlock is asked before the file system makes anything."""
+    if case.wants == "connect" and _is_hidden(case):
+        return errno.ENOENT
     makes = case.where.errno == errno.ENOENT and case.wants in ("create", "write")
     if case.where.real is None and not makes:
         return case.where.errno
     return errno.EACCES if case.lacking else case.modes_errno or 0
+
+
+def _is_hidden(case: Case) -> bool:
+    """Whether the sandbox has something else where this lies: that an ABI restricts no sockets opens nothing there."""
+    has_own = case.effective.isolation["mount"].state == "private"
+    return has_own and not case.enclosing and any(inside(case.subject, point) for point in PRIVATE)
 
 
 def _explain(case: Case) -> list[str]:
@@ -182,6 +195,10 @@ def _explain(case: Case) -> list[str]:
         lines.append(f"File modes deny the sandbox's identity: {os.strerror(case.modes_errno)}.")
     elif case.modes_errno is None:
         lines.append("File modes apply as well and were not asked.")
+    if case.wants == "connect":
+        if _is_hidden(case):
+            lines.append("The sandbox has mounts of its own there: no socket of the host is in them.")
+        lines.append(OWN_SOCKETS)
     return [*lines, UNRESTRICTED]
 
 

@@ -1,4 +1,4 @@
-"""Pathname Unix sockets of this host that a sandbox could connect to, because neither mounts nor Landlock hide them."""
+"""Pathname Unix sockets of this host that a sandbox could connect to: those in sight, and those in granted folders."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pyopenshell.effective.paths import inside
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from pyopenshell.policy.model import FilesystemPolicy
 
@@ -16,10 +16,10 @@ MOST = 20
 """How many are named in a finding."""
 
 
-def reachable(query: Callable[[str, int], int]) -> tuple[str, ...]:
-    """Return listening pathname sockets (unix(7), ``/proc/net/unix``) whose modes let the identity connect.
+def reachable(ask: Callable[[Iterable[str], int], dict[str, int]]) -> tuple[str, ...]:
+    """Return the pathname sockets (unix(7), ``/proc/net/unix``) whose modes let the identity connect.
 
-    ``query`` answers access(2) as the identity: connecting needs write permission on the socket.
+    ``ask`` answers access(2) about many paths as the identity: connecting needs write permission on the socket.
     """
     found: set[str] = set()
     try:
@@ -31,7 +31,18 @@ def reachable(query: Callable[[str, int], int]) -> tuple[str, ...]:
                     found.add(fields[7])
     except OSError:
         return ()
-    return tuple(path for path in sorted(found) if query(path, os.W_OK) == 0)
+    return tuple(path for path, number in ask(sorted(found), os.W_OK).items() if number == 0) if found else ()
+
+
+def granted(paths: tuple[str, ...], files: FilesystemPolicy, workdir: str) -> tuple[str, ...]:
+    """Return those in a folder that the operator grants for writing, which opens them too; a score at most."""
+    folders = _writable(files, workdir) if paths else []
+    return tuple(path for path in paths if any(inside(os.path.realpath(path), folder) for folder in folders))[:MOST]
+
+
+def _writable(files: FilesystemPolicy, workdir: str) -> list[str]:
+    folders = [os.path.realpath(entry.path) for entry in files.read_write]
+    return [*folders, workdir] if files.include_workdir else folders
 
 
 def in_view(paths: tuple[str, ...], files: FilesystemPolicy, workdir: str, hide: tuple[str, ...]) -> tuple[str, ...]:
@@ -42,9 +53,7 @@ def in_view(paths: tuple[str, ...], files: FilesystemPolicy, workdir: str, hide:
     if not paths:
         return ()
     readable = [os.path.realpath(entry.path) for entry in files.read_only]
-    writable = [os.path.realpath(entry.path) for entry in files.read_write]
-    if files.include_workdir:
-        writable.append(workdir)
+    writable = _writable(files, workdir)
 
     def is_in_view(path: str) -> bool:
         real = os.path.realpath(path)

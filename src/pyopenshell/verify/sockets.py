@@ -7,6 +7,7 @@ import os
 import sys
 
 from pyopenshell.verify.attempt import ALLOWED, DENIED, SOCKETS, Attempt
+from pyopenshell.verify.rules import Rules
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,13 +41,14 @@ def attempts(effective: Effective, seen: Outside) -> Iterator[Attempt]:
         yield _socket(name, family, kind, protocol, ALLOWED if is_private else DENIED)
     for host, family, address in WAYS_OUT:
         yield _connect("the network", host, family, DATAGRAM, address)
-    for subject, state, path in (
-        ("an abstract socket outside", effective.isolation["abstract_sockets"].state, seen.abstract),
-        ("a socket in the host's /tmp", effective.isolation["pathname_sockets"].state, seen.pathname),
-    ):
-        if path and state != "open":
-            where = path if isinstance(path, bytes) else os.fsencode(path) + b"\0"
-            yield _connect(subject, os.fsdecode(where).strip("\0"), AF_UNIX, STREAM, where)
+    if seen.abstract and effective.isolation["abstract_sockets"].state != "open":
+        name = os.fsdecode(seen.abstract).strip("\0")
+        yield _connect("an abstract socket outside", name, AF_UNIX, STREAM, seen.abstract)
+    if seen.pathname and effective.isolation["pathname_sockets"].state != "open":
+        rules, path = Rules(effective), seen.pathname
+        attempt = _connect("a socket in the host's /tmp", path, AF_UNIX, STREAM, os.fsencode(path) + b"\0")
+        is_granted = rules.gives(path, "resolve_unix") and not rules.is_hidden(path)
+        yield attempt.replace(expected=ALLOWED) if is_granted else attempt
 
 
 def _socket(name: str, family: int, kind: int, protocol: int, expected: str) -> Attempt:

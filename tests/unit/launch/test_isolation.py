@@ -5,9 +5,10 @@ import itertools
 import pytest
 
 from pyopenshell.devices.host import Namespaces
-from pyopenshell.effective.model import Isolation
+from pyopenshell.effective.model import Isolation, KernelLog
 from pyopenshell.landlock.abi import MAX_ABI, RIGHTS
 from pyopenshell.landlock.downgrade import handled
+from pyopenshell.landlock.ruleset import LOG_FLAGS
 from pyopenshell.launch import isolation
 from pyopenshell.launch.private import MOUNT_POINTS
 from pyopenshell.policy.default import default
@@ -89,3 +90,21 @@ def test_the_report_leaves_no_right_out(abi):
         }
         for right, there in stand_ins.items():
             assert right not in dropped or there == (dropped[right].covered_by is not None)
+
+
+@pytest.mark.parametrize(
+    ("abi", "wanted", "expected"),
+    [
+        (0, "denials", KernelLog("missing")),
+        (6, "off", KernelLog("missing")),
+        (7, "denials", KernelLog("denials", ("same_exec_off", "new_exec_on"))),
+        (9, "off", KernelLog("off", ("same_exec_off", "subdomains_off"))),
+        (10, "denials", KernelLog("denials", ("same_exec_off", "new_exec_on"), ("/root",))),
+        (MAX_ABI + 1, "off", KernelLog("off", ("same_exec_off", "subdomains_off"), ("/root",))),
+    ],
+)
+def test_the_kernels_log(abi, wanted, expected):
+    """No flag before ABI 7, no quiet path before 10; the kernel never sees one that it does not know."""
+    policy = default().replace(kernel_log=wanted, kernel_log_quiet=("/root",))
+    assert expected == isolation.kernel_log(policy, abi)
+    assert set(expected.flags) <= set(LOG_FLAGS)

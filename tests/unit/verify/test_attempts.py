@@ -188,3 +188,22 @@ def test_every_attempt_is_shown():
     found = attempts(*POLICY, build.broker())
     assert {one.group for one in found if one.expected != CLEANUP} <= set(GROUPS)
     assert marshal.loads(marshal.dumps([one.call for one in found]))
+
+
+@pytest.mark.parametrize(
+    ("grants", "private", "wanted"),
+    [
+        ((), True, DENIED),
+        ((build.writable("/tmp", "baseline"),), True, DENIED),
+        ((build.writable("/tmp"),), True, ALLOWED),
+        ((build.grant("/tmp"),), True, DENIED),
+        ((), False, DENIED),
+        ((build.writable("/tmp"),), False, ALLOWED),
+    ],
+)
+def test_a_socket_in_the_hosts_tmp(grants, private, wanted):
+    """From ABI 9 on grants decide about it: who grants the host's /tmp for writing opens the sockets in it."""
+    isolation = dict.fromkeys(build.KINDS, build.PRIVATE if private else build.OPEN)
+    isolation["pathname_sockets"] = isolation["pathname_sockets"].replace(state="scoped")
+    found = expected(build.grant("/usr"), *grants, abi=9, isolation=isolation)
+    assert wanted == found["connect", "/tmp/name"]

@@ -125,6 +125,7 @@ complete -c openshell -n '_shtab_openshell_using why' -l list -d 'ask about this
 complete -c openshell -n '_shtab_openshell_using why' -l create -d 'ask about this'
 complete -c openshell -n '_shtab_openshell_using why' -l delete -d 'ask about this'
 complete -c openshell -n '_shtab_openshell_using why' -l ioctl -d 'ask about this'
+complete -c openshell -n '_shtab_openshell_using why' -l connect -d 'ask about this'
 complete -c openshell -n '_shtab_openshell_using why' -l policy -s p -xka "(__fish_complete_path (commandline -ct))" -d 'under this policy, as if it were run here'
 complete -c openshell -n '_shtab_openshell_using why' -l name -s n -x -d 'in this sandbox, as it was enforced'
 complete -c openshell -n '_shtab_openshell_using why' -l gpu -x -d 'as if a GPU were asked for'

@@ -17,7 +17,7 @@ complete openshell \
         'c/-o=/(table json yaml)/' \
         'c/-o=/(table json)/' \
         'c/--output=/(table json)/' \
-        'c/--/(all base create delete env execute explain full gpu help ids ioctl limit list max-abi name names output policy policy-only quiet read syscall unsafe-unconfined verbose verify version workdir write)/' \
+        'c/--/(all base connect create delete env execute explain full gpu help ids ioctl limit list max-abi name names output policy policy-only quiet read syscall unsafe-unconfined verbose verify version workdir write)/' \
         'c/-/(- C V e h n o p q v)/' \
         'n/--policy/f/' \
         'n/-p/f/' \

@@ -215,6 +215,7 @@ _shtab_openshell_why_options=(
   "--create[ask about this]"
   "--delete[ask about this]"
   "--ioctl[ask about this]"
+  "--connect[ask about this]"
   {--policy,-p}"[under this policy, as if it were run here]:FILE:_files"
   {--name,-n}"[in this sandbox, as it was enforced]:NAME:"
   "--gpu[as if a GPU were asked for]:COUNT:"
