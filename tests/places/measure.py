@@ -128,14 +128,14 @@ class Command:
         except subprocess.TimeoutExpired:
             raise Refused({"code": "timeout", "message": f"no end within {SECONDS} s", "hint": None}) from None
         if done.returncode in accepted:
-            return done.stdout
+            return str(done.stdout)
         raise Refused(_error(done))
 
 
 def _error(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
-    """Return the error that a command printed, or whatever it printed instead."""
+    """Return the error that a command printed, below other lines or none, or whatever it printed instead."""
     try:
-        error = json.loads(done.stderr)["error"]
+        error = json.loads(done.stderr[done.stderr.index("{\n") :])["error"]
         return {key: error[key] for key in ("code", "message", "hint")}
     except (ValueError, KeyError, TypeError):
         return {"code": f"exit {done.returncode}", "message": done.stderr.strip()[-2000:], "hint": None}
