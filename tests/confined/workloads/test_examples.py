@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.confined.landlock.harness import needs_landlock
+
 ROOT = Path(__file__).parents[3]
 POLICIES = ROOT / "examples" / "policies"
 CASES = ("the program itself", "a child", "a grandchild", "a program it executed", "a daemon, re-parented")
@@ -38,6 +40,7 @@ def thread_names(request, copied, workdir):
     return target
 
 
+@needs_landlock
 def test_the_agent_works_and_is_denied_the_rest(openshell, copied):
     """All its work succeeds and all else is denied."""
     copied(ROOT / "examples" / "agent.py", "agent.py")
@@ -58,6 +61,7 @@ def test_the_agent_notices_that_there_is_no_sandbox(workdir):
     assert "list the root folder      ALLOWED" in result.stdout
 
 
+@needs_landlock
 def test_cuda_names_its_threads_and_its_descendants(openshell, thread_names):
     """With a GPU's permissions and no device, every kind of descendant names its threads."""
     result = openshell("run", "--gpu", "0", "--policy", POLICIES / "cuda.yaml", "--", "./thread-names")
@@ -66,6 +70,7 @@ def test_cuda_names_its_threads_and_its_descendants(openshell, thread_names):
     assert 0 == result.returncode
 
 
+@needs_landlock
 def test_without_a_gpu_request_no_thread_is_named(openshell, thread_names):
     """The same policy without --gpu: the program fails as cuInit() would."""
     result = openshell("run", "--policy", POLICIES / "cuda.yaml", "--", "./thread-names")

@@ -11,6 +11,10 @@ import zipfile
 
 import pytest
 
+from tests.confined.landlock.harness import needs_landlock
+
+pytestmark = needs_landlock
+
 IN_ENVIRONMENT = "import sys; print(sys.prefix != sys.base_prefix)"
 MATRICES = """\
 import torch
