@@ -23,7 +23,6 @@ def uid(request):
     return identity(request.param)
 
 
-@pytest.mark.kernels
 def test_off_opens_nothing(uid):
     """Without a grant no procfs file opens for writing."""
     assert () == measure.under_rules("off", uid=uid).opened
