@@ -133,7 +133,7 @@ def _in_child(run: Run, say: Callable[..., None], *, everything: bool) -> int:
 def _test(run: Run, say: Callable[..., None], *, everything: bool) -> int:
     folders = [f"tests/{part}" for part in run.only or ("confined",)]
     folders = [folder for folder in folders if os.path.exists(folder)]
-    chosen = folders if everything else marked(["tests"] if run.is_whole else folders)
+    chosen = folders if everything else marked([*folders, "tests/unit"] if run.is_whole else folders)
     if not chosen:
         return 0
     select = () if everything else ("-m", MARKER)

@@ -30,4 +30,5 @@ def test_marked_files(tmp_path):
     """Only the files that hold the marker are collected on other kernels."""
     (tmp_path / "test_a.py").write_text("@pytest.mark.kernels\ndef test_a(): ...\n")
     (tmp_path / "test_b.py").write_text("def test_b(): ...\n")
-    assert [str(tmp_path / "test_a.py")] == marked([str(tmp_path)])
+    (tmp_path / "test_c.py").write_text("pytestmark = [needs_landlock, pytest.mark.kernels]\n")
+    assert [str(tmp_path / name) for name in ("test_a.py", "test_c.py")] == marked([str(tmp_path)])
