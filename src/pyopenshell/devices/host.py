@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pyopenshell.record import Record
 
-LANDLOCK_SINCE = dict(enumerate("5.13 5.19 6.2 6.7 6.10 6.12 6.15 7.0 7.1 7.2 7.3".split(), start=1))
+LANDLOCK_SINCE = dict(
+    enumerate(["5.13", "5.19", "6.2", "6.7", "6.10", "6.12", "6.15", "7.0", "7.1", "7.2", "7.3"], start=1)
+)
 """The first Linux with each ABI of Landlock, for hints; what a kernel says of itself decides."""
 
 

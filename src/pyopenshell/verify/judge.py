@@ -95,6 +95,7 @@ class Verification(Record):
     """What a verification found, attempt by attempt.
 
     ``stopped_at``: the attempt at which the probe ended early. ``left_behind``: what it made and nobody could remove.
+    ``unconfined``: the sandbox runs without Landlock, as its report says.
     """
 
     name: str
@@ -102,6 +103,7 @@ class Verification(Record):
     judged: tuple[Judged, ...]
     stopped_at: str | None = None
     left_behind: tuple[str, ...] = ()
+    unconfined: bool = False
 
     @property
     def counts(self) -> dict[str, int]:
@@ -113,6 +115,7 @@ class Verification(Record):
         """Return the counts in words."""
         counts = self.counts
         parts = (
+            "no path is closed, for want of Landlock" if self.unconfined else "",
             f"{len(self.judged)} attempts",
             f"{counts[ALLOWED]} allowed as granted",
             f"{counts[DENIED]} denied as they must be",

@@ -68,7 +68,8 @@ def _verify(effective: Effective, receipt: dict[str, Any], supervisor: int, atte
     left = attempts[len(answers) :]
     judged = judge(attempts, [*answers, *[UNTRIED] * len(left)])
     stopped_at = f"{left[0].what} {left[0].target}" if left else None
-    return Verification(effective.name, effective.run_id, judged, stopped_at, left_behind)
+    unconfined = effective.landlock.abi == 0
+    return Verification(effective.name, effective.run_id, judged, stopped_at, left_behind, unconfined)
 
 
 def _ask(view: RunView, calls: list[tuple[Any, ...]]) -> list[int]:

@@ -20,13 +20,20 @@ from pyopenshell.landlock import downgrade, ruleset
 from pyopenshell.landlock.abi import MAX_ABI
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from pyopenshell.landlock.downgrade import Handled
 
 NOBODY = 65534
 WHO = ("root", "user")
 SECONDS = 20
+
+
+MASK = "OPENSHELL_TEST_ABI"
+"""The environment variable that masks this kernel's Landlock for a test run: no more than this ABI is used (1 to 11).
+
+It is how the ABIs are tried that no kernel at hand has.
+"""
 
 
 def kernel_abi() -> int:
@@ -37,9 +44,25 @@ def kernel_abi() -> int:
         return 0
 
 
-ABI = kernel_abi()
+def masked(abi: int) -> int:
+    """What tests shall take the ABI of a kernel for."""
+    return min(abi, int(os.environ.get(MASK, MAX_ABI)))
+
+
+KERNEL_ABI = kernel_abi()
+ABI = masked(KERNEL_ABI)
 ABIS = range(1, ABI + 1)
+EACH_ABI = [*range(1, ABI), pytest.param(ABI, marks=pytest.mark.kernels)]
+"""The same for a test's parameters: every kernel is asked about its own ABI, this one about the older ones too."""
+needs_no_mask = pytest.mark.skipif(ABI != KERNEL_ABI, reason="needs: an unmasked kernel")
+"""For tests of the kernel itself, and of what asks it without ``--max-abi``."""
 needs_landlock = pytest.mark.skipif(ABI == 0, reason="needs: Landlock")
+
+
+def options(arguments: Sequence[object]) -> tuple[str, ...]:
+    """Return what ``openshell run`` needs besides these arguments to keep to the mask, if there is one."""
+    own = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return () if ABI == KERNEL_ABI or "--max-abi" in own else ("--max-abi", str(ABI))
 
 
 def identity(who: str) -> int | None:

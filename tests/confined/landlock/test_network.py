@@ -65,13 +65,17 @@ ROWS = (
 )
 
 
+UDP = pytest.mark.skipif(harness.ABI < 10, reason="needs: Landlock ABI 10")
+ALL = handled(harness.ABI, tcp=True, udp=True)
+
+
 def test_every_right_of_the_table_has_a_row():
     """No network right can be added without saying, here, what it denies."""
     assert list(NET_RIGHTS) == [row.right for row in ROWS]
 
 
 @pytest.mark.parametrize("who", harness.WHO)
-@pytest.mark.parametrize("abi", harness.ABIS)
+@pytest.mark.parametrize("abi", harness.EACH_ABI)
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.right)
 def test_port(row: Row, abi: int, who: str):
     """A port without a rule, or with one for another port, is EACCES; with its rule it is open; older ABIs: all are."""
@@ -92,3 +96,39 @@ def test_not_handled_is_not_restricted(row: Row):
     with listener(row.kind) as port:
         handles = handled(harness.ABI, tcp=False)
         assert harness.confined(lambda: row.operation(row.kind, port), handles) == 0
+
+
+@UDP
+@pytest.mark.parametrize("operation", [connect, send])
+@pytest.mark.parametrize(
+    ("rights", "allowed"),
+    [(("connect_send_udp",), False), (("bind_udp",), False), (("connect_send_udp", "bind_udp"), True)],
+)
+def test_udp_clients_need_two_rules(operation: Callable[..., None], rights: tuple[str, ...], allowed: bool):
+    """The port to send to, and port 0 to be bound to on the way: either alone is EACCES, for connect too."""
+    with listener(socket.SOCK_DGRAM) as port:
+        ports = [(right, port if right == "connect_send_udp" else 0) for right in rights]
+        assert (0 if allowed else errno.EACCES) == harness.confined(
+            lambda: operation(socket.SOCK_DGRAM, port), ALL, ports=ports
+        )
+
+
+@UDP
+def test_udp_servers_hear_without_a_rule_and_answer_with_one():
+    """A socket bound before the sandbox receives from anybody; its answer is sent, and takes the client's port."""
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client,
+    ):
+        server.bind((HERE, 0))
+        client.bind((HERE, 0))
+
+        def answer() -> None:
+            assert server.recv(8) == b"question"
+            server.sendto(b"answer", client.getsockname())
+
+        for ports in ((), (("connect_send_udp", client.getsockname()[1]),)):
+            client.sendto(b"question", server.getsockname())
+            assert (0 if ports else errno.EACCES) == harness.confined(answer, ALL, ports=ports)
+        client.setblocking(False)
+        assert client.recv(8) == b"answer"

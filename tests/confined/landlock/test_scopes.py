@@ -21,7 +21,7 @@ def call_on(name: str) -> None:
 
 
 @pytest.mark.parametrize("who", harness.WHO)
-@pytest.mark.parametrize("abi", harness.ABIS)
+@pytest.mark.parametrize("abi", harness.EACH_ABI)
 def test_abstract_socket_outside(abi: int, who: str):
     """From ABI 6 on, connecting to an abstract socket of a process outside is EPERM."""
     uid = harness.identity(who)
@@ -34,7 +34,7 @@ def test_abstract_socket_outside(abi: int, who: str):
 
 
 @pytest.mark.parametrize("who", harness.WHO)
-@pytest.mark.parametrize("abi", harness.ABIS)
+@pytest.mark.parametrize("abi", harness.EACH_ABI)
 def test_signal_outside(abi: int, who: str):
     """From ABI 6 on, signalling a process outside is EPERM, though its user is the same."""
     uid = harness.identity(who)

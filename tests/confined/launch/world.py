@@ -1,6 +1,7 @@
 """Whole runs of the command on the real kernel, in worlds that offer more or less of it.
 
-A *world* is a syscall filter around the command: what the kernel could do and, in it, does not.
+A *world* is a syscall filter around the command: what the kernel could do and, in it, does not. A test run with a
+masked ABI (``harness.MASK``) gives every ``run`` that says nothing of its own ``--max-abi``.
 """
 
 from __future__ import annotations
@@ -144,7 +145,7 @@ class Sandbox:
             file = self.folder / "policy.yaml"
             file.write_text(json.dumps(policy))
             chosen = ["--policy", str(file)]
-        return [*around, *COMMAND, "run", *chosen, *map(str, arguments)]
+        return [*around, *COMMAND, "run", *harness.options(arguments), *chosen, *map(str, arguments)]
 
     def run(
         self, *arguments: object, policy: dict[str, Any] | None = None, **options: Any

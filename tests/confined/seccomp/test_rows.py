@@ -74,6 +74,7 @@ def test_every_row_is_tried():
     assert set(EXPECTED) == ALWAYS.keys() | CONDITIONAL.keys() | ELSEWHERE
 
 
+@pytest.mark.kernels
 @pytest.mark.parametrize("name", [*ALWAYS, *CONDITIONAL])
 def test_a_row_decides(behind_filter, name):
     """The filter's errno with it, another answer without: so it was the row, and not the kernel, that refused."""

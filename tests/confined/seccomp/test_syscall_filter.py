@@ -33,6 +33,7 @@ SOCKETS = [
 ]
 
 
+@pytest.mark.kernels
 @pytest.mark.parametrize(("family", "kind", "protocol", "in_namespace", "without"), SOCKETS)
 def test_sockets(behind_filter, family, kind, protocol, in_namespace, without):
     """Every family and type, in both variants of the filter; root too gets no raw socket."""
@@ -61,6 +62,7 @@ def test_io_uring_is_not_there(behind_filter, name):
     assert errno.ENOSYS == behind_filter(lambda: call(name, 0, 0, 0, 0, 0, 0))
 
 
+@pytest.mark.kernels
 def test_truncation_without_a_write_right(behind_filter, tmp_path):
     """Below ABI 3 the three ways to empty a file through a read grant are closed, and writing truncates as ever."""
     file = tmp_path / "file"

@@ -106,7 +106,7 @@ def test_hard_requirement_wants_what_nothing_replaces(anyone, abi):
         return
     error = callers.refused(anyone, "--max-abi", abi, policy=HARD)
     assert "policy.hard-requirement" == error["code"]
-    missing = f"the right ioctl_dev needs Landlock ABI 5, this kernel has {abi}"
+    missing = f"the right ioctl_dev needs Landlock ABI 5 (Linux 6.10), this kernel has {abi}"
     assert f"hard_requirement cannot be kept on this host: {missing}" == error["message"]
 
 
