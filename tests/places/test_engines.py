@@ -18,17 +18,15 @@ WITHOUT = {
     "docker-privileged": {"user"},
     "docker-root": ALL,
     "docker-root-namespaces": {"user"},
-    "docker-root-ptrace": ALL,
     "docker-user": ALL,
     "docker-user-unconfined": set(),
-    "no-mounts-user": {"pid", "mount"},
-    "no-namespaces-root": ALL,
-    "no-namespaces-user": ALL,
+    "podman-apparmor-user": {"pid", "mount"},
     "podman-privileged": {"user"},
     "podman-root": ALL,
     "podman-root-namespaces": {"user"},
     "podman-user": {"pid"},
     "podman-user-unmasked": set(),
+    "restricted-userns-user": ALL,
 }
 """The kinds of namespaces that cannot be had in each place."""
 SCOPES_FROM, SOCKETS_FROM = 6, 9
