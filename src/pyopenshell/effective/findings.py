@@ -176,7 +176,10 @@ def kernel_log(request: Request) -> list[Finding]:
     if log is None or policy.kernel_log == "off":
         return []
     if log.state == "missing":
-        text = f"Linux {request.host.release} logs nothing of what Landlock denies: that needs Landlock ABI 7"
+        text = (
+            "the kernel logs nothing of what Landlock denies the program: that needs Landlock ABI 7, and "
+            f"{request.landlock.abi} is in use (Linux {request.host.release})"
+        )
         return [Finding("landlock.log-missing", "Informational", text)]
     if policy.kernel_log_quiet and not log.quiet:
         text = (

@@ -25,7 +25,7 @@ UNRESTRICTED = (
     "that a file exists, its size and its owner can be seen anywhere."
 )
 PRIVATE = ("/run", "/tmp", "/dev/shm")  # noqa: S108 - mount points, not files to make
-"""What a sandbox with a mount namespace has of its own, where nothing in it is granted."""
+"""What a sandbox with a mount namespace has of its own, but for what is granted and so bound back."""
 OWN_SOCKETS = "Sockets that the sandbox's own programs have made can be connected to anyway."
 
 
@@ -172,8 +172,10 @@ def _errno(case: Case) -> int:
 
 def _is_hidden(case: Case) -> bool:
     """Whether the sandbox has something else where this lies: that an ABI restricts no sockets opens nothing there."""
-    has_own = case.effective.isolation["mount"].state == "private"
-    return has_own and not case.enclosing and any(inside(case.subject, point) for point in PRIVATE)
+    if case.effective.isolation["mount"].state != "private":
+        return False
+    own = all(str(grant.origin) == "baseline/process" for grant in case.enclosing)
+    return own and any(inside(case.subject, point) for point in PRIVATE)
 
 
 def _explain(case: Case) -> list[str]:

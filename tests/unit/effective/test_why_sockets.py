@@ -29,6 +29,7 @@ def there(path):
         ("/run/agent/socket", LEAVES, OPEN, 0),
         ("/run/agent/socket", LEAVES, ISOLATED, errno.ENOENT),
         ("/run/agent/socket", CLOSES, ISOLATED, errno.ENOENT),
+        ("/tmp/agent/socket", CLOSES, ISOLATED, errno.ENOENT),
         ("/data/set/socket", CLOSES, ISOLATED, 0),
         ("/data/socket", CLOSES, ISOLATED, errno.EACCES),
     ],
