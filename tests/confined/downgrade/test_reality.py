@@ -8,6 +8,8 @@ pytestmark = pytest.mark.kernels
 
 TRUNCATING = {"truncate": "always", "openat": "the flags have O_TRUNC and the access mode is O_RDONLY"}
 """The rows of the filter that stand in for ``truncate``."""
+OPEN: tuple[str, str | None] = ("open", "Medium")
+"""The state of what nothing keeps apart, and the severity of its finding."""
 
 
 def rows(seen):
@@ -70,7 +72,7 @@ def test_ioctl(seen):
 
 def test_abstract_sockets(seen):
     """Kept apart by the network namespace, else by Landlock from ABI 6 on, else open and told."""
-    answer, state = "ok", ("open", "Medium")
+    answer, state = "ok", OPEN
     if seen.made.net:
         answer, state = "ECONNREFUSED", ("private", None)
     elif seen.abi >= 6:
@@ -80,7 +82,7 @@ def test_abstract_sockets(seen):
 
 def test_signals(seen):
     """Kept in by the pid namespace, else by Landlock from ABI 6 on, else open and told."""
-    answer, state = "ok", ("open", "Medium")
+    answer, state = "ok", OPEN
     if seen.made.pid:
         answer, state = "ESRCH", ("private", None)
     elif seen.abi >= 6:
@@ -115,6 +117,6 @@ def test_network(seen):
 def test_processes_and_the_rest(seen):
     """What a namespace alone keeps apart is private with it, and open without: never told otherwise."""
     for kind in ("pid", "ipc", "mount"):
-        expected = ("private", None) if getattr(seen.made, kind) else ("open", "Medium")
+        expected = ("private", None) if getattr(seen.made, kind) else OPEN
         assert expected == isolation(seen, kind), kind
     assert seen.made.user == (isolation(seen, "user")[0] == "private")

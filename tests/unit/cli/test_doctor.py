@@ -76,7 +76,7 @@ def test_closed_user_namespaces(monkeypatch, settings, seen):
     made, closed = HOST, HOST.replace(namespaces=Namespaces(reason="user namespace: EPERM"))
     assert "user namespace" not in {check.name for check in doctor._namespaces(made)}
     found = [check for check in doctor._namespaces(closed) if check.name == "user namespace"]
-    assert seen == [check.hint.rpartition("sysctl ")[2] for check in found]
+    assert seen == [str(check.hint).rpartition("sysctl ")[2] for check in found]
     assert all(check.status == "warn" and " is " in check.evidence for check in found)
 
 
