@@ -167,6 +167,7 @@ class Verification(Record):
             "verdict": self.verdict,
             "stopped_at": self.stopped_at,
             "left_behind": list(self.left_behind),
+            "unconfined": self.unconfined,
             "counts": {"attempts": len(self.judged), **{key.replace(" ", "_"): n for key, n in self.counts.items()}},
             "attempts": [one.as_dict() for one in self.judged],
             "findings": [finding.as_dict() for finding in self.findings],
