@@ -104,3 +104,11 @@ def test_the_documented_shape():
     assert {"attempts": 3, "allowed": 1, "denied": 1, "not_telling": 0, "unknown": 1, "drift": 0} == shape["counts"]
     assert [0, 30, None] == [one["errno"] for one in shape["attempts"]]
     assert ["done", "read-only (EROFS)", "could not be tried"] == [one["observed"] for one in shape["attempts"]]
+
+
+def test_no_landlock_is_not_kept_quiet():
+    """Everything may be as reported, and the report that no path is closed: then this says so too."""
+    verification = Verification("demo", "01", (), unconfined=True)
+    assert verification.summary.startswith("no path is closed, for want of Landlock, 0 attempts")
+    assert verification.as_dict()["unconfined"]
+    assert not Verification("demo", "01", ()).as_dict()["unconfined"]
