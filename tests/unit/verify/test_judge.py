@@ -108,7 +108,7 @@ def test_the_documented_shape():
 
 def test_no_landlock_is_not_kept_quiet():
     """Everything may be as reported, and the report that no path is closed: then this says so too."""
-    verification = Verification("demo", "01", (), unconfined=True)
-    assert verification.summary.startswith("no path is closed, for want of Landlock, 0 attempts")
-    assert verification.as_dict()["unconfined"]
+    found = Verification("demo", "01", (), unconfined=True)
+    assert found.summary.startswith("no path is closed, for want of Landlock, 0 attempts")
+    assert found.as_dict()["unconfined"]
     assert not Verification("demo", "01", ()).as_dict()["unconfined"]
