@@ -179,7 +179,7 @@ def _log(shape: dict[str, Any]) -> str:
     """Return what the kernel logs of the denials, in words."""
     states = {"denials": "the program's denials", "off": "off", "missing": "none by this kernel"}
     flags = f" ({', '.join(shape['flags'])})" if shape["flags"] else ""
-    quiet = f", but beneath {', '.join(shape['quiet'])}" if shape["quiet"] else ""
+    quiet = f", none beneath {', '.join(shape['quiet'])}" if shape["quiet"] else ""
     return states[shape["state"]] + quiet + flags
 
 

@@ -19,6 +19,7 @@ from pyopenshell.effective.model import (
     Grant,
     Identity,
     Isolation,
+    KernelLog,
     LandlockReport,
     Network,
     NetworkEntry,
@@ -99,6 +100,7 @@ IDS = {
     "early": "01JQ0000000000000000000004",
 }
 WITHOUT_SOCKETS = tuple(right for right in READ_WRITE if right != "resolve_unix")
+LOGGING = ("same_exec_off", "new_exec_on")
 
 
 def grant(path, access, origin, reason, **more):
@@ -169,6 +171,7 @@ def effective(name, state):
             7,
             tuple(right for right in (*READ_WRITE, "ioctl_dev") if right != "resolve_unix"),
             (Dropped("resolve_unix", 9, "Unix sockets can be connected to by path.", "mount namespace"),),
+            KernelLog("denials", LOGGING, ("/root",)),
         ),
         seccomp=SeccompReport("c0" * 32, 31, SYSCALLS),
         findings=(
@@ -227,6 +230,7 @@ def receipt(shape):
         ],
         "credentials": {"uid": 61184, "gid": 61184, "groups": [44], "capabilities": "0" * 16, "no_new_privs": True},
         "namespaces": {"user": None, "mount": 4026532201, "pid": 4026532202, "net": 4026532203, "ipc": 4026532204},
+        "landlock": {"log": list(LOGGING), "quiet": [{"path": "/root", "dev": 2049, "ino": 7, "errno": 0}]},
         "seccomp": {"sha256": "c0" * 32, "mode": 2},
         "canary": {"path": "/", "errno": 13},
         "thread_names": {"mechanism": "broker", "why": "a trial just used it"},
