@@ -1,7 +1,7 @@
 """Container engines that this machine has, each with state of its own, and the same small image in all of them.
 
 The image is empty but for accounts and folders: the host's ``/usr``, the interpreter's packages and the checkout are
-mounted into it read-only. Nothing is fetched, and nothing is left behind.
+mounted into it read-only. Nothing is fetched, and what an engine keeps lies in a folder that is removed.
 """
 
 from __future__ import annotations
