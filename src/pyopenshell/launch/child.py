@@ -8,6 +8,7 @@ from __future__ import annotations
 import _socket
 import os
 import stat
+from errno import EMFILE, ENFILE, ENOSYS
 
 from pyopenshell.kernel import process, seccomp
 from pyopenshell.kernel.signals import SIGKILL
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     """What a rule is about: grant id, path, descriptor (-1 without one), Landlock mask, errno of opening it."""
     Quiet = tuple[str, int, int]
     """A path whose denials are not logged: path, descriptor (-1 without one), errno of opening it."""
+
+
+NO_PATH_OPENS = (ENOSYS, EMFILE, ENFILE)
+"""Answers to openat2(2) that any path would get: nothing is missing, and a sandbox without its grants is of no use."""
 
 
 def run(plan: dict[str, Any], steps: Steps, to_broker: Channel | None) -> NoReturn:
@@ -135,12 +140,14 @@ def _open_paths(plan: dict[str, Any], made: dict[str, int]) -> Iterator[Opened]:
 
 
 def _open(path: str, *, follow: bool) -> tuple[int, int]:
-    """Return the descriptor of a path and 0, or -1 and the errno."""
+    """Return the descriptor of a path and 0, or -1 and the errno. Raises what is not about this path (OSError)."""
     # /proc/self is followed, /proc/self/root and its like never: they lead anywhere.
     resolve = process.RESOLVE_NO_MAGICLINKS if follow else process.RESOLVE_NO_SYMLINKS
     try:
         return process.openat2(process.AT_FDCWD, path, os.O_PATH | os.O_CLOEXEC, 0, resolve), 0
     except OSError as error:
+        if error.errno in NO_PATH_OPENS:
+            raise
         return -1, error.errno or 0
 
 

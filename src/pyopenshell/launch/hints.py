@@ -21,11 +21,16 @@ def hint(step: str, number: int, plan: Plan) -> str | None:
             f"the sandbox runs as uid {plan.uid}, which cannot enter {workdir}: "
             "choose another folder with --workdir, or run_as_user in the policy's process section"
         )
+    if number == errno.ENOSYS and step in ("mounts", "path descriptors"):
+        return (
+            "something around this process denies openat2(2): a sandbox of ours does below Landlock ABI 5, and then no "
+            "other one can be started in it"
+        )
     if step in ("namespaces", "fork init", "mounts"):
         return "run 'openshell doctor': it tries each namespace and says what this host allows"
     if step == "identity":
         return "changing to another user needs CAP_SETUID, CAP_SETGID and CAP_SETPCAP; run as an ordinary user instead"
-    if step == "path descriptors" and number == errno.EMFILE:
+    if step == "path descriptors" and number in (errno.EMFILE, errno.ENFILE):
         return "raise the limit of open files (ulimit -n)"
     if step in ("landlock", "seccomp", "canary"):
         return "nothing was run; run 'openshell doctor' to see what this kernel offers"

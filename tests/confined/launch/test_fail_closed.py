@@ -33,6 +33,15 @@ def test_a_step_that_is_refused(sandbox, answer):
     assert not step or f"step '{step}'" in done.stderr
 
 
+@pytest.mark.parametrize("namespaces", [world.NAMESPACES, world.NO_NAMESPACES], ids=["namespaces", "no namespaces"])
+def test_without_openat2(sandbox, namespaces):
+    """As in a sandbox of ours on a kernel below ABI 5: no grant is taken for a missing path, and the hint says why."""
+    sandbox.world = (*namespaces, "openat2=ENOSYS")
+    done = sandbox.run("--", "/usr/bin/touch", "ran")
+    assert (125, "", False) == (done.returncode, done.stdout, (sandbox.workdir / "ran").exists())
+    assert "': openat2: Function not implemented\nhint: something around this process denies openat2(2)" in done.stderr
+
+
 LIES = {
     "landlock_restrict_self": "step 'canary': canary: list / was allowed; the sandbox does not hold",
     "setresuid": "cannot become uid",  # asked first as whom the command is to run
