@@ -26,6 +26,8 @@ def test_a_step_that_is_refused(sandbox, answer):
     step, only_root = REFUSED[answer]
     if only_root:
         world.needs_root()
+    if step == "session":
+        world.needs_namespaces()  # without them the supervisor is the first to make the call
     sandbox.world = (answer,)
     done = sandbox.run("--", "/usr/bin/touch", "ran")
     assert (125, "", False) == (done.returncode, done.stdout, (sandbox.workdir / "ran").exists())
