@@ -59,6 +59,27 @@ def test_the_trial():
     assert missing() in reason
 
 
+def test_as_root():
+    """Nothing of procfs opens for writing even to a process of root but its own two files; without a broker none."""
+    if not ABI:
+        pytest.skip("needs: Landlock")
+    opened = harness.run(_opened, harness.KINDS[3]).answer
+    own = [f"/proc/{opened['pid']}/comm", f"/proc/{opened['pid']}/task/{opened['pid']}/comm"]
+    assert ([] if missing() else own) == sorted(opened["paths"])
+
+
+def _opened() -> dict[str, object]:
+    """Open every regular file of procfs for writing, other processes' left out, and write nothing."""
+    paths = []
+    for folder, folders, files in os.walk("/proc"):
+        if folder == "/proc":
+            folders[:] = [name for name in folders if not name.isdigit() or name == str(os.getpid())]
+        for path in (f"{folder}/{name}" for name in files):
+            if os.path.isfile(path) and not os.path.islink(path) and inside.attempt(os.open, path, os.O_WRONLY) == "ok":
+                paths.append(path)
+    return {"pid": os.getpid(), "paths": paths}
+
+
 READERS = {0: ("ok", "ok"), 1: ("ok", "EPERM")}
 """How an ancestor and a sibling fare that read a process's memory, by Yama's scope; from 2 on neither can."""
 
