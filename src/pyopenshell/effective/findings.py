@@ -35,7 +35,7 @@ NO_LANDLOCK: dict[int, tuple[str, str]] = {
     ),
     errno.EOPNOTSUPP: (
         "this kernel has Landlock, but it was not switched on at boot (EOPNOTSUPP)",
-        "add landlock to the kernel's lsm= parameter and reboot (/sys/kernel/security/lsm lists what is on now)",
+        "add landlock to the kernel's lsm= parameter and reboot; /sys/kernel/security/lsm lists what is on now",
     ),
     errno.EPERM: (
         "something around this process forbids Landlock (EPERM), a container's seccomp profile perhaps",

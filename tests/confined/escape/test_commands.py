@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.confined.escape import outside
+from tests.confined.landlock.harness import ABI
 from tests.confined.launch import world
 
 CODE = """
@@ -66,6 +67,8 @@ def test_an_environment_under_tmp_is_read_only(everywhere, outer):
     answer = json.loads(done.stdout)
     has_mounts = outside.has(everywhere, "mount")
     changes = dict.fromkeys(("write", "truncate", "make", "folder", "remove"), "EROFS" if has_mounts else "EACCES")
+    if ABI < 3:
+        changes["truncate"] = "EACCES"  # the filter's answer, before any file is looked at
     siblings = dict.fromkeys(("sibling", "its file"), "ENOENT" if has_mounts else "EACCES")
     shown = answer.pop("shown")
     assert {"read": "ok", **changes, **siblings, "temporary": "ok"} == answer
