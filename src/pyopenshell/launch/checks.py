@@ -24,8 +24,9 @@ def links(pid: int | str) -> dict[str, int | None]:
 
 
 def _inode(path: str) -> int | None:
+    """Return the number in ``kind:[number]`` (namespaces(7)). Not stat: AppArmor may refuse what the link leads to."""
     try:
-        return os.stat(path).st_ino
+        return int(os.readlink(path).partition("[")[2].rstrip("]"))
     except OSError:
         return None
 

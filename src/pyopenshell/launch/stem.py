@@ -77,6 +77,7 @@ def _stem(descriptors: list[int], steps: Steps) -> int:
             child.run(plan, steps, channel and channel.keep_inner())
         os.close(ready_read)
         wire.send_number(CONTROL, wire.INIT_PID, pid)
+        wire.receive(CONTROL)  # the supervisor has looked at init, or is gone: then init ends when it waits for its go
         os.write(ready_write, b"!")
         os.close(ready_write)
     if channel:

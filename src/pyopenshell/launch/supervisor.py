@@ -160,6 +160,7 @@ class Launch:
                 self.init_pid = wire.number(payload)
                 # Now: a process that has changed its uid hides its links from a root without CAP_SYS_PTRACE.
                 self._links = checks.links(self.init_pid)
+                wire.send(self.control, wire.SEEN)
             elif kind == wire.FAILURE:
                 told = marshal.loads(payload)  # noqa: S302 - our own child, before any exec
                 step = told["step"]

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 INIT_PID = b"I"
 """stem → supervisor: init's pid as the supervisor's pid namespace sees it."""
+SEEN = b"L"
+"""supervisor → stem: init's namespaces were looked at, and it may change its uid."""
 TERMINAL = b"M"
 """init → supervisor, with a descriptor: the master side of the sandbox's own terminal."""
 FAILURE = b"F"
