@@ -23,14 +23,16 @@ class Run:
     """One pass of the tests on a booted kernel.
 
     ``user``: as an ordinary user, not root. ``yama``: ``kernel.yama.ptrace_scope``. ``userns``: whether an ordinary
-    user may make user namespaces. ``masked``: the sandboxes use no more of Landlock than this ABI has. ``only``: the
-    parts of the tests that this pass is about, as folders or files under tests/; empty for all that are chosen.
+    user may make user namespaces. ``profile``: the AppArmor profile that the tests run beneath. ``masked``: the
+    sandboxes use no more of Landlock than this ABI has. ``only``: the parts of the tests that this pass is about, as
+    folders or files under tests/; empty for all that are chosen.
     """
 
     name: str
     user: bool = False
     yama: int = 0
     userns: bool = True
+    profile: str = ""
     masked: int | None = None
     only: tuple[str, ...] = ()
 
@@ -70,6 +72,8 @@ USER_ALONE = Run("user, no user namespaces", user=True, yama=1, userns=False, on
 
 BOTH = (ROOT, USER)
 EVERY_YAMA = (ROOT_YAMA_1, ROOT_YAMA_2, USER_YAMA_0, USER_YAMA_2)
+UBUNTU = Run("user, as on Ubuntu 24.04", user=True, yama=1, profile="restricted_userns", only=NAMESPACES)
+"""Ubuntu's kernel has a switch of its own for this; the profile does the same on any kernel with AppArmor."""
 
 
 def masked(abi: int) -> Run:
@@ -93,7 +97,7 @@ KERNELS = (
         6,
         "Debian 13",
         required=True,
-        runs=(*BOTH, *EVERY_YAMA, USER_ALONE, masked(3), masked(4), masked(5)),
+        runs=(*BOTH, *EVERY_YAMA, USER_ALONE, UBUNTU, masked(3), masked(4), masked(5)),
     ),
     Kernel("6.18", r"linux-image-6\.18\.\d+\+deb13-cloud-amd64", 7, "long-term", runs=BOTH),
     Kernel("7.0", r"linux-binary-7\.0\.\d+\+deb13-cloud-amd64", 8, "", runs=BOTH),

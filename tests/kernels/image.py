@@ -16,7 +16,19 @@ SUITE = "bookworm"
 PYTHON = "3.11"
 """The suite's Python: what its wheels are fetched for."""
 PACKAGES = (
-    *("base-files", "base-passwd", "bash", "busybox-static", "coreutils", "dash", "gcc", "git", "libc6-dev", "passwd"),
+    *(
+        "apparmor",
+        "base-files",
+        "base-passwd",
+        "bash",
+        "busybox-static",
+        "coreutils",
+        "dash",
+        "gcc",
+        "git",
+        "libc6-dev",
+        "passwd",
+    ),
     *("procps", "python3", "strace", "util-linux"),
 )
 UNUSED = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/perl", "usr/share/info")

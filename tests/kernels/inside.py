@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -47,7 +48,7 @@ def main() -> int:
         for run in kernel.runs:
             begin = time.monotonic()
             _set_up(run)
-            if run.is_whole or not run.userns:
+            if run.is_whole or run.profile or not run.userns:
                 say("place", run=run.name, place=_place(run))
             status = _in_child(run, say, everything=words["openshell.tests"] == "all")
             say("run", run=run.name, status=status, seconds=round(time.monotonic() - begin, 1))
@@ -78,6 +79,8 @@ def _set_up(run: Run) -> None:
         YAMA.write_text(str(run.yama))
     if USER_NAMESPACES.exists():
         USER_NAMESPACES.write_text(str(int(run.userns)))
+    if run.profile:
+        subprocess.run(("apparmor_parser", "-K", "-r", f"tests/places/{run.profile}.apparmor"), check=True)
 
 
 def _environment(run: Run) -> dict[str, str]:
@@ -89,18 +92,22 @@ def _environment(run: Run) -> dict[str, str]:
 
 
 def _become(run: Run) -> None:
+    environment = _environment(run)
     os.environ.clear()
-    os.environ.update(_environment(run))
+    os.environ.update(environment)
     if run.user:
         os.setgroups([])
         os.setresgid(UID, UID, UID)
         os.setresuid(UID, UID, UID)
+    if run.profile:
+        Path("/proc/self/attr/apparmor/current").write_text(f"changeprofile {run.profile}")
 
 
 def _place(run: Run) -> dict[str, Any]:
     """Return what a sandbox is here: what isolates it, what is missing, what the operator is told."""
     identity: dict[str, Any] = {"user": UID, "group": UID, "extra_groups": []} if run.user else {}
-    command = (sys.executable, "-m", "tests.places.measure")
+    beneath = ("-m", "tests.places.beneath", run.profile, sys.executable) if run.profile else ()
+    command = (sys.executable, *beneath, "-m", "tests.places.measure")
     try:
         done = subprocess.run(
             command,
@@ -125,7 +132,10 @@ def _in_child(run: Run, say: Callable[..., None], *, everything: bool) -> int:
         try:
             _become(run)
             status = _test(run, say, everything=everything)
+        except BaseException:  # for the console: the run's status tells that there was something
+            traceback.print_exc()
         finally:
+            sys.stdout.flush()
             os._exit(status)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 

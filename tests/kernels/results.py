@@ -29,6 +29,7 @@ class Outcome:
     user: bool
     yama: int
     userns: bool
+    profile: str
     masked: int | None
     passed: int = 0
     failed: dict[str, str] = field(default_factory=dict)
@@ -42,9 +43,9 @@ class Outcome:
         """What is wrong with the run as such; failed tests speak for themselves."""
         if self.status is None:
             return "did not come to its end"
-        if not self.passed and not self.failed:
-            return "no test was run"
-        return f"pytest ended with {self.status}" if self.status not in (0, 1) else None
+        if self.status not in (0, 1):
+            return f"pytest ended with {self.status}"
+        return None if self.passed or self.failed else "no test was run"
 
     @property
     def is_good(self) -> bool:
@@ -110,7 +111,7 @@ class Booted:
 
 
 def _planned(run: Run) -> Outcome:
-    return Outcome(run.name, run.user, run.yama, run.userns, run.masked)
+    return Outcome(run.name, run.user, run.yama, run.userns, run.profile, run.masked)
 
 
 def _count(outcome: Outcome, told: dict[str, Any]) -> None:

@@ -92,6 +92,7 @@ def by_kernel(booted: Iterable[Booted]) -> str:
             if outcome.place:
                 who = "user" if outcome.user else "root"
                 who += "" if outcome.userns else ", no user namespaces"
+                who += ", as on Ubuntu 24.04" if outcome.profile else ""
                 rows.append((label, abi, who, *cells(outcome.place), findings(outcome.place)))
                 label = abi = ""
     return lines(("Kernel", "ABI", "Started by", *COLUMNS, "Findings, Medium and up"), rows)
@@ -122,7 +123,11 @@ def by_distribution(known: Iterable[dict[str, Any]]) -> str:
 
 
 def _word(value: object) -> str:
-    return {None: "not known", True: "yes", False: "no", "": "-"}.get(value, str(value))  # type: ignore[call-overload,no-any-return]
+    if value is None:
+        return "not known"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value) or "-"
 
 
 def page(checkout: Path) -> str:

@@ -47,6 +47,7 @@ def _counts(kernel: Booted, outcome: Outcome) -> tuple[str, ...]:
     facts = kernel.facts
     yama = "?" if not facts else str(outcome.yama) if facts["has_yama"] else "none"
     who = "user" if outcome.user else "root"
+    who += " beneath AppArmor" if outcome.profile else ""
     masked = f", masked to ABI {outcome.masked}" if outcome.masked is not None else ""
     skipped = "; ".join(f"{count} × {reason}" for reason, count in sorted(outcome.skipped.items()))
     failed = str(len(outcome.failed)) if outcome.problem is None else outcome.problem
@@ -69,12 +70,16 @@ def _notification(features: dict[str, bool]) -> str:
 
 def _namespaces(kernel: Booted, outcome: Outcome) -> str:
     """Return the namespaces of a sandbox: measured once for each identity, and once without user namespaces."""
-    alike = (known for known in kernel.outcomes if (known.user, known.userns) == (outcome.user, outcome.userns))
+    alike = (known for known in kernel.outcomes if _caller(known) == _caller(outcome))
     sandbox = next((known.place["sandbox"] for known in alike if known.place.get("sandbox")), None)
     if sandbox is None:
         return "no sandbox"
     kinds = [kind for kind in KINDS if sandbox["isolation"][kind]["state"] == "private"]
     return " ".join(kinds) or "none"
+
+
+def _caller(outcome: Outcome) -> tuple[bool, bool, str]:
+    return outcome.user, outcome.userns, outcome.profile
 
 
 def markdown(booted: Iterable[Booted]) -> str:

@@ -7,7 +7,8 @@ from tests.kernels.machine import Boot, Emulator, Lines, boot
 
 def test_lines_are_passed_on_whole():
     """What is half written waits for its end."""
-    file, seen = io.StringIO(), []
+    file = io.StringIO()
+    seen: list[str] = []
     lines = Lines(file)
 
     def write(text):
@@ -34,4 +35,6 @@ def test_an_emulator_that_fails(tmp_path):
 
 def test_an_emulator_that_never_ends(tmp_path):
     """It is ended when its time is up."""
-    assert "still running after 0 s" == boot(Emulator(("sh", "-c", "exec sleep 60"), has_kvm=False), wanted(tmp_path), 0, print)
+    assert "still running after 0 s" == boot(
+        Emulator(("sh", "-c", "exec sleep 60"), has_kvm=False), wanted(tmp_path), 0, print
+    )

@@ -6,7 +6,8 @@ from tests.kernels import packages
 from tests.kernels.catalogue import KERNELS
 
 ARCHIVE = """
-linux-image-5.10.0-9-cloud-amd64 linux-image-5.10.0-46-cloud-amd64 linux-image-5.10.0-46-amd64 linux-image-6.1-cloud-amd64
+linux-image-5.10.0-9-cloud-amd64 linux-image-5.10.0-46-cloud-amd64 linux-image-5.10.0-46-amd64
+linux-image-6.1-cloud-amd64
 linux-image-6.1.0-9-cloud-amd64 linux-image-6.1.0-56-cloud-amd64 linux-image-6.1.0-0.deb11.52-cloud-amd64
 linux-image-6.12.9+deb13-cloud-amd64 linux-image-6.12.90+deb13.1-cloud-amd64 linux-image-6.12.117+deb12-cloud-amd64
 linux-image-7.3.4+deb13-cloud-amd64 linux-binary-7.3.4+deb13-cloud-amd64 linux-image-6.1.0-56-cloud-amd64-dbg
