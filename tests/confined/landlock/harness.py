@@ -54,8 +54,6 @@ ABI = masked(KERNEL_ABI)
 ABIS = range(1, ABI + 1)
 EACH_ABI = [*range(1, ABI), pytest.param(ABI, marks=pytest.mark.kernels)]
 """The same for a test's parameters: every kernel is asked about its own ABI, this one about the older ones too."""
-needs_no_mask = pytest.mark.skipif(ABI != KERNEL_ABI, reason="needs: an unmasked kernel")
-"""For tests of the kernel itself, and of what asks it without ``--max-abi``."""
 needs_landlock = pytest.mark.skipif(ABI == 0, reason="needs: Landlock")
 
 

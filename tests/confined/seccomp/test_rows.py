@@ -40,6 +40,11 @@ PRIVILEGED = {
     "reboot",
     "acct",
     "syslog",
+    "init_module",
+    "finit_module",
+    "delete_module",
+    "kexec_load",
+    "kexec_file_load",
 }
 """What the kernel itself answers with EPERM, whatever the arguments, to whoever lacks a capability."""
 
