@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.confined.landlock.harness import ABIS
+from tests.confined.landlock.harness import ABI, ABIS
 from tests.confined.launch import world
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "policies"
@@ -52,9 +52,15 @@ def test_policies(everywhere, tmp_path, name, gpu):
 
 @pytest.mark.parametrize("name", ["agent", "cuda", "strict"])
 def test_examples(sandbox, name):
-    """The policies that people start from."""
+    """The policies that people start from. Below ABI 5 the strict one is refused."""
     world.needs_namespaces()
-    verify(sandbox, "--policy", EXAMPLES / f"{name}.yaml")
+    policy = ("--policy", EXAMPLES / f"{name}.yaml")
+    if name == "strict" and ABI < 5:
+        done = sandbox.run("--verify", *policy, "--", "/bin/echo", "ran")
+        assert (125, "") == (done.returncode, done.stdout)
+        assert "the right ioctl_dev needs Landlock ABI 5" in done.stderr
+        return
+    verify(sandbox, *policy)
 
 
 @pytest.mark.parametrize("abi", ABIS)
