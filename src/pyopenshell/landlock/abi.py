@@ -1,4 +1,4 @@
-"""Every access right of Landlock ABI 1 to 11, as one table: landlock(7), linux/landlock.h up to Linux 7.2.
+"""Every access right of Landlock ABI 1 to 11, as one table: landlock(7), linux/landlock.h up to Linux 7.3.
 
 ABI 7 (log flags), 8 (all threads at once) and 11 (a flag for no_new_privs) brought no rights.
 """

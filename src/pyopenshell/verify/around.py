@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import _socket
 import os
-from errno import EISDIR, ENOENT
+from errno import EISDIR
 
 from pyopenshell.kernel import process
 from pyopenshell.kernel.signals import SIGKILL
@@ -82,8 +82,8 @@ def remove(attempts: Iterable[Attempt], token: str) -> tuple[str, ...]:
             continue
         try:
             _remove(name, parent)
-        except OSError as error:
-            if error.errno != ENOENT:
+        except OSError:
+            if _is_there(name, parent):  # where nothing can be removed, the kernel says that first
                 left.append(path)
         finally:
             os.close(parent)
@@ -97,6 +97,14 @@ def _remove(name: str, parent: int) -> None:
         if error.errno != EISDIR:
             raise
         os.rmdir(name, dir_fd=parent)
+
+
+def _is_there(name: str, parent: int) -> bool:
+    try:
+        os.stat(name, dir_fd=parent, follow_symlinks=False)
+    except OSError:
+        return False
+    return True
 
 
 def _listener(address: bytes | str) -> _socket.socket | None:
