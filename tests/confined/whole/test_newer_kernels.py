@@ -141,7 +141,7 @@ def test_the_hosts_tmp_granted(sandbox, listeners):
     sandbox.state = Path(listeners["elsewhere"]).parent / "state"  # what holds it may not be granted
     sandbox.environment |= dict.fromkeys(("XDG_STATE_HOME", "XDG_CONFIG_HOME"), str(sandbox.state))
     answer = sandbox.ask(
-        PROBE, "--name", "tmp", "--verify", policy=world.policy(read_write=["/tmp"]), outside=listeners
+        PROBE, "--name", "tmp", "--verify", policy=world.policy(read_write=("/tmp",)), outside=listeners
     )
     assert "ok" == answer["tmp"]
     assert listeners["tmp"] in sandbox.record("tmp").findings["granted.unix-sockets"]["message"]

@@ -17,7 +17,7 @@ def test_reachable(tmp_path):
     """A socket with a path is found, whoever made it; file modes decide whether it can be connected to."""
     path = str(tmp_path / "socket")
     for number in (0, errno.EACCES):
-        asked = []
+        asked: list[int] = []
 
         def ask(paths, mode, number=number, asked=asked):
             asked.append(mode)
