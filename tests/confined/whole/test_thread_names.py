@@ -118,6 +118,9 @@ def test_what_needs_the_broker_is_refused_without(anyone, choice, more):
     """Asking for it, or for auto without compromise, starts nothing where it cannot be had."""
     anyone.world = NO_READING["namespaces"]
     error = callers.refused(anyone, "--gpu", "0", policy=policy(choice, **more))
+    if more and ABI < 5:  # there is even less to be had then
+        assert "policy.hard-requirement" == error["code"]
+        return
     assert "cuda.broker-unavailable" == error["code"]
     assert "ptrace_scope" in error["message"]
     assert "write_file" in error["hint"]
@@ -145,7 +148,7 @@ def test_why_knows_the_broker(anyone):
 def test_every_surface_shows_it_apart(anyone):
     """Policy get, inspect and explain name pattern and mechanism; nothing of it is in read_write."""
     done = anyone.run("-n", "shown", "--gpu", "0", "--", "true")
-    assert (0, "") == (done.returncode, done.stderr)
+    assert (0, False) == (done.returncode, "CUDA" in done.stderr)
     pages = [callers.verb(anyone, *words).stdout for words in (("policy", "get", "shown", "--full"), INSPECT)]
     pages.append(anyone.run("--gpu", "0", "--explain", "--", "true").stdout)
     for page in pages:
