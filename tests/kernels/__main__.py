@@ -111,7 +111,7 @@ def _boot(booted: Booted, kernel: Path, emulator: machine.Emulator, tests: str, 
         told = booted.hear(line)
         if told and told["kind"] == "run":
             outcome = next(outcome for outcome in booted.outcomes if outcome.run == told["run"])
-            counts = f"{outcome.passed} passed, {len(outcome.failed)} failed, {outcome.skipped.total()} skipped"
+            counts = f"{outcome.passed} passed, {len(outcome.failed)} failed, {sum(outcome.skipped.values())} skipped"
             say(f"{booted.name}: {outcome.run}: {outcome.problem or counts} ({outcome.seconds:.0f} s)")
 
     for _ in range(2):
@@ -135,7 +135,7 @@ def _conclude(booted: list[Booted], missing: list[str], *, whole: bool) -> int:
         print(f"test-kernels: {problem}")
     failed = sum(len(outcome.failed) for kernel in booted for outcome in kernel.outcomes)
     passed = sum(outcome.passed for kernel in booted for outcome in kernel.outcomes)
-    skipped = sum(outcome.skipped.total() for kernel in booted for outcome in kernel.outcomes)
+    skipped = sum(sum(outcome.skipped.values()) for kernel in booted for outcome in kernel.outcomes)
     print(f"{passed} passed, {failed} failed, {skipped} skipped")
     return 1 if failed or found else 0
 

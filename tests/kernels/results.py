@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +32,7 @@ class Outcome:
     masked: int | None
     passed: int = 0
     failed: dict[str, str] = field(default_factory=dict)
-    skipped: Counter[str] = field(default_factory=Counter)
+    skipped: dict[str, int] = field(default_factory=dict)
     seconds: float = 0
     status: int | None = None
     place: dict[str, Any] = field(default_factory=dict)
@@ -118,7 +117,7 @@ def _count(outcome: Outcome, told: dict[str, Any]) -> None:
     if told["outcome"] == "passed":
         outcome.passed += 1
     elif told["outcome"] == "skipped":
-        outcome.skipped[told["text"]] += 1
+        outcome.skipped[told["text"]] = outcome.skipped.get(told["text"], 0) + 1
     else:
         outcome.failed[told["id"]] = told["text"]
 
@@ -141,7 +140,6 @@ def as_json(booted: Iterable[Booted]) -> str:
         shape = asdict(kernel)
         for outcome in shape["outcomes"]:
             outcome["failed"] = sorted(outcome["failed"])
-            outcome["skipped"] = dict(sorted(outcome["skipped"].items()))
             del outcome["seconds"]
         kernels.append(shape)
     return json.dumps({"schema": SCHEMA, "kernels": kernels}, indent=1, sort_keys=True) + "\n"
@@ -152,5 +150,5 @@ def from_json(text: str) -> list[Booted]:
     kernels = json.loads(text)["kernels"]
     for shape in kernels:
         for outcome in shape["outcomes"]:
-            outcome |= {"failed": dict.fromkeys(outcome["failed"], ""), "skipped": Counter(outcome["skipped"])}
+            outcome["failed"] = dict.fromkeys(outcome["failed"], "")
     return [Booted(**{**shape, "outcomes": [Outcome(**outcome) for outcome in shape["outcomes"]]}) for shape in kernels]

@@ -99,7 +99,8 @@ def test_noise_on_the_port():
 
 def test_kept_and_read_again():
     """What is committed is what was seen, without the reports and times."""
-    booted = whole(outcome_of("root", "test_two", "failed", "E  assert"))
+    skipped = outcome_of("user", "test_three", "skipped", "needs: root")
+    booted = whole(outcome_of("root", "test_two", "failed", "E  assert"), skipped)
     (again,) = from_json(as_json([booted]))
     assert {"test_two": ""} == again.outcomes[0].failed
     assert rows([booted]) == rows([again])

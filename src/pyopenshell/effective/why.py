@@ -208,6 +208,8 @@ def _decision(case: Case, right: str) -> list[str]:
     """Say what decides one right."""
     landlock = case.effective.landlock
     if right not in landlock.handled:
+        if not landlock.abi:
+            return [f"This sandbox has no Landlock: only file modes restrict {right}."]
         return [f"This kernel's Landlock (ABI {landlock.abi}) does not restrict {right}."]
     givers = [grant for grant in case.enclosing if right in _rights(grant)]
     if not givers:

@@ -13,7 +13,7 @@ ROUNDS = 5
 
 @pytest.fixture
 def setpriv():
-    """setpriv(1), which takes capabilities away."""
+    """The program that takes capabilities away, setpriv(1)."""
     world.needs_root()
     found = shutil.which("setpriv")
     if found is None:
