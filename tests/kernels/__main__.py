@@ -85,7 +85,7 @@ def _run(kernels: list[Kernel], options: argparse.Namespace) -> int:
     say(f"booting {len(to_boot)} kernels, {options.jobs} at once, {'with KVM' if emulator.has_kvm else 'emulated'}")
 
     def one(booted: Booted) -> None:
-        _boot(booted, machine.vmlinuz(files[booted.package], BUILD / "vmlinuz"), emulator, options.tests, say)
+        _boot(booted, machine.vmlinuz(files[booted.package], BUILD / "vmlinuz"), emulator, options, say)
 
     with ThreadPoolExecutor(options.jobs) as pool:
         list(pool.map(one, to_boot))
@@ -100,11 +100,12 @@ def _name(file: Path) -> str:
     return file.name.partition("_")[0]
 
 
-def _boot(booted: Booted, kernel: Path, emulator: machine.Emulator, tests: str, say: Progress) -> None:
+def _boot(booted: Booted, kernel: Path, emulator: machine.Emulator, options: argparse.Namespace, say: Progress) -> None:
     """Boot one kernel; once more if its tests never began: that is the emulator's failure, not the kernel's."""
     place = BUILD / "output" / quote(booted.name, safe="")
     place.mkdir(parents=True, exist_ok=True)
-    words = f"{booted.command_line} openshell.kernel={quote(booted.name)} openshell.tests={tests}"
+    asked = {"kernel": quote(booted.name), "tests": options.tests, "places": "yes" if options.write else "no"}
+    words = " ".join([booted.command_line, *(f"openshell.{name}={value}" for name, value in asked.items())])
     wanted = machine.Boot(kernel, BUILD / "root.ext4", words, place / "told", place / "console")
 
     def hear(line: str) -> None:
@@ -115,7 +116,7 @@ def _boot(booted: Booted, kernel: Path, emulator: machine.Emulator, tests: str, 
             say(f"{booted.name}: {outcome.run}: {outcome.problem or counts} ({outcome.seconds:.0f} s)")
 
     for _ in range(2):
-        booted.ended = machine.boot(emulator, wanted, BOOT_SECONDS[tests], hear)
+        booted.ended = machine.boot(emulator, wanted, BOOT_SECONDS[options.tests], hear)
         if booted.facts:
             break
 

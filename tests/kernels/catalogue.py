@@ -59,10 +59,11 @@ class Kernel:
 
 
 BROKER = ("confined/broker",)
-RIGHTS = ("confined/downgrade", "confined/landlock")
+RIGHTS = ("confined/downgrade", "confined/landlock", "confined/whole")
 NAMESPACES = ("confined/downgrade", "confined/launch")
 
 ROOT = Run("root")
+ROOT_RIGHTS = Run("root, rights", only=RIGHTS)
 ROOT_YAMA_1 = Run("root, Yama 1", yama=1, only=BROKER)
 ROOT_YAMA_2 = Run("root, Yama 2", yama=2, only=BROKER)
 USER = Run("user", user=True, yama=1)
@@ -71,6 +72,8 @@ USER_YAMA_2 = Run("user, Yama 2", user=True, yama=2, only=BROKER)
 USER_ALONE = Run("user, no user namespaces", user=True, yama=1, userns=False, only=NAMESPACES)
 
 BOTH = (ROOT, USER)
+USER_AND_RIGHTS = (ROOT_RIGHTS, USER)
+"""For the kernels between: what depends on the ABI as root, and everything as a user."""
 EVERY_YAMA = (ROOT_YAMA_1, ROOT_YAMA_2, USER_YAMA_0, USER_YAMA_2)
 UBUNTU = Run("user, as on Ubuntu 24.04", user=True, yama=1, profile="restricted_userns", only=NAMESPACES)
 """Ubuntu's kernel has a switch of its own for this; the profile does the same on any kernel with AppArmor."""
@@ -82,7 +85,7 @@ def masked(abi: int) -> Run:
 
 
 KERNELS = (
-    Kernel("5.10", r"linux-image-5\.10\.0-\d+-cloud-amd64", 0, "Debian 11: no Landlock", runs=(*BOTH, *EVERY_YAMA)),
+    Kernel("5.10", r"linux-image-5\.10\.0-\d+-cloud-amd64", 0, "Debian 11: no Landlock", runs=(*BOTH, ROOT_YAMA_2)),
     Kernel(
         "6.1",
         r"linux-image-6\.1\.0-\d+-cloud-amd64",
@@ -97,12 +100,12 @@ KERNELS = (
         6,
         "Debian 13",
         required=True,
-        runs=(*BOTH, *EVERY_YAMA, USER_ALONE, UBUNTU, masked(3), masked(4), masked(5)),
+        runs=(*BOTH, ROOT_YAMA_1, USER_YAMA_2, USER_ALONE, UBUNTU, masked(3), masked(4), masked(5)),
     ),
-    Kernel("6.18", r"linux-image-6\.18\.\d+\+deb13-cloud-amd64", 7, "long-term", runs=BOTH),
-    Kernel("7.0", r"linux-binary-7\.0\.\d+\+deb13-cloud-amd64", 8, "", runs=BOTH),
-    Kernel("7.1", r"linux-binary-7\.1\.\d+\+deb13-cloud-amd64", 9, "", runs=BOTH),
-    Kernel("7.2", r"linux-binary-7\.2\.\d+\+deb13-cloud-amd64", 10, "", runs=BOTH),
+    Kernel("6.18", r"linux-image-6\.18\.\d+\+deb13-cloud-amd64", 7, "long-term", runs=USER_AND_RIGHTS),
+    Kernel("7.0", r"linux-binary-7\.0\.\d+\+deb13-cloud-amd64", 8, "", runs=USER_AND_RIGHTS),
+    Kernel("7.1", r"linux-binary-7\.1\.\d+\+deb13-cloud-amd64", 9, "", runs=USER_AND_RIGHTS),
+    Kernel("7.2", r"linux-binary-7\.2\.\d+\+deb13-cloud-amd64", 10, "", runs=USER_AND_RIGHTS),
     Kernel(
         "7.3",
         r"linux-binary-7\.3\.\d+\+deb13-cloud-amd64",

@@ -123,10 +123,10 @@ def _furnish(tree: Path) -> None:
     for name, entry in entries.items():
         (tree / "etc" / name).write_text((masters / f"{name}.master").read_text() + entry)
     (tree / "home" / USER).mkdir()
+    (tree / "etc/hostname").write_text("kernel\n")
     (tree / "etc/hosts").write_text("127.0.0.1 localhost kernel\n")
     (tree / "etc/mtab").symlink_to("../proc/self/mounts")
-    for name, program in {"cc": "gcc", "sh": "dash"}.items():
-        (tree / "usr/bin" / name).symlink_to(program)
+    (tree / "usr/bin/cc").symlink_to("gcc")
     init = tree / "init"
     init.write_text(INIT.format(user=USER, place=PLACE))
     init.chmod(0o755)

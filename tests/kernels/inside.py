@@ -1,7 +1,7 @@
 """What a booted kernel does: tell what it is, then run the tests as root and as a user, and report to a serial port.
 
 Each line there is a JSON object with a ``kind``: ``kernel`` (facts), ``place`` (what a sandbox is there, for the run
-named), ``test`` (one outcome), ``run`` (the end of a run).
+named; if asked for), ``test`` (one outcome), ``run`` (the end of a run).
 """
 
 from __future__ import annotations
@@ -13,11 +13,14 @@ import sys
 import time
 import traceback
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import pytest
 
+from pyopenshell.kernel import landlock, process
+from pyopenshell.launch import trial
 from tests.confined.broker import features
 from tests.kernels.catalogue import KERNELS, Run
 from tests.kernels.image import UID, USER
@@ -33,6 +36,7 @@ USER_NAMESPACES = Path("/proc/sys/kernel/unprivileged_userns_clone")
 LONGEST_FAILURE = 6000
 """Characters of a failed test's report."""
 PLACE_SECONDS = 120
+NO_PARAMETERS = SimpleNamespace(params={})
 
 
 def main() -> int:
@@ -48,7 +52,7 @@ def main() -> int:
         for run in kernel.runs:
             begin = time.monotonic()
             _set_up(run)
-            if run.is_whole or run.profile or not run.userns:
+            if words["openshell.places"] == "yes" and (run.is_whole or run.profile or not run.userns):
                 say("place", run=run.name, place=_place(run))
             status = _in_child(run, say, everything=words["openshell.tests"] == "all")
             say("run", run=run.name, status=status, seconds=round(time.monotonic() - begin, 1))
@@ -57,8 +61,6 @@ def main() -> int:
 
 def facts() -> dict[str, Any]:
     """Return what this kernel is, as it says itself."""
-    from pyopenshell.kernel import landlock
-
     try:
         abi, errata, answer = landlock.abi(), landlock.errata(), "ok"
     except OSError as error:
@@ -99,6 +101,7 @@ def _become(run: Run) -> None:
         os.setgroups([])
         os.setresgid(UID, UID, UID)
         os.setresuid(UID, UID, UID)
+        process.set_dumpable(True)  # as if executed by that user: else it may not write its children's id maps
     if run.profile:
         Path("/proc/self/attr/apparmor/current").write_text(f"changeprofile {run.profile}")
 
@@ -124,6 +127,12 @@ def _place(run: Run) -> dict[str, Any]:
     return place
 
 
+def _namespaces() -> list[str]:
+    """Return the kinds of namespaces that this process can have its sandboxes make."""
+    made = trial.namespaces()
+    return [kind for kind in ("user", "mount", "pid", "net", "ipc") if getattr(made, kind)]
+
+
 def _in_child(run: Run, say: Callable[..., None], *, everything: bool) -> int:
     """Run the tests as the run's identity. What is imported here the child has already: that saves seconds."""
     pid = os.fork()
@@ -131,6 +140,7 @@ def _in_child(run: Run, say: Callable[..., None], *, everything: bool) -> int:
         status = 70
         try:
             _become(run)
+            say("namespaces", run=run.name, made=_namespaces())
             status = _test(run, say, everything=everything)
         except BaseException:  # for the console: the run's status tells that there was something
             traceback.print_exc()
@@ -148,7 +158,7 @@ def _test(run: Run, say: Callable[..., None], *, everything: bool) -> int:
         return 0
     select = () if everything else ("-m", MARKER)
     options = ("-q", "--color=no", "-p", "no:cacheprovider", "--tb=short", *select)
-    return int(pytest.main([*options, *chosen], plugins=[Reporter(run.name, say)]))
+    return int(pytest.main([*options, *chosen], plugins=[Reporter(run, say)]))
 
 
 def marked(folders: list[str]) -> list[str]:
@@ -160,9 +170,16 @@ def marked(folders: list[str]) -> list[str]:
 class Reporter:
     """A pytest plugin that tells the outcome of each test as it comes."""
 
-    def __init__(self, run: str, say: Callable[..., None]) -> None:
+    def __init__(self, run: Run, say: Callable[..., None]) -> None:
         self.run = run
         self.say = say
+
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Leave out what is about the other identity, which has a run of its own: root can show a user's half too."""
+        other = "root" if self.run.user else "user"
+        left_out = [item for item in items if other in getattr(item, "callspec", NO_PARAMETERS).params.values()]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Tell of the call, and of a failure or a skip wherever it comes."""
@@ -181,7 +198,7 @@ class Reporter:
             text = text.removeprefix("Skipped: ")
         elif report.outcome == "failed":
             text = report.longreprtext[-LONGEST_FAILURE:]
-        self.say("test", run=self.run, id=name, outcome=report.outcome, text=text, seconds=round(seconds, 2))
+        self.say("test", run=self.run.name, id=name, outcome=report.outcome, text=text, seconds=round(seconds, 2))
 
 
 if __name__ == "__main__":

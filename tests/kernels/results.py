@@ -20,7 +20,8 @@ SCHEMA = "pyopenshell.kernels/1"
 class Outcome:
     """One run on one kernel.
 
-    ``failed`` maps a test to its report, ``skipped`` a reason to how many; ``place`` is what a sandbox is there.
+    ``failed`` maps a test to its report, ``skipped`` a reason to how many; ``made`` are the namespaces that a
+    sandbox has there, None if that was not told; ``place`` is what else it is, where that was asked for.
     ``status`` is pytest's exit status, None if the run never came to its end.
     """
 
@@ -35,6 +36,7 @@ class Outcome:
     skipped: dict[str, int] = field(default_factory=dict)
     seconds: float = 0
     status: int | None = None
+    made: list[str] | None = None
     place: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -84,6 +86,8 @@ class Booted:
             self.facts = told
         elif kind == "place":
             by_run[told["run"]].place = told["place"]
+        elif kind == "namespaces":
+            by_run[told["run"]].made = told["made"]
         elif kind == "test":
             _count(by_run[told["run"]], told)
         elif kind == "run":

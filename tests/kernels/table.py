@@ -13,7 +13,6 @@ HEAD = (
     *("Kernel", "ABI", "Errata", "Tests run as", "Yama", "Notification", "Namespaces"),
     *("Passed", "Failed", "Skipped"),
 )
-KINDS = ("user", "mount", "pid", "net", "ipc")
 RED, PLAIN = "\033[31m", "\033[0m"
 FEATURES = {
     "addfd": "ADDFD",
@@ -55,7 +54,7 @@ def _counts(kernel: Booted, outcome: Outcome) -> tuple[str, ...]:
         who + masked,
         yama,
         _notification(facts.get("notification", {})),
-        _namespaces(kernel, outcome),
+        "?" if outcome.made is None else " ".join(outcome.made) or "none",
         str(outcome.passed),
         failed,
         skipped or "0",
@@ -66,20 +65,6 @@ def _notification(features: dict[str, bool]) -> str:
     has = [label for name, label in FEATURES.items() if features.get(name)]
     lacks = [label for name, label in FEATURES.items() if not features.get(name)]
     return "complete" if not lacks else f"without {', '.join(lacks)}" if has else "none"
-
-
-def _namespaces(kernel: Booted, outcome: Outcome) -> str:
-    """Return the namespaces of a sandbox: measured once for each identity, and once without user namespaces."""
-    alike = (known for known in kernel.outcomes if _caller(known) == _caller(outcome))
-    sandbox = next((known.place["sandbox"] for known in alike if known.place.get("sandbox")), None)
-    if sandbox is None:
-        return "no sandbox"
-    kinds = [kind for kind in KINDS if sandbox["isolation"][kind]["state"] == "private"]
-    return " ".join(kinds) or "none"
-
-
-def _caller(outcome: Outcome) -> tuple[bool, bool, str]:
-    return outcome.user, outcome.userns, outcome.profile
 
 
 def markdown(booted: Iterable[Booted]) -> str:

@@ -19,7 +19,7 @@ FACTS = {
     "has_yama": True,
     "notification": NOTIFICATION,
 }
-SANDBOX = {"isolation": {kind: {"state": "private"} for kind in ("user", "mount", "pid", "net", "ipc")}}
+MADE = ["user", "mount", "pid", "net", "ipc"]
 
 
 def outcome_of(run, name, outcome, text=""):
@@ -39,7 +39,7 @@ def whole(*tests, facts=FACTS):
     """A kernel where each run had one test that passed, and these."""
     passed = [outcome_of(run.name, "test_one", "passed") for run in KERNEL.runs]
     ends = [{"kind": "run", "run": run.name, "status": 0, "seconds": 1} for run in KERNEL.runs]
-    return told(facts, {"kind": "place", "run": "root", "place": {"sandbox": SANDBOX}}, *passed, *tests, *ends)
+    return told(facts, {"kind": "namespaces", "run": "root", "made": MADE}, *passed, *tests, *ends)
 
 
 def test_counts():
@@ -111,7 +111,7 @@ def test_table():
     booted = whole(outcome_of("user", "test_two", "failed", "E  assert"))
     expected = [
         ("6.1.0-56-cloud-amd64", "2", "0b1100", "root", "0", "without SYNC_WAKE_UP", "user mount pid net ipc"),
-        ("", "", "", "user", "1", "without SYNC_WAKE_UP", "no sandbox"),
+        ("", "", "", "user", "1", "without SYNC_WAKE_UP", "?"),
     ]
     assert expected == [row[:7] for row in rows([booted])]
     assert [("1", "0", "0"), ("1", "1", "0")] == [row[7:] for row in rows([booted])]
