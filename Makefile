@@ -63,6 +63,10 @@ KERNELS ?=
 test-kernels: $(VENV)/.compiled ## Boot other kernels, Landlock ABI 0 to 11, and run the tests there that depend on them
 	@$(BIN)/python -m tests.kernels $(KERNELS)
 
+support: $(VENV)/.compiled ## Measure containers and all kernels, and write docs/support.md; takes podman or Docker, and 20 minutes
+	@$(BIN)/python -m tests.places
+	@$(BIN)/python -m tests.kernels --write $(KERNELS)
+
 evidence: $(VENV)/.compiled build ## See which procfs files can be opened for writing, and write docs/evidence/procfs.md
 	@$(BIN)/python -m evidence
 
@@ -112,4 +116,4 @@ $(VENV)/.installed: $(VENV)/.run pyproject.toml bin/openshell $(wildcard README.
 $(VENV)/.compiled: $(VENV)/.installed $(SOURCES)
 	@$(BIN)/python -m compileall -q src && touch $@
 
-.PHONY: help demo test test-kernels check $(CHECKS:%=check-%) bench evidence lock clean
+.PHONY: help demo test test-kernels check $(CHECKS:%=check-%) bench support evidence lock clean

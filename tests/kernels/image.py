@@ -65,7 +65,8 @@ $b poweroff -f
 def base(apt: Apt, folder: Path) -> Path:
     """Return the tree without the checkout, made anew when its packages or the tests' libraries change."""
     packages = apt.with_dependencies(PACKAGES, SUITE)
-    digest = hashlib.sha256("\n".join([*packages, INIT, *UNUSED, _locked().read_text()]).encode()).hexdigest()
+    made_from = [*packages, *(file.read_text() for file in (Path(__file__), _locked(), CHECKOUT / "bin/openshell"))]
+    digest = hashlib.sha256("\n".join(made_from).encode()).hexdigest()
     tree = folder / f"tree-{digest[:16]}"
     if not tree.exists():
         for old in folder.glob("tree-*"):
