@@ -44,6 +44,9 @@ stat(2), access(2), chdir(2) and readlink(2) on any path that can be reached; wh
 processes; how much memory, processor time and disk a program uses. The [threat model](threat-model.md) has the whole
 list.
 
+A sandbox inside a sandbox needs Landlock ABI 5: below it the outer one's filter denies openat2(2), without which the
+inner one opens no path and refuses to start.
+
 ## The tests behind it
 
 One row for each run of the tests marked `kernels`. Landlock ABI 1, 3, 4 and 5 are in no package: those rows are

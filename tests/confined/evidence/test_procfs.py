@@ -28,7 +28,7 @@ def test_off_opens_nothing(uid):
     assert () == measure.under_rules("off", uid=uid).opened
 
 
-@pytest.mark.parametrize("threads", [1, pytest.param(3, marks=pytest.mark.kernels)])
+@pytest.mark.parametrize("threads", [1, 3])
 def test_the_broker_opens_the_own_comm_files(uid, threads):
     """Through the broker just the process's own: one, and one for each of its threads. Nobody else's."""
     with measure.bystander(uid) as other:

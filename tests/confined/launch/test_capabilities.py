@@ -13,7 +13,7 @@ ROUNDS = 5
 
 @pytest.fixture
 def setpriv():
-    """The program that takes capabilities away, setpriv(1)."""
+    """The program that takes capabilities away."""
     world.needs_root()
     found = shutil.which("setpriv")
     if found is None:
