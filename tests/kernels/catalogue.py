@@ -63,7 +63,6 @@ RIGHTS = ("confined/downgrade", "confined/landlock", "confined/whole")
 NAMESPACES = ("confined/downgrade", "confined/launch")
 
 ROOT = Run("root")
-ROOT_RIGHTS = Run("root, rights", only=RIGHTS)
 ROOT_YAMA_1 = Run("root, Yama 1", yama=1, only=BROKER)
 ROOT_YAMA_2 = Run("root, Yama 2", yama=2, only=BROKER)
 USER = Run("user", user=True, yama=1)
@@ -72,8 +71,8 @@ USER_YAMA_2 = Run("user, Yama 2", user=True, yama=2, only=BROKER)
 USER_ALONE = Run("user, no user namespaces", user=True, yama=1, userns=False, only=NAMESPACES)
 
 BOTH = (ROOT, USER)
-USER_AND_RIGHTS = (ROOT_RIGHTS, USER)
-"""For the kernels between: what depends on the ABI as root, and everything as a user."""
+BETWEEN = (Run("root, rights", only=RIGHTS), Run("user, rights and broker", user=True, yama=1, only=(*RIGHTS, *BROKER)))
+"""For the kernels between those that are required: what depends on the ABI, and the broker."""
 EVERY_YAMA = (ROOT_YAMA_1, ROOT_YAMA_2, USER_YAMA_0, USER_YAMA_2)
 UBUNTU = Run("user, as on Ubuntu 24.04", user=True, yama=1, profile="restricted_userns", only=NAMESPACES)
 """Ubuntu's kernel has a switch of its own for this; the profile does the same on any kernel with AppArmor."""
@@ -102,10 +101,10 @@ KERNELS = (
         required=True,
         runs=(*BOTH, ROOT_YAMA_1, USER_YAMA_2, USER_ALONE, UBUNTU, masked(3), masked(4), masked(5)),
     ),
-    Kernel("6.18", r"linux-image-6\.18\.\d+\+deb13-cloud-amd64", 7, "long-term", runs=USER_AND_RIGHTS),
-    Kernel("7.0", r"linux-binary-7\.0\.\d+\+deb13-cloud-amd64", 8, "", runs=USER_AND_RIGHTS),
-    Kernel("7.1", r"linux-binary-7\.1\.\d+\+deb13-cloud-amd64", 9, "", runs=USER_AND_RIGHTS),
-    Kernel("7.2", r"linux-binary-7\.2\.\d+\+deb13-cloud-amd64", 10, "", runs=USER_AND_RIGHTS),
+    Kernel("6.18", r"linux-image-6\.18\.\d+\+deb13-cloud-amd64", 7, "long-term", runs=BETWEEN),
+    Kernel("7.0", r"linux-binary-7\.0\.\d+\+deb13-cloud-amd64", 8, "", runs=BETWEEN),
+    Kernel("7.1", r"linux-binary-7\.1\.\d+\+deb13-cloud-amd64", 9, "", runs=BETWEEN),
+    Kernel("7.2", r"linux-binary-7\.2\.\d+\+deb13-cloud-amd64", 10, "", runs=BETWEEN),
     Kernel(
         "7.3",
         r"linux-binary-7\.3\.\d+\+deb13-cloud-amd64",

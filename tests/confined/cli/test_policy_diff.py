@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 
-import pytest
 from tests.confined.cli.test_verbs import openshell, place, shown_any  # noqa: F401 - fixtures
 
 OLDER = 1
 """The ABI of the other run: on every kernel with Landlock something is different."""
 
 
-@pytest.mark.kernels
 def test_an_older_abi_beside_this_kernels(openshell, place):  # noqa: F811
     """Each right that only this kernel handles is one difference, judged by what covers it.
 
