@@ -68,7 +68,7 @@ def compare(a: Effective, b: Effective) -> tuple[Difference, ...]:
         *_network(a, b),
         *_thread_names(a, b),
         *grants(a, b),
-        *syscalls(a.seccomp, b.seccomp),
+        *syscalls(a.seccomp, b.seccomp, a.landlock.handled, b.landlock.handled),
         *_identity(a, b),
         *_findings(a, b),
         *_declared(a, b),

@@ -164,8 +164,8 @@ class LandlockReport(Record):
 class SeccompReport(Record):
     """The syscall filter: SHA-256 of its program, the number of its instructions, and what it answers and why.
 
-    Each of ``rows`` has ``syscall``, ``when``, ``action`` and ``reason``, as in ``seccomp.row``. They are None in
-    older records, whose digests are about a shape without them.
+    Each of ``rows`` has ``syscall``, ``when``, ``action`` and ``reason``, some ``instead_of``, as in ``seccomp.row``.
+    They are None in older records, whose digests are about a shape without them.
     """
 
     sha256: str

@@ -95,6 +95,7 @@ def listing(rows: Sequence[Row], architecture: str) -> tuple[dict[str, str], ...
     return tuple(
         [
             {"syscall": row.syscall, "when": row.when, "action": row.action, "reason": row.reason}
+            | ({"instead_of": row.instead_of} if row.instead_of else {})
             for row in rows
             if number(row.syscall, architecture) is not None
         ]

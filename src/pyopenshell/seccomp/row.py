@@ -30,7 +30,8 @@ class Row(Record):
 
     ``action``: ``errno:NAME``; ``notify``: the broker answers (``seccomp.broker``); ``allow``: left open on purpose,
     and listed because of what that means. ``when`` says the conditions in words, ``reason`` why, for people; ``cost``
-    is what programs notice (empty: nothing that is known).
+    is what programs notice (empty: nothing that is known). ``instead_of`` is the Landlock right that makes the row
+    needless where the kernel has it.
     """
 
     syscall: str
@@ -39,6 +40,7 @@ class Row(Record):
     when: str = "always"
     conditions: tuple[Condition, ...] = ()
     cost: str = ""
+    instead_of: str = ""
 
 
 def each(syscalls: str, action: str, reason: str, cost: str = "") -> tuple[Row, ...]:

@@ -112,6 +112,7 @@ _TRUNCATION = (
         "errno:EACCES",
         "Landlock below ABI 3 does not see it: it would empty files granted read-only.",
         cost="It is denied also where writing is granted; ftruncate works.",
+        instead_of="truncate",
     ),
     *(
         Row(
@@ -122,6 +123,7 @@ _TRUNCATION = (
             "the flags have O_TRUNC and the access mode is O_RDONLY",
             (Condition(argument, (O_TRUNC | O_RDONLY,), mask=O_TRUNC | O_ACCMODE),),
             "It is denied also where writing is granted.",
+            "truncate",
         )
         for name, argument in OPEN_FLAGS
     ),
@@ -158,6 +160,7 @@ _OPENAT2 = (
         "Its flags are in memory, where a filter cannot look; programs fall back to openat, where the rows for open "
         "flags apply.",
         cost="It is not there, as before Linux 5.6.",
+        instead_of="ioctl_dev",
     ),
 )
 

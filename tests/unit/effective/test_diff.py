@@ -119,6 +119,16 @@ TABLE = {
         [(LOOSER, "syscalls", "filter"), (TIGHTER, "syscalls", "filter")],
     ),
     "another program of the same rows": (filtered(RULE), filtered(RULE, sha="2"), [(OTHER, "syscalls", "filter")]),
+    "a row that Landlock itself makes needless": (
+        filtered({**RULE, "instead_of": "truncate"}),
+        filtered(sha="2"),
+        [(OTHER, "syscalls", "filter")],
+    ),
+    "a row that nothing makes needless": (
+        filtered({**RULE, "instead_of": "resolve_unix"}),
+        filtered(sha="2"),
+        [(LOOSER, "syscalls", "filter")],
+    ),
     "an older record without rows": (
         filtered(RULE),
         BASE.replace(seccomp=SeccompReport("2" * 64, 9)),

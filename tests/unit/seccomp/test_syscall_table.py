@@ -9,6 +9,7 @@ import pytest
 
 from pyopenshell.kernel import seccomp
 from pyopenshell.kernel.syscalls import AUDIT_ARCH, number
+from pyopenshell.landlock.abi import RIGHTS
 from pyopenshell.seccomp import bpf, rows_kernel, table
 from pyopenshell.seccomp.bpf import build
 
@@ -149,8 +150,22 @@ def test_the_listing_is_what_the_program_has(architecture):
     rows = table.rows(net_namespace=True, landlock_abi=1, broker=True)
     shown = bpf.listing(rows, architecture)
     there = [row for row in rows if architecture == "x86_64" or row.syscall != "open"]
-    assert [(row.syscall, row.when, row.action, row.reason) for row in there] == [tuple(row.values()) for row in shown]
-    assert {("syscall", "when", "action", "reason")} == {tuple(row) for row in shown}
+    always = ("syscall", "when", "action", "reason")
+    assert [(row.syscall, row.when, row.action, row.reason, row.instead_of) for row in there] == [
+        (*(row[key] for key in always), row.get("instead_of", "")) for row in shown
+    ]
+    assert {always, (*always, "instead_of")} == {tuple(row) for row in shown}
+
+
+@pytest.mark.parametrize("right", ["truncate", "ioctl_dev"])
+def test_rows_instead_of_a_right(right):
+    """They are there just below the ABI that brought the right, and say so; from it on they are not."""
+    (since,) = [known.abi for known in RIGHTS if known.name == right]
+    told = [
+        {row.syscall for row in table.rows(net_namespace=True, landlock_abi=abi) if row.instead_of == right}
+        for abi in (since - 1, since)
+    ]
+    assert ({"truncate": {"truncate", "open", "openat"}, "ioctl_dev": {"openat2"}}[right], set()) == tuple(told)
 
 
 @pytest.mark.parametrize("net_namespace", [True, False])
