@@ -88,7 +88,7 @@ def _run(kernels: list[Kernel], options: argparse.Namespace) -> int:
         _boot(booted, machine.vmlinuz(files[booted.package], BUILD / "vmlinuz"), emulator, options, say)
 
     with ThreadPoolExecutor(options.jobs) as pool:
-        list(pool.map(one, to_boot))
+        list(pool.map(one, sorted(to_boot, key=lambda booted: -len(booted.outcomes))))  # the longest first
     status = _conclude(to_boot, missing, whole=not options.only)
     if options.write:
         (image.CHECKOUT / support.KERNELS).write_text(as_json(to_boot))
