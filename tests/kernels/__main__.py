@@ -7,6 +7,8 @@ Landlock ABIs were seen; 2 for a mistake in the arguments.
 from __future__ import annotations
 
 import argparse
+import fcntl
+import signal
 import sys
 import threading
 import time
@@ -32,11 +34,12 @@ BOOT_SECONDS = {"chosen": 600, "all": 3 * 3600}
 
 
 class Progress:
-    """Lines about what happens, each with the seconds since the start; threads take turns."""
+    """Lines about what happens, each with the seconds since the start; threads take turns. ``stop`` ends them."""
 
     def __init__(self) -> None:
         self.begin = time.monotonic()
         self.turn = threading.Lock()
+        self.stop = threading.Event()
 
     def __call__(self, text: str) -> None:
         with self.turn:
@@ -58,6 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("--write is for a run of everything")
     if options.only and len(kernels) < len(set(options.only)):
         parser.error(f"--only takes the names of kernels: {names}")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return _run(kernels, options)
     except Unavailable as problem:
@@ -70,6 +74,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(kernels: list[Kernel], options: argparse.Namespace) -> int:
     say = Progress()
     BUILD.mkdir(parents=True, exist_ok=True)
+    lock = (BUILD / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise Unavailable(f"another run uses {BUILD}: wait for its end") from None
     apt = Apt(BUILD / "apt")
     apt.prepare()
     say("package lists are here")
@@ -88,7 +97,11 @@ def _run(kernels: list[Kernel], options: argparse.Namespace) -> int:
         _boot(booted, machine.vmlinuz(files[booted.package], BUILD / "vmlinuz"), emulator, options, say)
 
     with ThreadPoolExecutor(options.jobs) as pool:
-        list(pool.map(one, sorted(to_boot, key=lambda booted: -len(booted.outcomes))))  # the longest first
+        try:
+            list(pool.map(one, sorted(to_boot, key=lambda booted: -len(booted.outcomes))))  # the longest first
+        except KeyboardInterrupt:
+            say.stop.set()
+            raise
     status = _conclude(to_boot, missing, whole=not options.only)
     if options.write:
         (image.CHECKOUT / support.KERNELS).write_text(as_json(to_boot))
@@ -116,8 +129,8 @@ def _boot(booted: Booted, kernel: Path, emulator: machine.Emulator, options: arg
             say(f"{booted.name}: {outcome.run}: {outcome.problem or counts} ({outcome.seconds:.0f} s)")
 
     for _ in range(2):
-        booted.ended = machine.boot(emulator, wanted, BOOT_SECONDS[options.tests], hear)
-        if booted.facts:
+        booted.ended = machine.boot(emulator, wanted, BOOT_SECONDS[options.tests], hear, say.stop)
+        if booted.facts or say.stop.is_set():
             break
 
 

@@ -14,6 +14,7 @@ from tests.kernels.packages import Apt, Unavailable, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from threading import Event
     from typing import IO
 
 SUITE = "trixie"
@@ -78,51 +79,41 @@ class Boot:
     console: Path
 
 
-def boot(emulator: Emulator, wanted: Boot, seconds: float, say: Callable[[str], None]) -> str:
+def boot(emulator: Emulator, wanted: Boot, seconds: float, say: Callable[[str], None], stop: Event) -> str:
     """Boot, pass on each line that the kernel's tests write, and return how it ended: ``off``, or what went wrong.
 
-    The image is not changed: all that is written goes away. One processor: with more, emulation is not reliable.
+    ``stop`` ends it before its time. The image is not changed: all that is written goes away.
     """
-    machine = ("-M", "q35", "-smp", "1", "-m", str(MEMORY_MIB), "-nodefaults", "-no-user-config", "-nic", "none")
-    processor = (
-        ("-accel", "kvm", "-cpu", "host")
-        if emulator.has_kvm
-        else (
-            "-accel",
-            "tcg,thread=single,tb-size=512",
-            "-cpu",
-            "qemu64",  # no AVX: emulating it makes memcpy slower
-        )
-    )
-    disk = f"if=none,id=root,format=raw,snapshot=on,file={wanted.image}"
-    devices = ("-drive", disk, "-device", "nvme,drive=root,serial=root", "-display", "none", "-no-reboot")
-    ports = ("-serial", f"file:{wanted.console}", "-serial", f"file:{wanted.output}")
-    words = f"{COMMAND_LINE} {wanted.command_line}"
-    arguments = (
-        *emulator.command,
-        *machine,
-        *processor,
-        *devices,
-        *ports,
-        "-kernel",
-        str(wanted.kernel),
-        "-append",
-        words,
-    )
     wanted.output.write_bytes(b"")
     end = time.monotonic() + seconds
     with wanted.output.open(encoding="utf-8", errors="replace") as output:
         lines = Lines(output)
+        arguments = _arguments(emulator, wanted)
         with subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as qemu:
             while qemu.poll() is None:
-                if time.monotonic() > end:
+                if time.monotonic() > end or stop.is_set():
                     qemu.kill()
-                    return f"still running after {seconds:.0f} s"
+                    return "interrupted" if stop.is_set() else f"still running after {seconds:.0f} s"
                 lines.pass_on(say)
                 time.sleep(POLL_SECONDS)
             errors = qemu.stderr.read().strip() if qemu.stderr else ""
         lines.pass_on(say)
     return "off" if qemu.returncode == 0 else f"the emulator ended with {qemu.returncode}: {errors[-300:]}"
+
+
+def _arguments(emulator: Emulator, wanted: Boot) -> tuple[str, ...]:
+    """Return the emulator's command line. One processor: with more, emulation is not reliable."""
+    kvm, emulated = ("kvm", "host"), ("tcg,thread=single,tb-size=512", "qemu64")  # no AVX: it is slow when emulated
+    accelerator, processor = kvm if emulator.has_kvm else emulated
+    disk = f"if=none,id=root,format=raw,snapshot=on,file={str(wanted.image).replace(',', ',,')}"
+    return (
+        *emulator.command,
+        *("-M", "q35", "-accel", accelerator, "-cpu", processor, "-smp", "1", "-m", str(MEMORY_MIB)),
+        *("-nodefaults", "-no-user-config", "-nic", "none", "-display", "none", "-no-reboot"),
+        *("-drive", disk, "-device", "nvme,drive=root,serial=root"),
+        *("-serial", f"file:{wanted.console}", "-serial", f"file:{wanted.output}"),
+        *("-kernel", str(wanted.kernel), "-append", f"{COMMAND_LINE} {wanted.command_line}"),
+    )
 
 
 class Lines:
