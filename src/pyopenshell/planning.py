@@ -214,7 +214,7 @@ def _planned(ground: Ground) -> Planned:
 def _sockets(ground: Ground, can_execute: command.Access) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the host's sockets that can be connected to whatever the grants say, and those that a grant opens."""
     found, files = sockets.reachable(can_execute.reachable), ground.policy.filesystem
-    granted = sockets.granted(found, files, ground.workdir)
+    granted = sockets.granted(found, files, ground.workdir, ground.private.hide)
     if ground.isolation["pathname_sockets"].state == "scoped":
         return (), granted
     return sockets.in_view(found, files, ground.workdir, ground.private.hide), granted

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pyopenshell.effective.difference import LOOSER, TIGHTER, Difference, changed, judge
-from pyopenshell.effective.paths import inside, normal
+from pyopenshell.effective.paths import MOUNT_POINTS, inside, normal, shows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ class _Side:
         self.effective = effective
         self.common = common
         self.bare = not effective.landlock.abi
+        mount = effective.isolation.get("mount")
+        self.has_mounts = mount is not None and mount.state == "private"
         self.planned = any(one.status == "planned" for one in effective.grants)
         self.grants = {neutral(effective, one.id) or "": one for one in effective.grants if not is_thread_name(one)}
 
@@ -63,9 +65,11 @@ class _Side:
 
     def private(self, grant: Grant) -> bool:
         """Whether a grant is for a folder that the sandbox has of its own; what is declared there is the host's."""
-        mount = self.effective.isolation.get("mount")
-        apart = mount is not None and mount.state == "private"
-        return apart and grant.origin.kind == "baseline" and any(inside(grant.path, folder) for folder in PRIVATE)
+        return (
+            self.has_mounts
+            and grant.origin.kind == "baseline"
+            and any(inside(grant.path, folder) for folder in PRIVATE)
+        )
 
     def won(self, grant: Grant | None, other: _Side) -> bool:
         """Whether a grant gives a right on its place that no grant of the other side gives there.
@@ -75,10 +79,14 @@ class _Side:
         if grant is None or grant.status == "covered":
             return False
         place, private = self.place(grant), self.private(grant)
+        # What is the host's in a private mount is given there by what is bound back, not by a folder above.
+        hidden = () if private or not other.has_mounts else MOUNT_POINTS
         given = [
             other.gives(one)
             for one in other.grants.values()
-            if one.mechanism == grant.mechanism and other.private(one) == private and inside(place, other.place(one))
+            if one.mechanism == grant.mechanism
+            and other.private(one) == private
+            and shows(other.place(one), place, hidden)
         ]
         return not self.gives(grant) <= frozenset().union(*given)
 

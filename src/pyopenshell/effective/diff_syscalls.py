@@ -30,8 +30,7 @@ def syscalls(
         note = "The file of one side has no rows: it cannot be told what differs."
         yield from changed("syscalls", "filter", digests, OTHER, note)
         return
-    gone = [row for row in a.rows if row.get("instead_of") in handled_b]
-    new = [row for row in b.rows if row.get("instead_of") in handled_a]
+    gone, new = _replaced(a.rows, handled_b), _replaced(b.rows, handled_a)
     if gone or new:
         rows = {"rows": [*map(_words, gone)]}, {"rows": [*map(_words, new)]}
         yield from changed("syscalls", "filter", rows, OTHER, REPLACED)
@@ -41,6 +40,11 @@ def syscalls(
     if not (groups or gone or new):
         note = "The rows are the same: another architecture, or another version of openshell."
         yield from changed("syscalls", "filter", digests, OTHER, note)
+
+
+def _replaced(rows: Iterable[dict[str, str]], handled: Collection[str]) -> list[dict[str, str]]:
+    """Return the rows that refuse what the other side's Landlock does."""
+    return [row for row in rows if row.get("instead_of") in handled and row.get("action", "").startswith("errno:")]
 
 
 def _groups(a: Iterable[Mapping[str, str]], b: Iterable[Mapping[str, str]]) -> dict[str, tuple[Rows, Rows]]:

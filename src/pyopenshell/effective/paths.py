@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 
 def normal(path: str) -> str:
@@ -25,6 +25,18 @@ def upward(path: str) -> Iterator[str]:
 def inside(path: str, folder: str) -> bool:
     """Whether ``path`` is ``folder`` or lies beneath it."""
     return folder in (path, "/") or path.startswith(folder + "/")
+
+
+MOUNT_POINTS = ("/run", "/tmp", "/dev/shm")  # noqa: S108 - mount points in a namespace of the sandbox's own
+"""Where a sandbox with a mount namespace has something else than the host, unless the operator declares them."""
+
+
+def shows(folder: str, path: str, hidden: Iterable[str]) -> bool:
+    """Whether a grant on ``folder`` is about the host's ``path`` where these mount points are private.
+
+    What is granted at or beneath a mount point is bound back there; a folder above it shows the sandbox's own mount.
+    """
+    return inside(path, folder) and not any(inside(path, point) and not inside(folder, point) for point in hidden)
 
 
 def parent(path: str) -> str:

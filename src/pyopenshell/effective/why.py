@@ -6,7 +6,7 @@ import errno
 import os
 
 from pyopenshell.effective.model import Grant
-from pyopenshell.effective.paths import inside, is_own_proc, normal, parent, upward
+from pyopenshell.effective.paths import MOUNT_POINTS, inside, is_own_proc, normal, parent, shows, upward
 from pyopenshell.effective.request import Resolved
 from pyopenshell.policy.access import READ_ONLY, THREAD_NAMES
 from pyopenshell.record import Record
@@ -24,8 +24,6 @@ UNRESTRICTED = (
     "Landlock does not restrict stat, access, readlink, chdir and the like: "
     "that a file exists, its size and its owner can be seen anywhere."
 )
-PRIVATE = ("/run", "/tmp", "/dev/shm")  # noqa: S108 - mount points, not files to make
-"""What a sandbox with a mount namespace has of its own, but for what is granted and so bound back."""
 OWN_SOCKETS = "Sockets that the sandbox's own programs have made can be connected to anyway."
 
 
@@ -174,8 +172,10 @@ def _is_hidden(case: Case) -> bool:
     """Whether the sandbox has something else where this lies: that an ABI restricts no sockets opens nothing there."""
     if case.effective.isolation["mount"].state != "private":
         return False
-    own = all(str(grant.origin) == "baseline/process" for grant in case.enclosing)
-    return own and any(inside(case.subject, point) for point in PRIVATE)
+    own = [grant for grant in case.enclosing if str(grant.origin) == "baseline/process"]
+    points = [point for point in MOUNT_POINTS if inside(case.subject, point)]
+    shown = any(shows(grant.path, case.subject, points) for grant in case.enclosing if grant not in own)
+    return bool(points) and not shown
 
 
 def _explain(case: Case) -> list[str]:

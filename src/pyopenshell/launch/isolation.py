@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pyopenshell.effective.model import Dropped, Isolation, KernelLog, LandlockReport
+from pyopenshell.effective.paths import MOUNT_POINTS
 from pyopenshell.landlock.downgrade import LOG_ABI, QUIET_ABI, Handled, handled, log_flags
-from pyopenshell.launch.private import MOUNT_POINTS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def kernel_log(policy: Policy, abi: int) -> KernelLog:
     return KernelLog(
         policy.kernel_log if abi >= LOG_ABI else "missing",
         log_flags(abi, policy.kernel_log),
-        policy.kernel_log_quiet if abi >= QUIET_ABI else (),
+        policy.kernel_log_quiet if abi >= QUIET_ABI and policy.kernel_log == "denials" else (),
     )
 
 

@@ -11,7 +11,7 @@ import os
 import stat
 import time
 
-from pyopenshell.effective.paths import inside
+from pyopenshell.effective.paths import MOUNT_POINTS, inside
 from pyopenshell.errors import StateError
 from pyopenshell.record import Record
 
@@ -23,8 +23,6 @@ RUN_ID = 26, frozenset("0123456789abcdefghjkmnpqrstvwxyz")
 """Length and letters of a run's id, which ends that name. Whatever else begins like it is somebody's own folder."""
 YOUNG = 60
 """Seconds for which a folder without a lock is left alone: its run may be about to take it."""
-MOUNT_POINTS = ("/run", "/tmp", "/dev/shm")  # noqa: S108 - these are mount points in a namespace of their own
-"""What is hidden by an empty file system in a sandbox with a mount namespace."""
 
 
 class Private(Record):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from pyopenshell.effective.paths import inside
+from pyopenshell.effective.paths import inside, shows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,30 +14,43 @@ if TYPE_CHECKING:
 
 MOST = 20
 """How many are named in a finding."""
+RELATIVE = "a relative name: its folder is not known"
+DATAGRAM, LISTENING = "0002", 1 << 16
+"""A type of sockets that need not listen to be sent to, and the flag of those that do: __SO_ACCEPTCON, linux/net.h."""
 
 
 def reachable(ask: Callable[[Iterable[str], int], dict[str, int]]) -> tuple[str, ...]:
     """Return the pathname sockets (unix(7), ``/proc/net/unix``) whose modes let the identity connect.
 
-    ``ask`` answers access(2) about many paths as the identity: connecting needs write permission on the socket.
+    ``ask`` answers access(2) about many paths as the identity: connecting needs write permission on the socket. The
+    kernel tells the name a socket was bound to. One that is relative says nothing of its place, and comes as it is.
     """
-    found: set[str] = set()
+    placed: set[str] = set()
+    elsewhere: set[str] = set()
     try:
         with open("/proc/net/unix", encoding="utf-8", errors="surrogateescape") as file:
             next(file, None)
             for line in file:
                 fields = line.rstrip("\n").split(None, 7)
-                if len(fields) == 8 and fields[7].startswith("/"):
-                    found.add(fields[7])
+                if len(fields) == 8 and (fields[4] == DATAGRAM or int(fields[3], 16) & LISTENING):
+                    if fields[7].startswith("/"):
+                        placed.add(fields[7])
+                    elif not fields[7].startswith("@"):  # an abstract one, which has no path
+                        elsewhere.add(fields[7])
     except OSError:
         return ()
-    return tuple(path for path, number in ask(sorted(found), os.W_OK).items() if number == 0) if found else ()
+    answers = ask(sorted(placed), os.W_OK) if placed else {}
+    return (*(path for path, number in answers.items() if number == 0), *sorted(elsewhere))
 
 
-def granted(paths: tuple[str, ...], files: FilesystemPolicy, workdir: str) -> tuple[str, ...]:
-    """Return those in a folder that the operator grants for writing, which opens them too; a score at most."""
-    folders = _writable(files, workdir) if paths else []
-    return tuple(path for path in paths if any(inside(os.path.realpath(path), folder) for folder in folders))[:MOST]
+def granted(paths: tuple[str, ...], files: FilesystemPolicy, workdir: str, hide: tuple[str, ...]) -> tuple[str, ...]:
+    """Return those in a folder that the operator grants for writing, which opens them too; a score at most.
+
+    ``hide`` are the mount points made private: a folder above one opens nothing of the host's in it.
+    """
+    folders = _writable(files, workdir)
+    found = ((path, os.path.realpath(path)) for path in paths if path[0] == "/")
+    return tuple(path for path, real in found if any(shows(folder, real, hide) for folder in folders))[:MOST]
 
 
 def _writable(files: FilesystemPolicy, workdir: str) -> list[str]:
@@ -48,18 +61,17 @@ def _writable(files: FilesystemPolicy, workdir: str) -> list[str]:
 def in_view(paths: tuple[str, ...], files: FilesystemPolicy, workdir: str, hide: tuple[str, ...]) -> tuple[str, ...]:
     """Return which of these sockets the sandbox sees although no grant opens them for connecting, a score at most.
 
-    ``hide`` are the mount points made private. What is declared read-only under them is bound back, sockets and all.
+    ``hide`` are the mount points made private. What is declared read-only in them is bound back, sockets and all.
     """
-    if not paths:
-        return ()
     readable = [os.path.realpath(entry.path) for entry in files.read_only]
     writable = _writable(files, workdir)
 
     def is_in_view(path: str) -> bool:
         real = os.path.realpath(path)
-        if any(inside(real, folder) for folder in writable):
+        if any(shows(folder, real, hide) for folder in writable):
             return False
         hidden = any(inside(real, point) for point in hide)
-        return not hidden or any(inside(real, folder) for folder in readable)
+        return not hidden or any(shows(folder, real, hide) for folder in readable)
 
-    return tuple(path for path in paths if is_in_view(path))[:MOST]
+    seen = (path if path[0] == "/" else f"{path} ({RELATIVE})" for path in paths if path[0] != "/" or is_in_view(path))
+    return tuple(seen)[:MOST]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pyopenshell.effective.paths import inside, normal, upward
+from pyopenshell.effective.paths import MOUNT_POINTS, inside, normal, upward
 from pyopenshell.verify.attempt import ALLOWED, DENIED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyopenshell.effective.model import Effective, Grant
 
-MOUNT_POINTS = ("/run", "/tmp", "/dev/shm")  # noqa: S108 - mount points
-"""What a sandbox with a mount namespace has of its own, unless the operator names it (docs/design.md, section 6)."""
 CHANGES = ("write_file", "truncate", "refer", "make_", "remove_")
 """How the rights begin that a read-only mount takes away."""
 

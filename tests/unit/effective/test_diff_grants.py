@@ -30,6 +30,13 @@ TABLE = {
         with_grants(declared("/"), declared("/a")),
         [(OTHER, "grant", "/a")],
     ),
+    "one in a private mount that a folder above seems to give": (
+        with_grants(declared("/")).replace(isolation={**ISOLATED, "mount": HIDDEN}),
+        with_grants(declared("/"), declared("/run/x"), declared("/tmp/y")).replace(
+            isolation={**ISOLATED, "mount": HIDDEN}
+        ),
+        [(LOOSER, "grant", "/run/x"), (LOOSER, "grant", "/tmp/y")],
+    ),
     "less within what is given": (
         with_grants(declared("/"), declared("/a", "read_write")),
         with_grants(declared("/")),

@@ -42,6 +42,13 @@ def test_who_is_reached(path, landlock, isolation, number):
     assert OWN_SOCKETS in answer.explanation
 
 
+def test_all_is_granted_but_what_mounts_hide():
+    """A grant on ``/`` shows the sandbox's own /run, not the host's."""
+    effective = composed(read_only=["/"], read_write=["/run/agent"], landlock=LEAVES, isolation=ISOLATED)
+    numbers = [why(effective, path, "connect", there, 0).errno for path in ("/run/other/s", "/run/agent/s", "/srv/s")]
+    assert [errno.ENOENT, 0, 0] == numbers
+
+
 def test_advice():
     """The socket itself can be named, which grants nothing beside it."""
     effective = composed(landlock=CLOSES, isolation=OPEN)

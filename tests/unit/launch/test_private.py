@@ -5,6 +5,7 @@ import stat
 
 import pytest
 
+from pyopenshell.effective.paths import MOUNT_POINTS
 from pyopenshell.errors import StateError
 from pyopenshell.launch import private
 
@@ -15,7 +16,7 @@ ME = os.geteuid()
 def test_with_a_mount_namespace():
     """Everything the runtime needs is beneath the sandbox's own /run, and nothing is left on the host."""
     found = private.folders(mount_namespace=True, keep=frozenset(), run_id=RUN)
-    assert set(found.hide) == {point for point in private.MOUNT_POINTS if os.path.isdir(point)}
+    assert set(found.hide) == {point for point in MOUNT_POINTS if os.path.isdir(point)}
     assert ("/tmp", "/run/openshell", False) == (found.tmp, found.root, found.host)
     assert {"/run/openshell"} == {os.path.dirname(path) for path in (found.home, found.cuda_cache, found.canary)}
 

@@ -34,14 +34,14 @@ def test_reachable(tmp_path):
 def test_a_finding_names_a_score_at_most():
     """However many there are."""
     many = tuple(f"/srv/write/{number}" for number in range(99))
-    assert sockets.MOST == len(sockets.granted(many, FILES, "/work"))
+    assert sockets.MOST == len(sockets.granted(many, FILES, "/work", ()))
     assert sockets.MOST == len(sockets.in_view(many, FilesystemPolicy(), "/work", ()))
 
 
 def test_granted():
     """Those in folders that are granted for writing, the working directory among them."""
-    assert ("/srv/write/s", "/work/s") == sockets.granted(PATHS, FILES, "/work")
-    assert ("/srv/write/s",) == sockets.granted(PATHS, FILES.replace(include_workdir=False), "/work")
+    assert ("/srv/write/s", "/work/s") == sockets.granted(PATHS, FILES, "/work", ())
+    assert ("/srv/write/s",) == sockets.granted(PATHS, FILES.replace(include_workdir=False), "/work", ())
 
 
 @pytest.mark.parametrize(
@@ -53,6 +53,39 @@ def test_in_view(hide, expected):
     assert expected == sockets.in_view(PATHS, FILES, "/work", hide)
 
 
+ROOT = FilesystemPolicy(False, (DeclaredPath("/"),), ())
+ROOT_WRITABLE = FilesystemPolicy(False, (), (DeclaredPath("/"),))
+
+
+def test_a_folder_above_a_private_mount_shows_nothing_in_it():
+    """What is granted with all of ``/`` is the sandbox's own ``/tmp``, not the host's."""
+    assert ("/srv/other/s", "/srv/write/s", "/work/s") == sockets.in_view(PATHS, ROOT, "/work", ("/tmp",))
+    assert ("/srv/other/s", "/srv/write/s", "/work/s") == sockets.granted(PATHS, ROOT_WRITABLE, "/work", ("/tmp",))
+
+
+def test_a_relative_name(tmp_path, monkeypatch):
+    """Where it lies is not known: it counts as in view, wherever mounts hide something, and never as granted."""
+    monkeypatch.chdir(tmp_path)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("no-folder.sock")
+        server.listen()
+        found = sockets.reachable(lambda paths, _mode: dict.fromkeys(paths, errno.EACCES))
+    assert ("no-folder.sock",) == found
+    seen = sockets.in_view(found, FILES, "/work", ("/run", "/tmp", "/dev/shm"))
+    assert (f"no-folder.sock ({sockets.RELATIVE})",) == seen
+    assert () == sockets.granted(found, FILES, "/work", ())
+
+
+def test_only_what_can_be_reached(tmp_path):
+    """A stream socket that does not listen refuses; a datagram one takes what is sent to it."""
+    bound, datagram = str(tmp_path / "bound"), str(tmp_path / "datagram")
+    with socket.socket(socket.AF_UNIX) as one, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as two:
+        one.bind(bound)
+        two.bind(datagram)
+        found = sockets.reachable(lambda paths, _mode: dict.fromkeys(paths, 0))
+    assert (False, True) == (bound in found, datagram in found)
+
+
 def test_every_socket_in_view_is_reported_once():
     """None is both granted and in view."""
-    assert not set(sockets.in_view(PATHS, FILES, "/work", ())) & set(sockets.granted(PATHS, FILES, "/work"))
+    assert not set(sockets.in_view(PATHS, FILES, "/work", ())) & set(sockets.granted(PATHS, FILES, "/work", ()))
