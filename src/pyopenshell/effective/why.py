@@ -160,7 +160,7 @@ def _gives(grants: tuple[Grant, ...], right: str) -> bool:
 
 def _errno(case: Case) -> int:
     """Return what the program is told. Landlock is asked before the file system makes anything."""
-    if case.wants == "connect" and _is_hidden(case):
+    if _is_hidden(case):
         return errno.ENOENT
     makes = case.where.errno == errno.ENOENT and case.wants in ("create", "write")
     if case.where.real is None and not makes:
@@ -169,13 +169,15 @@ def _errno(case: Case) -> int:
 
 
 def _is_hidden(case: Case) -> bool:
-    """Whether the sandbox has something else where this lies: that an ABI restricts no sockets opens nothing there."""
+    """Whether the sandbox has a mount of its own where this lies, and nothing of the host's is bound back there.
+
+    Its own folders there are its own too; but a socket of somebody else's is not in them.
+    """
     if case.effective.isolation["mount"].state != "private":
         return False
-    own = [grant for grant in case.enclosing if str(grant.origin) == "baseline/process"]
+    others = [grant for grant in case.enclosing if case.wants != "connect" or str(grant.origin) != "baseline/process"]
     points = [point for point in MOUNT_POINTS if inside(case.subject, point)]
-    shown = any(shows(grant.path, case.subject, points) for grant in case.enclosing if grant not in own)
-    return bool(points) and not shown
+    return bool(points) and not any(shows(grant.path, case.subject, points) for grant in others)
 
 
 def _explain(case: Case) -> list[str]:
@@ -197,9 +199,9 @@ def _explain(case: Case) -> list[str]:
         lines.append(f"File modes deny the sandbox's identity: {os.strerror(case.modes_errno)}.")
     elif case.modes_errno is None:
         lines.append("File modes apply as well and were not asked.")
+    if _is_hidden(case):
+        lines.append("The sandbox has a mount of its own there: nothing of the host is in it.")
     if case.wants == "connect":
-        if _is_hidden(case):
-            lines.append("The sandbox has mounts of its own there: no socket of the host is in them.")
         lines.append(OWN_SOCKETS)
     return [*lines, UNRESTRICTED]
 
