@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import fcntl
+import shutil
 import signal
 import sys
 import threading
@@ -64,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return _run(kernels, options)
-    except Unavailable as problem:
+    except (Unavailable, OSError, shutil.Error) as problem:
         print(f"test-kernels: {problem}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -93,8 +94,10 @@ def _run(kernels: list[Kernel], options: argparse.Namespace) -> int:
     image.image(tree, BUILD / "root.ext4", faults.FAULTS.get(options.plant, ()))
     say(f"booting {len(to_boot)} kernels, {options.jobs} at once, {'with KVM' if emulator.has_kvm else 'emulated'}")
 
+    boot_files = {name: machine.vmlinuz(file, BUILD / "vmlinuz") for name, file in files.items()}
+
     def one(booted: Booted) -> None:
-        _boot(booted, machine.vmlinuz(files[booted.package], BUILD / "vmlinuz"), emulator, options, say)
+        _boot(booted, boot_files[booted.package], emulator, options, say)
 
     with ThreadPoolExecutor(options.jobs) as pool:
         try:
@@ -103,7 +106,9 @@ def _run(kernels: list[Kernel], options: argparse.Namespace) -> int:
             say.stop.set()
             raise
     status = _conclude(to_boot, missing, whole=not options.only)
-    if options.write:
+    if options.write and status:
+        print("test-kernels: nothing is written, because of what failed")
+    elif options.write:
         (image.CHECKOUT / support.KERNELS).write_text(as_json(to_boot))
         (image.CHECKOUT / support.PAGE).write_text(support.page(image.CHECKOUT))
     return status

@@ -37,6 +37,11 @@ class Run:
     only: tuple[str, ...] = ()
 
     @property
+    def is_place(self) -> bool:
+        """Whether a sandbox may be another thing here than in other runs, so that it is worth measuring."""
+        return self.only != BROKER
+
+    @property
     def is_whole(self) -> bool:
         """Whether this is about all the tests that are chosen."""
         return not self.only
@@ -46,7 +51,8 @@ class Run:
 class Kernel:
     """A kernel to boot. ``package`` is a regular expression for its name; ``abi`` is what it must answer, 0 for none.
 
-    ``required``: without it the whole run fails; the others come and go in Debian's backports.
+    ``required``: without it the whole run fails; the others come and go in Debian's backports. ``namespaces``: those
+    that root's sandboxes must get there; a user's get one more.
     """
 
     name: str
@@ -55,6 +61,7 @@ class Kernel:
     why: str
     required: bool = False
     command_line: str = ""
+    namespaces: tuple[str, ...] = ("mount", "pid", "net", "ipc")
     runs: tuple[Run, ...] = ()
 
 
@@ -76,6 +83,8 @@ BETWEEN = (Run("root, rights", only=RIGHTS), Run("user, rights and broker", user
 EVERY_YAMA = (ROOT_YAMA_1, ROOT_YAMA_2, USER_YAMA_0, USER_YAMA_2)
 UBUNTU = Run("user, as on Ubuntu 24.04", user=True, yama=1, profile="restricted_userns", only=NAMESPACES)
 """Ubuntu's kernel has a switch of its own for this; the profile does the same on any kernel with AppArmor."""
+OLD = ("net", "ipc")
+"""Before mount_setattr(2), Linux 5.12: without mounts there is no /proc for a pid namespace either."""
 
 
 def masked(abi: int) -> Run:
@@ -84,7 +93,14 @@ def masked(abi: int) -> Run:
 
 
 KERNELS = (
-    Kernel("5.10", r"linux-image-5\.10\.0-\d+-cloud-amd64", 0, "Debian 11: no Landlock", runs=(*BOTH, ROOT_YAMA_2)),
+    Kernel(
+        "5.10",
+        r"linux-image-5\.10\.0-\d+-cloud-amd64",
+        0,
+        "Debian 11: no Landlock",
+        namespaces=OLD,
+        runs=(*BOTH, ROOT_YAMA_2),
+    ),
     Kernel(
         "6.1",
         r"linux-image-6\.1\.0-\d+-cloud-amd64",

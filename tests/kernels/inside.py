@@ -13,7 +13,6 @@ import sys
 import time
 import traceback
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -36,7 +35,8 @@ USER_NAMESPACES = Path("/proc/sys/kernel/unprivileged_userns_clone")
 LONGEST_FAILURE = 6000
 """Characters of a failed test's report."""
 PLACE_SECONDS = 120
-NO_PARAMETERS = SimpleNamespace(params={})
+IDENTITIES = ("anyone", "who", "uid")
+"""The parameters of tests that say who acts."""
 
 
 def main() -> int:
@@ -52,7 +52,7 @@ def main() -> int:
         for run in kernel.runs:
             begin = time.monotonic()
             _set_up(run)
-            if words["openshell.places"] == "yes" and (run.is_whole or run.profile or not run.userns):
+            if words["openshell.places"] == "yes" and run.is_place:
                 say("place", run=run.name, place=_place(run))
             status = _in_child(run, say, everything=words["openshell.tests"] == "all")
             say("run", run=run.name, status=status, seconds=round(time.monotonic() - begin, 1))
@@ -110,7 +110,8 @@ def _place(run: Run) -> dict[str, Any]:
     """Return what a sandbox is here: what isolates it, what is missing, what the operator is told."""
     identity: dict[str, Any] = {"user": UID, "group": UID, "extra_groups": []} if run.user else {}
     beneath = ("-m", "tests.places.beneath", run.profile, sys.executable) if run.profile else ()
-    command = (sys.executable, *beneath, "-m", "tests.places.measure")
+    masked = () if run.masked is None else ("--max-abi", str(run.masked))
+    command = (sys.executable, *beneath, "-m", "tests.places.measure", *masked)
     try:
         done = subprocess.run(
             command,
@@ -140,7 +141,7 @@ def _in_child(run: Run, say: Callable[..., None], *, everything: bool) -> int:
         status = 70
         try:
             _become(run)
-            say("namespaces", run=run.name, made=_namespaces())
+            say("namespaces", run=run.name, made=_namespaces(), yama=int(YAMA.read_text()) if YAMA.exists() else None)
             status = _test(run, say, everything=everything)
         except BaseException:  # for the console: the run's status tells that there was something
             traceback.print_exc()
@@ -177,7 +178,7 @@ class Reporter:
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         """Leave out what is about the other identity, which has a run of its own: root can show a user's half too."""
         other = "root" if self.run.user else "user"
-        left_out = [item for item in items if other in getattr(item, "callspec", NO_PARAMETERS).params.values()]
+        left_out = [item for item in items if other in map(_parameters(item).get, IDENTITIES)]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
 
@@ -199,6 +200,11 @@ class Reporter:
         elif report.outcome == "failed":
             text = report.longreprtext[-LONGEST_FAILURE:]
         self.say("test", run=self.run.name, id=name, outcome=report.outcome, text=text, seconds=round(seconds, 2))
+
+
+def _parameters(item: pytest.Item) -> dict[str, object]:
+    callspec = getattr(item, "callspec", None)
+    return callspec.params if callspec else {}
 
 
 if __name__ == "__main__":

@@ -60,8 +60,11 @@ def vmlinuz(package: Path, folder: Path) -> Path:
     """Return the kernel out of its package; from 7.2 on it lies among its modules."""
     place = folder / package.stem
     if not place.exists():
-        place.mkdir(parents=True)
-        unpack(package, place, "*/vmlinuz*")
+        made = folder / "unfinished"
+        shutil.rmtree(made, ignore_errors=True)
+        made.mkdir(parents=True)
+        unpack(package, made, "*/vmlinuz*")
+        made.rename(place)
     found = [file for file in place.rglob("vmlinuz*") if file.is_file()]
     if len(found) != 1:
         raise Unavailable(f"{package.name} holds {len(found)} kernels")

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tests.kernels.catalogue import LEAST_DISTINCT_ABIS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from tests.kernels.catalogue import Kernel, Run
 
 SCHEMA = "pyopenshell.kernels/1"
+SKIPS = re.compile(r"needs: (Landlock( ABI \d+)?|root|a broker|namespaces|an unmasked kernel|audit=1 .*)")
+"""Why a test may be skipped: each for what a kernel of the catalogue, or who runs there, cannot have."""
 
 
 @dataclass
@@ -37,6 +40,7 @@ class Outcome:
     seconds: float = 0
     status: int | None = None
     made: list[str] | None = None
+    yama_seen: int | None = None
     place: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -44,8 +48,11 @@ class Outcome:
         """What is wrong with the run as such; failed tests speak for themselves."""
         if self.status is None:
             return "did not come to its end"
-        if self.status not in (0, 1):
-            return f"pytest ended with {self.status}"
+        if self.status != int(bool(self.failed)):
+            return f"pytest ended with {self.status} and told of {len(self.failed)} failures"
+        unknown = [reason for reason in self.skipped if not SKIPS.fullmatch(reason)]
+        if unknown:
+            return f"skipped: {unknown[0]}"
         return None if self.passed or self.failed else "no test was run"
 
     @property
@@ -64,21 +71,25 @@ class Booted:
     expected_abi: int
     required: bool
     command_line: str
+    namespaces: list[str]
     outcomes: list[Outcome]
     facts: dict[str, Any] = field(default_factory=dict)
     ended: str = ""
+    garbled: int = 0
 
     @classmethod
     def of(cls, kernel: Kernel, package: str) -> Booted:
         """Return a kernel that nothing is known of yet."""
         outcomes = [_planned(run) for run in kernel.runs]
-        return cls(kernel.name, kernel.why, package, kernel.abi, kernel.required, kernel.command_line, outcomes)
+        facts = (kernel.abi, kernel.required, kernel.command_line, list(kernel.namespaces))
+        return cls(kernel.name, kernel.why, package, *facts, outcomes)
 
     def hear(self, line: str) -> dict[str, Any] | None:
         """Take in one line of what the kernel told, and return it; None for one that is none of ours."""
         try:
             told: dict[str, Any] = json.loads(line)
         except ValueError:
+            self.garbled += line.startswith("{")
             return None
         kind = told.pop("kind")
         by_run = {outcome.run: outcome for outcome in self.outcomes}
@@ -87,7 +98,7 @@ class Booted:
         elif kind == "place":
             by_run[told["run"]].place = told["place"]
         elif kind == "namespaces":
-            by_run[told["run"]].made = told["made"]
+            by_run[told["run"]].made, by_run[told["run"]].yama_seen = told["made"], told["yama"]
         elif kind == "test":
             _count(by_run[told["run"]], told)
         elif kind == "run":
@@ -103,9 +114,26 @@ class Booted:
         found = [f"{self.name}, {outcome.run}: {outcome.problem}" for outcome in self.outcomes if outcome.problem]
         if self.facts["abi"] != self.expected_abi:
             found.append(f"{self.name}: expected Landlock ABI {self.expected_abi}, the kernel says {self.facts['abi']}")
+        found += [
+            f"{self.name}, {outcome.run}: {what}" for outcome in self.outcomes for what in self._surroundings(outcome)
+        ]
+        if self.garbled:
+            found.append(f"{self.name}: {self.garbled} lines could not be read")
         if self.ended != "off":
             found.append(f"{self.name}: {self.ended}")
         return found
+
+    def _surroundings(self, outcome: Outcome) -> Iterator[str]:
+        """Yield what of a run's surroundings is not what it is about."""
+        if outcome.status is None:
+            return
+        if outcome.yama_seen != outcome.yama:
+            yield f"expected Yama's scope {outcome.yama}, not {outcome.yama_seen}"
+        expected = [] if outcome.profile or not outcome.userns else ["user", *self.namespaces]
+        if not outcome.user:
+            expected = self.namespaces
+        if outcome.made != expected:
+            yield f"expected the namespaces {expected}, not {outcome.made}"
 
     @property
     def is_good(self) -> bool:

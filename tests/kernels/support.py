@@ -93,6 +93,7 @@ def by_kernel(booted: Iterable[Booted]) -> str:
                 who = "user" if outcome.user else "root"
                 who += "" if outcome.userns else ", no user namespaces"
                 who += ", as on Ubuntu 24.04" if outcome.profile else ""
+                who += f", masked to ABI {outcome.masked}" if outcome.masked is not None else ""
                 rows.append((label, abi, who, *cells(outcome.place), findings(outcome.place)))
                 label = abi = ""
     return lines(("Kernel", "ABI", "Started by", *COLUMNS, "Findings, Medium and up"), rows)

@@ -19,7 +19,10 @@ FACTS = {
     "has_yama": True,
     "notification": NOTIFICATION,
 }
-MADE = ["user", "mount", "pid", "net", "ipc"]
+MADE = ["mount", "pid", "net", "ipc"]
+AROUND_ROOT = {"kind": "namespaces", "run": "root", "made": MADE, "yama": 0}
+AROUND_USER = {"kind": "namespaces", "run": "user", "made": ["user", *MADE], "yama": 1}
+SURROUNDINGS = AROUND_ROOT, AROUND_USER
 
 
 def outcome_of(run, name, outcome, text=""):
@@ -35,11 +38,12 @@ def told(*lines, ended="off"):
     return booted
 
 
-def whole(*tests, facts=FACTS):
+def whole(*tests, facts=FACTS, around=()):
     """A kernel where each run had one test that passed, and these."""
     passed = [outcome_of(run.name, "test_one", "passed") for run in KERNEL.runs]
-    ends = [{"kind": "run", "run": run.name, "status": 0, "seconds": 1} for run in KERNEL.runs]
-    return told(facts, {"kind": "namespaces", "run": "root", "made": MADE}, *passed, *tests, *ends)
+    failed = {test["run"] for test in tests if test["outcome"] == "failed"}
+    ends = [{"kind": "run", "run": run.name, "status": int(run.name in failed), "seconds": 1} for run in KERNEL.runs]
+    return told(facts, *(around or SURROUNDINGS), *passed, *tests, *ends)
 
 
 def test_counts():
@@ -67,10 +71,22 @@ def test_all_is_well():
         (told(FACTS), "6.1, root: did not come to its end"),
         (told(FACTS, {"kind": "run", "run": "root", "status": 0, "seconds": 1}), "6.1, root: no test was run"),
         (whole(facts={**FACTS, "abi": 3}), "6.1: expected Landlock ABI 2, the kernel says 3"),
+        (
+            whole(around=(AROUND_ROOT, {**AROUND_USER, "yama": None})),
+            "6.1, user: expected Yama's scope 1, not None",
+        ),
+        (
+            whole(around=(AROUND_ROOT, {**AROUND_USER, "made": []})),
+            "6.1, user: expected the namespaces ['user', 'mount', 'pid', 'net', 'ipc'], not []",
+        ),
+        (
+            whole(outcome_of("root", "test_two", "skipped", "could not import something")),
+            "6.1, root: skipped: could not import something",
+        ),
     ],
 )
 def test_a_kernel_that_told_too_little(booted, problem):
-    """No facts, no end, no test, another ABI than its own: each is a failure, and named."""
+    """No facts, no end, no test, other surroundings than those asked for: each is a failure, and named."""
     assert (problem, False) == (problems([booted], (), whole=False)[0], booted.is_good)
 
 
@@ -78,7 +94,16 @@ def test_pytest_itself_failed():
     """A usage error of pytest's, or a crash, is not a pass."""
     booted = whole()
     booted.outcomes[0].status = 4
-    assert ["6.1, root: pytest ended with 4"] == booted.problems
+    assert ["6.1, root: pytest ended with 4 and told of 0 failures"] == booted.problems
+
+
+def test_a_failure_that_was_not_heard():
+    """A line that was lost on the way, or came garbled, does not make a kernel good."""
+    booted = whole()
+    booted.outcomes[0].status = 1
+    booted.hear('{"kind": "test", "outcome": "fai')
+    problems = ["6.1, root: pytest ended with 1 and told of 0 failures", "6.1: 1 lines could not be read"]
+    assert (problems, False) == (booted.problems, booted.is_good)
 
 
 def test_too_few_abis():
@@ -110,8 +135,8 @@ def test_table():
     """A row for each run; the failed cell is red, and no other."""
     booted = whole(outcome_of("user", "test_two", "failed", "E  assert"))
     expected = [
-        ("6.1.0-56-cloud-amd64", "2", "0b1100", "root", "0", "without SYNC_WAKE_UP", "user mount pid net ipc"),
-        ("", "", "", "user", "1", "without SYNC_WAKE_UP", "?"),
+        ("6.1.0-56-cloud-amd64", "2", "0b1100", "root", "0", "without SYNC_WAKE_UP", "mount pid net ipc"),
+        ("", "", "", "user", "1", "without SYNC_WAKE_UP", "user mount pid net ipc"),
     ]
     assert expected == [row[:7] for row in rows([booted])]
     assert [("1", "0", "0"), ("1", "1", "0")] == [row[7:] for row in rows([booted])]
