@@ -41,7 +41,6 @@ SHORT = {
     "seccomp": "filter",
     "mount": "mounts",
     "none": OPEN,
-    "declared:": OPEN,
     "this": "always",
 }
 """A mechanism's first word, and what stands for it here; a namespace stands for itself."""
@@ -61,7 +60,8 @@ def cells(place: dict[str, Any]) -> tuple[str, ...]:
     handled = sandbox["landlock"]["handled"]
     covers = {gap["right"]: gap["covered_by"] for gap in sandbox["landlock"]["dropped"]}
     rights = ("Landlock" if right in handled else mechanism(covers.get(right) or "none") for right in RIGHTS.values())
-    kinds = (mechanism(sandbox["isolation"][kind]["mechanism"]) for kind in KINDS.values())
+    isolation = (sandbox["isolation"][kind] for kind in KINDS.values())
+    kinds = (OPEN if kind["state"] == "open" else mechanism(kind["mechanism"]) for kind in isolation)
     names = {"landlock": "write_file"}.get(sandbox["broker"]["mechanism"], sandbox["broker"]["mechanism"])
     return (*rights, *kinds, names)
 

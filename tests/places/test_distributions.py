@@ -27,7 +27,7 @@ def test_entry(entry):
         assert expected == entry["abi"]
     if masked := re.match(r"masked ABI (\d+)", entry["measured_as"] or ""):
         assert int(masked[1]) == entry["abi"]
-    restricted = (entry["measured_as"] or "").endswith("no user namespaces")
+    restricted = (entry["measured_as"] or "").endswith("as on Ubuntu 24.04")
     assert restricted == (entry["userns"] == "made, without capabilities")
 
 
