@@ -186,8 +186,9 @@ def _detail(detail: dict[str, Any]) -> str:
     if "covered_by" in detail:
         return ""
     message, number = detail.get("message"), detail.get("errno")
-    parts = [message, errorcode.get(number, str(number)) if number and message != os.strerror(number) else None]
-    return "; ".join(part for part in parts if part)
+    # A file may hold any number.
+    told = not number or (number in errorcode and message == os.strerror(number))
+    return "; ".join(part for part in (message, None if told else errorcode.get(number, str(number))) if part)
 
 
 VERBS = {"diff": diff}

@@ -189,7 +189,8 @@ def _opener(side: Effective) -> dict[str, str]:
         return {"by": "none"}
     outer = [grant.detail.message for grant in given if grant.mechanism == openers[-1] and grant.detail.message]
     message = OPENS.get(openers[-1], "") if not outer else outer[0]
-    return {"by": openers[-1], **({"message": message} if message else {})}
+    what = "; ".join(sorted(f"{grant.path} {' '.join(grant.access)}" for grant in given))
+    return {"by": openers[-1], "grants": what, **({"message": message} if message else {})}
 
 
 def _identity(a: Effective, b: Effective) -> Iterator[Difference]:

@@ -72,7 +72,8 @@ def _stem(descriptors: list[int], steps: Steps) -> int:
         if pid == 0:
             for fd in (ready_write, here, *([REPORTS] if channel else [])):
                 os.close(fd)
-            os.read(ready_read, 1)
+            if not os.read(ready_read, 1):
+                os._exit(1)  # the stem is gone: nothing here has begun yet
             os.close(ready_read)
             child.run(plan, steps, channel and channel.keep_inner())
         os.close(ready_read)
