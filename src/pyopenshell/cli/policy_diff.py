@@ -185,7 +185,7 @@ def _detail(detail: dict[str, Any]) -> str:
     """Return what there is to know about a status, where no other grant gives the access."""
     if "covered_by" in detail:
         return ""
-    message, number = detail.get("message"), detail.get("errno")
+    message, number = detail.get("message"), int(detail.get("errno") or 0)
     # A file may hold any number.
     told = not number or (number in errorcode and message == os.strerror(number))
     return "; ".join(part for part in (message, None if told else errorcode.get(number, str(number))) if part)
