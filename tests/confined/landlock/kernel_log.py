@@ -29,7 +29,6 @@ class Denial(NamedTuple):
     """One record of a denial. ``domain`` is the kernel's number of the sandbox."""
 
     domain: str
-    blockers: str
     path: str
 
 
@@ -58,7 +57,7 @@ class Log:
             return []
         words = message[HEAD.size :].decode(errors="replace").rstrip("\0\n").split()
         values = {name: value for name, _, value in (word.partition("=") for word in words)}
-        return [Denial(values["domain"], values["blockers"], values.get("path", "").strip('"'))]
+        return [Denial(values["domain"], values.get("path", "").strip('"'))]
 
 
 @contextmanager
