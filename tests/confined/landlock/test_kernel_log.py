@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["sandbox"]
 
-pytestmark = harness.needs_landlock
+pytestmark = [harness.needs_landlock, pytest.mark.kernels]
 READ = ("execute", "read_file", "read_dir")
 LIST = "import os, sys\ntry: os.listdir(sys.argv[1])\nexcept PermissionError: pass"
 """A program that ends with 0 only where it is denied, or allowed, to list a folder."""
