@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.kernels.catalogue import Kernel, Run
 
 SCHEMA = "pyopenshell.kernels/1"
-SKIPS = re.compile(r"needs: (Landlock( ABI \d+)?|root|a broker|namespaces|an unmasked kernel|audit=1 .*)")
+SKIPS = re.compile(r"needs: (Landlock( ABI \d+)?|root|a broker|namespaces|an unmasked kernel|audit=1 .*|CAP_AUDIT_CONTROL)")
 """Why a test may be skipped: each for what a kernel of the catalogue, or who runs there, cannot have."""
 
 
