@@ -99,6 +99,7 @@ def test_not_handled_is_not_restricted(row: Row):
 
 
 @UDP
+@pytest.mark.kernels
 @pytest.mark.parametrize("operation", [connect, send])
 @pytest.mark.parametrize(
     ("rights", "allowed"),
@@ -114,6 +115,7 @@ def test_udp_clients_need_two_rules(operation: Callable[..., None], rights: tupl
 
 
 @UDP
+@pytest.mark.kernels
 def test_udp_servers_hear_without_a_rule_and_answer_with_one():
     """A socket bound before the sandbox receives from anybody; its answer is sent, and takes the client's port."""
     with (

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = harness.needs_landlock
+pytestmark = [harness.needs_landlock, pytest.mark.kernels]
 CLOSES = 9
 """The ABI that brought the right."""
 NEW = pytest.mark.skipif(harness.ABI < CLOSES, reason="needs: Landlock ABI 9")
