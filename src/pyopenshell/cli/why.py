@@ -10,7 +10,7 @@ import os
 from typing import TYPE_CHECKING
 
 from pyopenshell.cli import output
-from pyopenshell.effective.paths import inside, is_own_proc, upward
+from pyopenshell.effective.paths import OWN_FOLDERS, inside, is_own_proc, upward
 from pyopenshell.effective.resolve import resolver
 from pyopenshell.effective.why import Answer
 from pyopenshell.effective.why import why as ask
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from pyopenshell.effective.request import Resolved
 
 DENIED = 1
-PRIVATE = ("/tmp", "/dev/shm", "/run/openshell")  # noqa: S108 - the names of what is private, not files to make
-"""What a sandbox with a mount namespace has of its own; the host's content is not seen in it."""
 
 
 def why(arguments: argparse.Namespace) -> int:
@@ -94,7 +92,7 @@ def _private(effective: Effective, *places: str) -> Grant | None:
     granted = {grant.resolved or grant.path: grant for grant in effective.grants if grant.status != "skipped"}
     for place in places:
         innermost = next((folder for folder in upward(place) if folder in granted), None)
-        if innermost and any(inside(innermost, folder) for folder in PRIVATE):
+        if innermost and any(inside(innermost, folder) for folder in OWN_FOLDERS):
             grant = granted[innermost]
             if grant.origin.kind == "baseline":
                 return grant
@@ -106,7 +104,7 @@ def _as_private(path: str) -> Resolved:
     from pyopenshell.effective.request import Resolved
 
     place = os.path.normpath(path)
-    return Resolved(place, place=place, is_dir=place in PRIVATE)
+    return Resolved(place, place=place, is_dir=place in OWN_FOLDERS)
 
 
 def _modes(identity: Identity, answer: Answer) -> int | None:

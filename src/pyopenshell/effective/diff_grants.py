@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pyopenshell.effective.difference import LOOSER, TIGHTER, Difference, changed, judge
-from pyopenshell.effective.paths import MOUNT_POINTS, inside, normal, shows
+from pyopenshell.effective.paths import MOUNT_POINTS, OWN_FOLDERS, inside, normal, shows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     from pyopenshell.effective.model import Effective, Grant
 
-PRIVATE = ("/tmp", "/dev/shm", "/run/openshell")  # noqa: S108 - the names of what is private, not files to make
-"""What a sandbox with a mount namespace has of its own: no file of the host is reached by a grant there."""
 ID_LENGTH = 26
 """Of a run's id (a ULID), which without a mount namespace stands in the paths of the sandbox's private folders."""
 
@@ -68,7 +66,7 @@ class _Side:
         return (
             self.has_mounts
             and grant.origin.kind == "baseline"
-            and any(inside(grant.path, folder) for folder in PRIVATE)
+            and any(inside(grant.path, folder) for folder in OWN_FOLDERS)
         )
 
     def won(self, grant: Grant | None, other: _Side) -> bool:
