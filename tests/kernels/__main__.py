@@ -50,7 +50,7 @@ class Progress:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what was asked for and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.kernels", description=__doc__.splitlines()[0])
-    names = ", ".join(kernel.name for kernel in KERNELS)
+    names = "; ".join(kernel.name for kernel in KERNELS)
     parser.add_argument("--only", action="append", metavar="KERNEL", help=f"only this one; may be repeated: {names}")
     parser.add_argument("--tests", choices=("chosen", "all"), default="chosen", help="chosen: those marked `kernels`")
     parser.add_argument("--plant", choices=sorted(faults.FAULTS), help="plant a fault first: the right cells must fail")

@@ -9,6 +9,7 @@ from pyopenshell.policy.model import COMPATIBILITY, CUDA_THREAD_NAMES, KERNEL_LO
 # No '..' component; and for a path that may be written more than '.' and empty components.
 _PATH = {"pattern": r"^/(?!(.*/)?\.\.(/|$))", "maxLength": MAX_PATH_LENGTH}
 _WRITABLE = {"pattern": r"^/(?!(.*/)?\.\.(/|$))" + r"(?!(\.?/)*\.?$)", "maxLength": MAX_PATH_LENGTH}
+_PATH_ITEM = Field("text", "An absolute path.", noun="a path", check=filesystem.check_path, schema=_PATH)
 _IDENTITY = {"minLength": 1, "minimum": 1, "maximum": identity.MAX_ID, "not": {"enum": ["root", "0"]}}
 
 FILESYSTEM = Field(
@@ -26,7 +27,7 @@ FILESYSTEM = Field(
             "Files and folders that may be read, listed and executed, with everything beneath them.",
             noun="a list of paths",
             default=(),
-            item=Field("text", "An absolute path.", noun="a path", check=filesystem.check_path, schema=_PATH),
+            item=_PATH_ITEM,
             schema={"maxItems": MAX_PATHS, "uniqueItems": True, "examples": [["/usr/share", "/opt/models"]]},
         ),
         "read_write": Field(
@@ -90,7 +91,7 @@ RUNTIME = Field(
             "Files and folders at or beneath which denials are expected and are not logged. Grants nothing.",
             noun="a list of paths",
             default=(),
-            item=Field("text", "An absolute path.", noun="a path", check=filesystem.check_path, schema=_PATH),
+            item=_PATH_ITEM,
             schema={"maxItems": MAX_PATHS, "uniqueItems": True, "examples": [["/etc/shadow", "/root"]]},
         ),
     },
