@@ -129,7 +129,7 @@ def _text(node: Node, field: Field, key: str, problems: Problems) -> Node:
         if node.kind == "boolean" and field.choices:
             word = next((word for word in (_MEANT_TRUE if node.value else _MEANT_FALSE) if word in field.choices), None)
             hint = f"{str(node.value).lower()} is a truth value; write {word}" if word else None
-        elif node.kind in ("integer", "boolean"):
+        elif node.kind in ("integer", "boolean") and not field.choices:
             hint = f"quote it: '{str(node.value).lower()}'"
         return _unexpected(node, field, key, problems, hint)
     if field.choices and node.value not in field.choices:
