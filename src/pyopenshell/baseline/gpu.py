@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pyopenshell.baseline.model import Proposal
-from pyopenshell.devices.inventory import ANY, NUMBER, ROWS, gpus
+from pyopenshell.devices.nodes import ANY, NUMBER, ROWS, gpus
 from pyopenshell.errors import GpuError
 from pyopenshell.policy.access import DEVICE, READ_ONLY, READ_WRITE
 

@@ -57,7 +57,10 @@ def build() -> Parser:
     _why(_verb(verbs, parser, "why", "why:why", "say whether a path or a system call is allowed, and what decides"))
     doctor = _verb(verbs, parser, "doctor", "doctor:doctor", "say whether a sandbox would work on this host")
     doctor.add_argument("check", nargs="?", choices=("check",), help="the same, as OpenShell spells it")
+    doctor.add_argument("--gpu", action="store_true", help="ask for a sandbox with a GPU: without one the answer is no")
+    _folders(doctor)
     _format(doctor)
+    _gpu(_verb(verbs, parser, "gpu", None, "the GPUs of this host, their CDI specs, and what goes wrong with them"))
     _logs(_verb(verbs, parser, "logs", "logs:logs", "print the events of a sandbox"))
     completions = _verb(verbs, parser, "completions", "completion:completions", "print a shell's completions")
     completions.add_argument("shell", choices=SHELLS, help="the shell to complete for")
@@ -144,6 +147,37 @@ def _sandbox(parser: Parser) -> None:
     delete = _verb(group, parser, "delete", "sandbox:delete", "remove what is stored of sandboxes that ended")
     delete.add_argument("names", metavar="NAME", nargs="*", help="a sandbox's name, or a run's id")
     delete.add_argument("--all", action="store_true", help="every sandbox that ended")
+
+
+def _gpu(parser: Parser) -> None:
+    group = _group(parser)
+    every = _verb(group, parser, "list", "gpu_list:list", "list the GPUs, their device nodes and their CDI names")
+    _folders(every)
+    _format(every)
+    lint = _verb(group, parser, "lint", "gpu_lint:lint", "check CDI specs, and name every mistake and its mend")
+    lint.add_argument("paths", metavar="PATH", nargs="*", help="a spec or a folder of specs; - for standard input")
+    _folders(lint)
+    _format(lint)
+    diagnose = _verb(
+        group, parser, "diagnose", "gpu_diagnose:diagnose", "name the cause of an engine's error, and the way out"
+    )
+    diagnose.add_argument("file", metavar="FILE", nargs="?", default="-", help="what the engine said (standard input)")
+    _folders(diagnose)
+    _format(diagnose)
+    probe = _verb(group, parser, "probe", "gpu_probe:probe", "start CUDA here, in a sandbox for one, and say what fails")
+    probe.add_argument("--python", metavar="PROGRAM", help="the Python that has PyTorch (the first on PATH that has)")
+    _format(probe)
+
+
+def _folders(verb: Parser) -> None:
+    verb.add_argument(
+        "--cdi-spec-dir",
+        metavar="DIR",
+        dest="cdi_spec_dirs",
+        action="append",
+        default=[],
+        help="look for CDI specs here instead; where two name a device, the last folder decides; repeatable",
+    )
 
 
 def _why(verb: Parser) -> None:

@@ -51,6 +51,6 @@ def _landlock() -> tuple[int, int]:
 
 
 def _devices() -> tuple[Device, ...]:
-    from pyopenshell.devices.inventory import inventory
+    from pyopenshell.devices import nodes
 
-    return inventory()
+    return nodes.present()

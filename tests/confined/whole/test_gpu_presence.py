@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pyopenshell.devices import inventory
+from pyopenshell.devices import nodes
 from tests.confined.landlock.harness import needs_landlock
 from tests.confined.launch import world
 from tests.confined.whole import callers
@@ -70,7 +70,7 @@ def test_a_gpu_that_is_not_there(root, nodes, count, code):
 
 def test_no_gpu_on_this_host(anyone):
     """--gpu where there is none says so, and names the way to the runtime alone."""
-    if inventory.gpus(inventory.inventory()):
+    if nodes.gpus(nodes.present()):
         pytest.skip("needs: a host without a GPU")
     error = callers.refused(anyone, "--gpu")
     assert ("gpu.missing", "a GPU was asked for, and this host has none") == (error["code"], error["message"])

@@ -51,8 +51,8 @@ function _shtab_openshell_using
   test "$_shtab_openshell_cmdpath" = "$argv"
 end
 
-set -g _shtab_openshell_commands run policy 'policy get' 'policy default' 'policy validate' 'policy schema' 'policy diff' sandbox 'sandbox list' 'sandbox inspect' 'sandbox get' 'sandbox verify' 'sandbox delete' why doctor logs completions
-set -g _shtab_openshell_opts_with_value --env --gpu --limit --max-abi --name --output --policy --syscall --workdir -C -e -n -o -p
+set -g _shtab_openshell_commands run policy 'policy get' 'policy default' 'policy validate' 'policy schema' 'policy diff' sandbox 'sandbox list' 'sandbox inspect' 'sandbox get' 'sandbox verify' 'sandbox delete' why doctor gpu 'gpu list' 'gpu lint' 'gpu diagnose' 'gpu probe' logs completions
+set -g _shtab_openshell_opts_with_value --cdi-spec-dir --env --gpu --limit --max-abi --name --output --policy --python --syscall --workdir -C -e -n -o -p
 
 complete -c openshell -e
 complete -c openshell -f
@@ -133,8 +133,30 @@ complete -c openshell -n '_shtab_openshell_using why' -s o -l output -xka "table
 complete -c openshell -n '_shtab_openshell_using why; and test $_shtab_openshell_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'the path; a relative one counts from the current folder'
 complete -c openshell -n '_shtab_openshell_using; and test $_shtab_openshell_npos -eq 0' -a doctor -d 'Say whether a sandbox would work on this host.'
 complete -c openshell -n '_shtab_openshell_using doctor' -s h -l help -d 'show this help message and exit'
+complete -c openshell -n '_shtab_openshell_using doctor' -l gpu -d 'ask for a sandbox with a GPU: without one the answer is no'
+complete -c openshell -n '_shtab_openshell_using doctor' -l cdi-spec-dir -xka "(__fish_complete_directories)" -d 'look for CDI specs here instead; where two name a device, the last folder decides; repeatable'
 complete -c openshell -n '_shtab_openshell_using doctor' -s o -l output -xka "table json yaml" -d 'how to print (table)'
 complete -c openshell -n '_shtab_openshell_using doctor; and test $_shtab_openshell_npos -eq 0' -ka "check" -d 'the same, as OpenShell spells it'
+complete -c openshell -n '_shtab_openshell_using; and test $_shtab_openshell_npos -eq 0' -a gpu -d 'The GPUs of this host, their CDI specs, and what goes wrong with them.'
+complete -c openshell -n '_shtab_openshell_using gpu' -s h -l help -d 'show this help message and exit'
+complete -c openshell -n '_shtab_openshell_using gpu; and test $_shtab_openshell_npos -eq 0' -a list -d 'List the GPUs, their device nodes and their CDI names.'
+complete -c openshell -n '_shtab_openshell_using gpu list' -s h -l help -d 'show this help message and exit'
+complete -c openshell -n '_shtab_openshell_using gpu list' -l cdi-spec-dir -xka "(__fish_complete_directories)" -d 'look for CDI specs here instead; where two name a device, the last folder decides; repeatable'
+complete -c openshell -n '_shtab_openshell_using gpu list' -s o -l output -xka "table json yaml" -d 'how to print (table)'
+complete -c openshell -n '_shtab_openshell_using gpu; and test $_shtab_openshell_npos -eq 0' -a lint -d 'Check CDI specs, and name every mistake and its mend.'
+complete -c openshell -n '_shtab_openshell_using gpu lint' -s h -l help -d 'show this help message and exit'
+complete -c openshell -n '_shtab_openshell_using gpu lint' -l cdi-spec-dir -xka "(__fish_complete_directories)" -d 'look for CDI specs here instead; where two name a device, the last folder decides; repeatable'
+complete -c openshell -n '_shtab_openshell_using gpu lint' -s o -l output -xka "table json yaml" -d 'how to print (table)'
+complete -c openshell -n '_shtab_openshell_using gpu lint; and test $_shtab_openshell_npos -ge 0' -ka "(__fish_complete_path (commandline -ct))" -d 'a spec or a folder of specs; - for standard input'
+complete -c openshell -n '_shtab_openshell_using gpu; and test $_shtab_openshell_npos -eq 0' -a diagnose -d 'Name the cause of an engine'"'"'s error, and the way out.'
+complete -c openshell -n '_shtab_openshell_using gpu diagnose' -s h -l help -d 'show this help message and exit'
+complete -c openshell -n '_shtab_openshell_using gpu diagnose' -l cdi-spec-dir -xka "(__fish_complete_directories)" -d 'look for CDI specs here instead; where two name a device, the last folder decides; repeatable'
+complete -c openshell -n '_shtab_openshell_using gpu diagnose' -s o -l output -xka "table json yaml" -d 'how to print (table)'
+complete -c openshell -n '_shtab_openshell_using gpu diagnose; and test $_shtab_openshell_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'what the engine said (standard input)'
+complete -c openshell -n '_shtab_openshell_using gpu; and test $_shtab_openshell_npos -eq 0' -a probe -d 'Start CUDA here, in a sandbox for one, and say what fails.'
+complete -c openshell -n '_shtab_openshell_using gpu probe' -s h -l help -d 'show this help message and exit'
+complete -c openshell -n '_shtab_openshell_using gpu probe' -l python -x -d 'the Python that has PyTorch (the first on PATH that has)'
+complete -c openshell -n '_shtab_openshell_using gpu probe' -s o -l output -xka "table json yaml" -d 'how to print (table)'
 complete -c openshell -n '_shtab_openshell_using; and test $_shtab_openshell_npos -eq 0' -a logs -d 'Print the events of a sandbox.'
 complete -c openshell -n '_shtab_openshell_using logs' -s h -l help -d 'show this help message and exit'
 complete -c openshell -n '_shtab_openshell_using logs' -s n -x -d 'only the last N events'

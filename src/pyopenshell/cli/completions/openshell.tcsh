@@ -15,9 +15,10 @@ complete openshell \
         'c/-C=/d/' \
         'c/--output=/(table json yaml)/' \
         'c/-o=/(table json yaml)/' \
+        'c/--cdi-spec-dir=/d/' \
         'c/-o=/(table json)/' \
         'c/--output=/(table json)/' \
-        'c/--/(all base connect create delete env execute explain full gpu help ids ioctl limit list max-abi name names output policy policy-only quiet read syscall unsafe-unconfined verbose verify version workdir write)/' \
+        'c/--/(all base cdi-spec-dir connect create delete env execute explain full gpu help ids ioctl limit list max-abi name names output policy policy-only python quiet read syscall unsafe-unconfined verbose verify version workdir write)/' \
         'c/-/(- C V e h n o p q v)/' \
         'n/--policy/f/' \
         'n/-p/f/' \
@@ -25,16 +26,20 @@ complete openshell \
         'n/-C/d/' \
         'n/--output/(table json yaml)/' \
         'n/-o/(table json yaml)/' \
+        'n/--cdi-spec-dir/d/' \
         'n/-o/(table json)/' \
         'n/--output/(table json)/' \
-        'p/1/(run policy sandbox why doctor logs completions)/' \
+        'p/1/(run policy sandbox why doctor gpu logs completions)/' \
         'n/run/f/' \
         'n/policy/(get default validate schema diff)/' \
         'n/sandbox/(list inspect get verify delete)/' \
         'n/why/f/' \
         'n/doctor/(check)/' \
+        'n/gpu/(list lint diagnose probe)/' \
         'n/completions/(bash zsh fish tcsh)/' \
         'n/validate/f/' \
         'n/diff/f/' \
+        'n/lint/f/' \
+        'n/diagnose/f/' \
         'p/4/f/' \
         'p/*/()/'

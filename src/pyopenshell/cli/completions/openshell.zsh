@@ -13,6 +13,7 @@ _shtab_openshell_commands() {
   local _commands=(
     completions:'Print a shell'"'"'s completions.'
     doctor:'Say whether a sandbox would work on this host.'
+    gpu:'The GPUs of this host, their CDI specs, and what goes wrong with them.'
     logs:'Print the events of a sandbox.'
     policy:'What a sandbox may do, and policy files.'
     run:'Run a command in a sandbox.'
@@ -20,6 +21,16 @@ _shtab_openshell_commands() {
     why:'Say whether a path or a system call is allowed, and what decides.'
   )
   _describe 'openshell commands' _commands
+}
+
+_shtab_openshell_gpu_commands() {
+  local _commands=(
+    diagnose:'Name the cause of an engine'"'"'s error, and the way out.'
+    lint:'Check CDI specs, and name every mistake and its mend.'
+    list:'List the GPUs, their device nodes and their CDI names.'
+    probe:'Start CUDA here, in a sandbox for one, and say what fails.'
+  )
+  _describe 'openshell gpu commands' _commands
 }
 
 _shtab_openshell_policy_commands() {
@@ -63,12 +74,59 @@ _shtab_openshell_completions_defaults_added=0
 
 _shtab_openshell_doctor_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--gpu[ask for a sandbox with a GPU\: without one the answer is no]"
+  "*--cdi-spec-dir[look for CDI specs here instead\; where two name a device, the last folder decides\; repeatable]:DIR:_files -/"
   {-o,--output}"[how to print (table)]:output:(table json yaml)"
   ":the same, as OpenShell spells it:(check)"
 )
 
 # guard to ensure default positional specs are added only once per session
 _shtab_openshell_doctor_defaults_added=0
+
+_shtab_openshell_gpu_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_openshell_gpu_defaults_added=0
+
+_shtab_openshell_gpu_diagnose_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "*--cdi-spec-dir[look for CDI specs here instead\; where two name a device, the last folder decides\; repeatable]:DIR:_files -/"
+  {-o,--output}"[how to print (table)]:output:(table json yaml)"
+  ":what the engine said (standard input):_files"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_openshell_gpu_diagnose_defaults_added=0
+
+_shtab_openshell_gpu_lint_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "*--cdi-spec-dir[look for CDI specs here instead\; where two name a device, the last folder decides\; repeatable]:DIR:_files -/"
+  {-o,--output}"[how to print (table)]:output:(table json yaml)"
+  "(*)::a spec or a folder of specs\; - for standard input:_files"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_openshell_gpu_lint_defaults_added=0
+
+_shtab_openshell_gpu_list_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "*--cdi-spec-dir[look for CDI specs here instead\; where two name a device, the last folder decides\; repeatable]:DIR:_files -/"
+  {-o,--output}"[how to print (table)]:output:(table json yaml)"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_openshell_gpu_list_defaults_added=0
+
+_shtab_openshell_gpu_probe_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--python[the Python that has PyTorch (the first on PATH that has)]:PROGRAM:"
+  {-o,--output}"[how to print (table)]:output:(table json yaml)"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_openshell_gpu_probe_defaults_added=0
 
 _shtab_openshell_logs_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -247,11 +305,38 @@ _shtab_openshell() {
       case $line[1] in
         completions) _arguments -C -s $_shtab_openshell_completions_options ;;
         doctor) _arguments -C -s $_shtab_openshell_doctor_options ;;
+        gpu) _shtab_openshell_gpu ;;
         logs) _arguments -C -s $_shtab_openshell_logs_options ;;
         policy) _shtab_openshell_policy ;;
         run) _arguments -C -s $_shtab_openshell_run_options ;;
         sandbox) _shtab_openshell_sandbox ;;
         why) _arguments -C -s $_shtab_openshell_why_options ;;
+      esac
+  esac
+}
+
+_shtab_openshell_gpu() {
+  local context state line curcontext="$curcontext" one_or_more='(*)' remainder='(-)*:' default='*::: :->gpu'
+
+  # Add default positional/remainder specs only if none exist, and only once per session
+  if (( ! _shtab_openshell_gpu_defaults_added )); then
+    if (( ${_shtab_openshell_gpu_options[(I)${(q)one_or_more}*]} +          ${_shtab_openshell_gpu_options[(I)${(q)remainder}*]} +          ${_shtab_openshell_gpu_options[(I)${(q)default}]} == 0 )); then
+      _shtab_openshell_gpu_options+=(': :_shtab_openshell_gpu_commands' '*::: :->gpu')
+    fi
+    _shtab_openshell_gpu_defaults_added=1
+  fi
+  _arguments -C -s $_shtab_openshell_gpu_options
+
+  case $state in
+    gpu)
+      words=($line[1] "${words[@]}")
+      (( CURRENT += 1 ))
+      curcontext="${curcontext%:*:*}:_shtab_openshell_gpu-$line[1]:"
+      case $line[1] in
+        diagnose) _arguments -C -s $_shtab_openshell_gpu_diagnose_options ;;
+        lint) _arguments -C -s $_shtab_openshell_gpu_lint_options ;;
+        list) _arguments -C -s $_shtab_openshell_gpu_list_options ;;
+        probe) _arguments -C -s $_shtab_openshell_gpu_probe_options ;;
       esac
   esac
 }

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pyopenshell.devices.inventory import gpus, inventory
+from pyopenshell.devices.nodes import gpus, present
 
 NULL = os.makedev(1, 3)
 
@@ -32,7 +32,7 @@ class Host:
         path.write_text(text, encoding="ascii")
 
     def found(self) -> list[tuple[str, str, str]]:
-        devices = inventory(str(self.dev), str(self.proc), str(self.sys))
+        devices = present(str(self.dev), str(self.proc), str(self.sys))
         return [(os.path.relpath(device.path, self.dev), device.role, device.vendor) for device in devices]
 
 
@@ -49,7 +49,7 @@ def test_nothing_is_found_on_a_host_without_gpus(host: Host) -> None:
 
 def test_a_missing_root_is_an_empty_inventory(tmp_path: Path) -> None:
     """No folder, no devices, no error."""
-    assert () == inventory(str(tmp_path / "none"), str(tmp_path / "none"), str(tmp_path / "none"))
+    assert () == present(str(tmp_path / "none"), str(tmp_path / "none"), str(tmp_path / "none"))
 
 
 def test_nvidia_control_nodes_and_numbered_gpus(host: Host) -> None:
@@ -80,7 +80,7 @@ def test_only_character_devices_count(host: Host) -> None:
 def test_control_nodes_alone_are_no_gpu(host: Host) -> None:
     """A driver without hardware is not a GPU."""
     host.nodes("nvidiactl", "nvidia-uvm", "kfd", "nvmap")
-    devices = inventory(str(host.dev), str(host.proc), str(host.sys))
+    devices = present(str(host.dev), str(host.proc), str(host.sys))
     assert 4 == len(devices)
     assert () == gpus(devices)
 
@@ -132,6 +132,6 @@ def test_amd_render_nodes_need_the_compute_driver(host: Host) -> None:
 def test_every_device_says_what_it_is_for(host: Host) -> None:
     """Every row of the table has a sentence."""
     host.nodes("nvidiactl", "nvidia0", "dxg", "nvmap", "nvhost-gpu", "kfd", "dri/renderD128")
-    devices = inventory(str(host.dev), str(host.proc), str(host.sys))
+    devices = present(str(host.dev), str(host.proc), str(host.sys))
     assert 7 == len(devices)
     assert all(device.reason.endswith(".") for device in devices)

@@ -57,7 +57,7 @@ ADMINISTRATIVE = ("mig/config", "mig/monitor", "fabric-imex-mgmt")
 """Capabilities of ``/proc/driver/nvidia/capabilities`` that manage or watch all GPUs of the host, not one instance."""
 
 
-def inventory(dev_root: str = "/dev", proc_root: str = "/proc", sys_root: str = "/sys") -> tuple[Device, ...]:
+def present(dev_root: str = "/dev", proc_root: str = "/proc", sys_root: str = "/sys") -> tuple[Device, ...]:
     """Return the GPU device nodes that exist, in the table's order, numbered ones by their number.
 
     Only character devices count: a file or a link with such a name is no device. Folders that cannot be read count

@@ -1,0 +1,18 @@
+"""``openshell gpu lint``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyopenshell.errors import UsageError
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def lint(_arguments: argparse.Namespace) -> int:
+    """Say that it is being built."""
+    raise UsageError("gpu lint is not here yet")
+
+
+VERBS = {"lint": lint}

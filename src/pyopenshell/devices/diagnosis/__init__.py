@@ -1,0 +1,1 @@
+"""What container engines say when a GPU does not start, as data: pattern, cause, the steps to recover, source."""
