@@ -45,16 +45,28 @@ ROWS: tuple[Row, ...] = (
         "nvidia",
         "A capability of a MIG instance: without it the instance is invisible.",
     ),
+    Row("nvidia-caps-imex-channels/channel{n}", "admin", "nvidia", "Shares GPU memory with other hosts of a fabric."),
+    Row("nvidia-nvswitchctl", "admin", "nvidia", "Manages the switches between the host's GPUs."),
+    Row("nvidia-nvswitch{n}", "admin", "nvidia", "A switch between the host's GPUs, for the fabric manager."),
+    Row("nvidia-nvlink", "admin", "nvidia", "Manages the links between the host's GPUs."),
     Row("dxg", "gpu", "wsl", "The GPUs of the Windows host under WSL2."),
     Row("nvmap", "control", "tegra", "Memory of a Tegra's integrated GPU."),
     Row("nvhost-*", "gpu", "tegra", "An engine of a Tegra's integrated GPU."),
+    Row("nvgpu/igpu0/*", "gpu", "tegra", "A part of a Tegra's integrated GPU, as newer drivers name it."),
+    Row("host1x-fence", "gpu", "tegra", "Waits for a Tegra's engines: cuInit opens it.", needs="nvmap"),
     Row("dri/renderD{n}", "gpu", "tegra", "The render node of a Tegra's integrated GPU.", needs="nvmap"),
     Row("kfd", "control", "amd", "AMD's compute driver: every ROCm call begins here."),
     Row("dri/renderD{n}", "gpu", "amd", "The render node of one AMD GPU.", needs="kfd", pci_vendor="0x1002"),
 )
 
-ADMINISTRATIVE = ("mig/config", "mig/monitor", "fabric-imex-mgmt")
-"""Capabilities of ``/proc/driver/nvidia/capabilities`` that manage or watch all GPUs of the host, not one instance."""
+ADMINISTRATIVE = (
+    "nvidia/capabilities/mig/config",
+    "nvidia/capabilities/mig/monitor",
+    "nvidia/capabilities/fabric-imex-mgmt",
+    "nvidia-nvlink/capabilities/fabric-mgmt",
+    "nvidia-nvswitch/capabilities/fabric-mgmt",
+)
+"""Capabilities beneath ``/proc/driver`` that manage or watch all GPUs of the host, not one instance."""
 
 
 def present(dev_root: str = "/dev", proc_root: str = "/proc", sys_root: str = "/sys") -> tuple[Device, ...]:
@@ -121,7 +133,7 @@ def _administrative_minors(proc_root: str) -> list[str]:
     """Return the minor numbers, as text, of the capabilities that concern the whole host."""
     minors = []
     for name in ADMINISTRATIVE:
-        for line in _read(f"{proc_root}/driver/nvidia/capabilities/{name}").splitlines():
+        for line in _read(f"{proc_root}/driver/{name}").splitlines():
             key, _, value = line.partition(":")
             if key == "DeviceFileMinor":
                 minors.append(value.strip())
