@@ -1,0 +1,93 @@
+"""Spec files as they lie in folders: opened with care, read whole, and what is wrong with them as files.
+
+Nothing is opened that is no regular file: a pipe would wait, a device could act.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pyopenshell.devices.cdi.document import Note
+
+ENDINGS = (".yaml", ".json")
+"""What engines read; they pass over all other files of a folder."""
+MAX_SIZE = 16 << 20
+"""Bytes of a spec. A node of eight GPUs with MIG is about 200 KiB."""
+_NEARLY = (".yaml", ".yml", ".json")
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def is_spec(name: str) -> bool:
+    """Whether engines take a file of this name for a spec."""
+    return name.endswith(ENDINGS)
+
+
+def is_nearly(name: str) -> bool:
+    """Whether a file of this name was probably meant for a spec, and is none to engines."""
+    return not is_spec(name) and name.lower().endswith(_NEARLY)
+
+
+def other_ending(path: str, note: Note) -> None:
+    """Note that engines pass over a file."""
+    head, ending = os.path.splitext(path)
+    right = f"{head if ending.lower() in _NEARLY else path}{'.json' if ending.lower() == '.json' else '.yaml'}"
+    name = os.path.basename(path)
+    note("ending", f"engines pass over {name}: they read only names in .yaml and .json", f"mv {path} {right}")
+
+
+def load(path: str, note: Note) -> bytes | None:
+    """Return a file's bytes, or None after noting why not."""
+    try:
+        # O_NONBLOCK: opening a pipe nobody writes to would wait. O_NOCTTY: a terminal must not become ours.
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    except (OSError, ValueError) as error:
+        _unopened(path, error, note)
+        return None
+    try:
+        mode = os.fstat(fd).st_mode
+        if not stat.S_ISREG(mode):
+            note("not-a-file", f"{_KINDS.get(stat.S_IFMT(mode), 'something else')}, and no file", f"remove {path}")
+            return None
+        return _all(fd, note)
+    except OSError as error:
+        note("unreadable", f"cannot be read: {error.strerror}")
+        return None
+    finally:
+        os.close(fd)
+
+
+def _all(fd: int, note: Note) -> bytes | None:
+    """Return all bytes, or None after noting that they are too many."""
+    pieces, left = [], MAX_SIZE + 1
+    while left and (piece := os.read(fd, left)):
+        pieces.append(piece)
+        left -= len(piece)
+    if left:
+        return b"".join(pieces)
+    note("too-large", f"larger than {MAX_SIZE >> 20} MiB")
+    return None
+
+
+def _unopened(path: str, error: OSError | ValueError, note: Note) -> None:
+    """Note why a file cannot be opened. ENXIO is a socket's answer, or a device's without its driver (open(2))."""
+    code = getattr(error, "errno", None)
+    if code == errno.ELOOP:
+        note("link-cycle", "links that lead to each other", f"rm {path}")
+    elif code == errno.ENOENT and os.path.islink(path):
+        note("dangling-link", f"a link to {os.readlink(path)}, which is not there", f"rm {path}, or restore its target")
+    elif code == errno.ENXIO:
+        note("not-a-file", "a socket or a device, and no file", f"remove {path}")
+    else:
+        message = getattr(error, "strerror", None) or str(error)
+        mend = f"chmod a+r {path}" if code in (errno.EACCES, errno.EPERM) else None
+        note("unreadable", f"cannot be opened: {message}", mend)

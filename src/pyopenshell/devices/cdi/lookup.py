@@ -1,0 +1,105 @@
+"""Looking devices up among all specs: which names clash, and what to say about a name that cannot be resolved."""
+
+from __future__ import annotations
+
+from pyopenshell.devices.cdi import names
+from pyopenshell.devices.cdi.codes import fault
+from pyopenshell.devices.cdi.fault import ERROR, Fault
+from pyopenshell.errors import GpuError
+from pyopenshell.policy.problems import nearest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pyopenshell.devices.cdi.model import Spec
+    from pyopenshell.devices.cdi.registry import Conflict, Registry
+
+LINT = "openshell gpu lint"
+"""The command that says what is wrong with specs."""
+
+
+def clashes(specs: Sequence[Spec]) -> tuple[tuple[Conflict, ...], tuple[Fault, ...]]:
+    """Return the devices that two specs of one folder name, and a fault for each two specs that share devices."""
+    from itertools import pairwise
+
+    from pyopenshell.devices.cdi.registry import Conflict
+
+    owners: dict[str, list[tuple[Spec, int]]] = {}
+    for spec in specs:
+        for device in spec.devices:
+            owners.setdefault(names.qualified(spec.kind, device.name), []).append((spec, device.line))
+    conflicts = []
+    pairs: dict[tuple[str, str, str], list[tuple[str, int, int]]] = {}
+    for name, places in owners.items():
+        if len(places) == 1:
+            continue
+        for (spec, line), (later, its_line) in pairwise(places):
+            code = "conflict" if spec.priority == later.priority else "shadowed"
+            pairs.setdefault((code, spec.file, later.file), []).append((name, line, its_line))
+        if same := [(spec.file, line) for spec, line in places if _beside(spec, places)]:
+            conflicts.append(Conflict(name, tuple(same)))
+    return tuple(conflicts), tuple(_clash(*pair, shared) for pair, shared in pairs.items())
+
+
+def _beside(spec: Spec, places: list[tuple[Spec, int]]) -> bool:
+    """Whether another spec of the same folder is among those that name a device."""
+    return sum(other.priority == spec.priority for other, _ in places) > 1
+
+
+def _clash(code: str, file: str, later: str, shared: list[tuple[str, int, int]]) -> Fault:
+    """Return the fault of two specs that share devices, at the first of these."""
+    name, line, its_line = shared[0]
+    more = f", and {len(shared) - 1:,} more" if len(shared) > 1 else ""
+    if code == "conflict":
+        message = f"device {name} is in {file} too, on line {line}{more}: no engine resolves it"
+        return fault(code, message, f"remove {file} or {later}", file=later, line=its_line)
+    message = f"device {name} is replaced by the one in {later}, on line {its_line}{more}"
+    return fault(code, message, f"remove {file}, if {later} is the newer", file=file, line=line)
+
+
+def failure(name: str, registry: Registry) -> GpuError:
+    """Return the error for a name that cannot be resolved, with what there is in its hint."""
+    for conflict in registry.conflicts:
+        if conflict.name == name:
+            places = " and ".join(f"{file}:{line}" for file, line in conflict.places)
+            return GpuError(
+                f"device {name} is in several specs: {places}", hint="remove one of them", code="cdi.conflict"
+            )
+    there = registry.names()
+    kind, device = names.split(name)
+    if bare := names.without_permissions(name):
+        hint = f"ask for {bare}" if bare in there else _hint(bare, there, registry)
+        message = f"{names.show(name)}: a CDI name has no permissions, they are those of its spec"
+        return GpuError(message, hint=hint, code="cdi.bad-name")
+    wrong = names.wrong_kind(kind) or names.wrong_device(device) if kind else "it is not vendor/class=device"
+    if wrong:
+        hint = _hint(name, there, registry)
+        return GpuError(f"{names.show(name)} is no CDI name: {wrong}", hint=hint, code="cdi.bad-name")
+    same = [other for other in there if names.split(other)[0] == kind]
+    if device == "all" and same:
+        message = f"no CDI spec has a device called {name}: engines have no 'all' of their own"
+        return GpuError(message, hint=f"name each: {names.listed(same)}", code="cdi.unknown-device")
+    return GpuError(
+        f"no CDI spec has the device {names.show(name)}", hint=_hint(name, there, registry), code="cdi.unknown-device"
+    )
+
+
+def _hint(name: str, there: Sequence[str], registry: Registry) -> str:
+    """Return what there is, the name that was probably meant first, and what may be hidden by faults."""
+    unused = len({found.file for found in registry.faults if found.severity == ERROR})
+    why = f"; {LINT} tells what is wrong with {unused} file{'s' if unused > 1 else ''} or folders" if unused else ""
+    if not there:
+        looked = ", ".join(folder.path for folder in registry.folders)
+        return f"no spec is in {looked or 'any folder'}{why}" if looked else f"there are no specs{why}"
+    meant = _meant(name, there)
+    return f"{f'did you mean {meant}? ' if meant else ''}there are {names.listed(there)}{why}"
+
+
+def _meant(name: str, there: Sequence[str]) -> str | None:
+    """Return the device that was probably meant: the same name without its kind, or a typing mistake away."""
+    device = names.split(name)[1].rpartition("/")[2]
+    for other in there:
+        if names.split(other)[1] == device:
+            return other
+    return nearest(name, there[:1000])

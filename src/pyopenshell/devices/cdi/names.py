@@ -1,0 +1,110 @@
+"""Names of the Container Device Interface: ``vendor/class=device`` (the CDI specification, "Kind" and "CDI Devices").
+
+The grammar is what engines enforce (version 1.1 of the reference implementation): ASCII letters, digits, ``_ - .`` and,
+in device names, ``:``. Vendor and class begin with a letter, all three end with a letter or a digit.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+DIGITS = frozenset("0123456789")
+_ENDS = LETTERS | DIGITS
+_WITHIN = _ENDS | frozenset("_-.")
+PERMISSIONS = frozenset("rwm")
+"""The letters of a device's permissions: read, write, mknod."""
+SHOWN = 60
+"""Characters of a name that are repeated in a message."""
+
+
+def qualified(kind: str, device: str) -> str:
+    """Return the qualified name of a device."""
+    return f"{kind}={device}"
+
+
+def split(name: str) -> tuple[str, str]:
+    """Return kind and device of a qualified name; the kind is empty where there is no ``=``."""
+    kind, found, device = name.partition("=")
+    return (kind, device) if found else ("", name)
+
+
+def wrong_kind(kind: str) -> str | None:
+    """Return what is wrong with ``vendor/class``, in words, or None."""
+    vendor, slash, klass = kind.partition("/")
+    if not slash:
+        return "there is no '/' between vendor and class"
+    return _wrong_part(vendor, "the vendor") or _wrong_part(klass, "the class")
+
+
+def wrong_device(name: str) -> str | None:
+    """Return what is wrong with the name of a device, in words, or None."""
+    if not name:
+        return "it is empty"
+    for character in name:
+        if character not in _WITHIN and character != ":":
+            return f"it holds {character!r}"
+    if name[0] not in _ENDS:
+        return "it does not begin with a letter or a digit"
+    if name[-1] not in _ENDS:
+        return "it does not end with a letter or a digit"
+    return None
+
+
+def _wrong_part(part: str, what: str) -> str | None:
+    if not part:
+        return f"{what} is empty"
+    for character in part:
+        if character not in _WITHIN:
+            return f"{what} holds {character!r}"
+    if part[0] not in LETTERS:
+        return f"{what} does not begin with a letter"
+    if part[-1] not in _ENDS:
+        return f"{what} does not end with a letter or a digit"
+    return None
+
+
+def without_permissions(name: str) -> str | None:
+    """Return ``name`` without the ``:rw`` at its end, or None where it has none.
+
+    Engines take such letters with the path of a device, never with its CDI name.
+    """
+    head, colon, letters = name.rpartition(":")
+    if colon and head and letters and PERMISSIONS.issuperset(letters):
+        return head
+    return None
+
+
+def show(name: str) -> str:
+    """Return a name quoted for a message, cut to a readable length."""
+    return repr(name if len(name) <= SHOWN else name[: SHOWN - 1] + "…")
+
+
+def listed(names: Iterable[str], shown: int = 8) -> str:
+    """Return names as a list that a person reads: the first few, and how many more there are."""
+    every = list(names)
+    text = ", ".join(name if len(name) <= SHOWN else name[: SHOWN - 1] + "…" for name in every[:shown])
+    return text if len(every) <= shown else f"{text} and {len(every) - shown:,} more"
+
+
+def natural(name: str) -> tuple[tuple[int, int, str], ...]:
+    """Return a key that sorts numbers in names by value: ``gpu=2`` before ``gpu=10``, then ``gpu=all``."""
+    parts: list[tuple[int, int, str]] = []
+    text, digits = "", ""
+    for character in name + "\0":
+        if character in DIGITS:
+            if text:
+                parts.append((1, 0, text))
+                text = ""
+            digits += character
+        else:
+            if digits:
+                # Compared by length, then digit by digit: int() of a name's thousands of digits would be refused.
+                number = digits.lstrip("0")
+                parts.append((0, len(number), number))
+                digits = ""
+            text += character
+    parts.append((1, 0, text))
+    return tuple(parts)

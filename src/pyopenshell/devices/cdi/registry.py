@@ -1,0 +1,186 @@
+"""The CDI specs of this host: which folders, which specs, which devices, and which spec decides.
+
+As in engines, a spec of a later folder replaces the devices it shares with earlier ones, and a device that two specs of
+one folder name belongs to neither: not even a later folder's spec brings it back.
+"""
+
+from __future__ import annotations
+
+import os
+
+from pyopenshell.devices.cdi import files, lookup, names
+from pyopenshell.devices.cdi.codes import fault
+from pyopenshell.devices.cdi.fault import Fault
+from pyopenshell.devices.cdi.model import CdiDevice, Spec
+from pyopenshell.devices.cdi.read import Faults, Reading, read_file
+from pyopenshell.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+STANDARD = ("/etc/cdi", "/var/run/cdi")
+"""The folders of the specification, the one for generated specs last: it decides."""
+VARIABLE = "OPENSHELL_CDI_SPEC_DIRS"
+"""The environment variable that names other folders, separated by colons."""
+
+
+class Folder(Record):
+    """A folder that was looked into. ``errno`` is 0 where it could be listed; ``files`` counts its spec files."""
+
+    path: str
+    errno: int = 0
+    files: int = 0
+
+
+class Found(Record):
+    """A device that was looked up by its qualified ``name``. ``spec.edits`` belong to it too, before its own."""
+
+    spec: Spec
+    device: CdiDevice
+    name: str
+
+
+class Conflict(Record):
+    """A device that several specs of one folder name: each with the line it stands on."""
+
+    name: str
+    places: tuple[tuple[str, int], ...]
+
+
+class Registry(Record):
+    """All specs that can be used, by rising precedence, and what was wrong. ``conflicts`` are devices of no spec."""
+
+    specs: tuple[Spec, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    folders: tuple[Folder, ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
+
+    def devices(self) -> dict[str, Found]:
+        """Return every device that can be resolved, by its qualified name."""
+        found = {}
+        for spec in self.specs:
+            for device in spec.devices:
+                name = names.qualified(spec.kind, device.name)
+                found[name] = Found(spec, device, name)
+        for conflict in self.conflicts:
+            found.pop(conflict.name, None)
+        return found
+
+    def names(self) -> tuple[str, ...]:
+        """Return the qualified names that can be resolved, in natural order."""
+        return tuple(sorted(self.devices(), key=names.natural))
+
+    def find(self, name: str) -> Found:
+        """Return the device of a qualified name.
+
+        Raises GpuError with the code ``cdi.bad-name``, ``cdi.conflict`` or ``cdi.unknown-device``, and with what there
+        is in its hint.
+        """
+        found = self.devices().get(name)
+        if found is None:
+            raise lookup.failure(name, self)
+        return found
+
+
+def folders(given: Sequence[str] = (), environ: Mapping[str, str] = {}) -> tuple[str, ...]:
+    """Return the folders to look into, the one that decides last: ``given``, else ``VARIABLE``'s, else ``STANDARD``.
+
+    An empty name counts as none.
+    """
+    chosen = [folder for folder in given if folder]
+    if not chosen:
+        chosen = [folder for folder in environ.get(VARIABLE, "").split(":") if folder]
+    return tuple(chosen) or STANDARD
+
+
+def read(folders: Sequence[str]) -> Registry:
+    """Return what the folders hold. Nothing is raised: what cannot be read is a fault.
+
+    A standard folder that is missing or empty is a fault only where no folder holds a spec file.
+    """
+    looked: list[Folder] = []
+    readings: list[Reading] = []
+    beside: list[Fault] = []
+    for priority, path in enumerate(_once(folders)):
+        entries, error = _entries(path)
+        specs = [entry for entry in entries if files.is_spec(entry) and not _is_folder(f"{path}/{entry}")]
+        looked.append(Folder(path, error, len(specs)))
+        readings += [read_file(f"{path}/{entry}", priority) for entry in specs]
+        beside += _passed_over(path, entries)
+    none = not any(folder.files for folder in looked)
+    empty = [problem for folder in looked for problem in _folder_fault(folder, always=none)]
+    registry = gather(readings)
+    return registry.replace(folders=tuple(looked), faults=(*empty, *beside, *registry.faults))
+
+
+def gather(readings: Iterable[Reading]) -> Registry:
+    """Return the registry of files that were read, in the order of their precedence."""
+    every = list(readings)
+    specs = tuple(reading.spec for reading in every if reading.spec is not None)
+    conflicts, faults = lookup.clashes(specs)
+    own = [problem for reading in every for problem in reading.faults]
+    return Registry(specs, (*own, *faults), (), conflicts)
+
+
+def _once(folders: Sequence[str]) -> list[str]:
+    """Return the folders without those that come again later, under this name or another."""
+    last: dict[object, str] = {}
+    for path in folders:
+        clean = path.rstrip("/") or "/"
+        try:
+            status = os.stat(clean)
+            key: object = (status.st_dev, status.st_ino)
+        except (OSError, ValueError):
+            key = clean
+        last.pop(key, None)
+        last[key] = clean
+    return list(last.values())
+
+
+def _entries(path: str) -> tuple[list[str], int]:
+    """Return the names in a folder, sorted, and the error that kept them from being listed."""
+    try:
+        return sorted(os.listdir(path)), 0
+    except OSError as error:
+        return [], error.errno or 0
+    except ValueError:  # a NUL in the name
+        import errno
+
+        return [], errno.EINVAL
+
+
+def _is_folder(path: str) -> bool:
+    """Whether this is a folder itself: engines pass over those, but not over links to them."""
+    return os.path.isdir(path) and not os.path.islink(path)
+
+
+def _passed_over(path: str, entries: list[str]) -> list[Fault]:
+    """Return the faults of what engines pass over."""
+    found: list[Fault] = []
+    for entry in entries:
+        faults = Faults(f"{path}/{entry}")
+        if files.is_nearly(entry):
+            files.other_ending(faults.file, faults.note)
+        elif files.is_spec(entry) and _is_folder(faults.file):
+            faults.note("not-a-file", "a folder, and no file: engines pass over it", f"rename {faults.file}")
+        found += faults.ordered()
+    return found
+
+
+def _folder_fault(folder: Folder, *, always: bool) -> list[Fault]:
+    """Return what is wrong with a folder. A missing standard one is a fault only ``always``."""
+    import errno
+
+    path = folder.path
+    if folder.errno == errno.ENOENT:
+        mend = f"mkdir -p {path}, then write a spec into it, for example with nvidia-ctk cdi generate"
+        missing = always or path not in STANDARD
+        return [fault("folder-missing", "no such folder", mend, file=path)] if missing else []
+    if folder.errno:
+        mend = f"chmod a+rx {path}" if folder.errno == errno.EACCES else f"name a folder, not {path}"
+        return [fault("folder-unreadable", f"cannot be listed: {os.strerror(folder.errno)}", mend, file=path)]
+    if not folder.files and (always or path not in STANDARD):
+        mend = f"nvidia-ctk cdi generate --output={path}/nvidia.yaml"
+        return [fault("folder-empty", "no spec is in this folder", mend, file=path)]
+    return []
