@@ -37,7 +37,12 @@ def read(dev_root: str = "/dev", proc_root: str = "/proc", sys_root: str = "/sys
     if any(gpu.vendor == "wsl" for gpu in gpus):
         notes.append("the GPUs of a Windows host share one device: they cannot be granted one by one")
     source = "procfs" if any(gpu.bus for gpu in found) else "nodes"
-    return Inventory(gpus, devices, nvidia.driver(proc_root, sys_root), source, tuple(notes))
+    inventory = Inventory(gpus, devices, nvidia.driver(proc_root, sys_root), source, tuple(notes))
+    if nvml and any(gpu.vendor in ("nvidia", "tegra", "wsl") for gpu in gpus):
+        from pyopenshell.devices import nvml as library
+
+        return library.joined(inventory, library.ask(), proc_root, dev_root)
+    return inventory
 
 
 def _nvidia(devices: tuple[Device, ...], proc_root: str, dev_root: str) -> tuple[list[Gpu], list[str]]:

@@ -117,7 +117,7 @@ def _numbered(folder: str, prefix: str) -> list[int]:
 
 
 def _card(name: str, text: str) -> Card:
-    told = {}
+    told: dict[str, str] = {}
     for line in text.splitlines():
         key, colon, value = line.partition(":")
         if colon:

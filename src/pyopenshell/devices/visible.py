@@ -38,7 +38,9 @@ class Visible(Record):
 
 def visible(gpus: Sequence[Gpu], environ: Mapping[str, str]) -> Visible:
     """Return the GPUs that the environment leaves. Nothing here widens what an earlier rule narrowed."""
-    left, by, notes = list(gpus), [], []
+    by: list[str] = []
+    notes: list[str] = []
+    left = list(gpus)
     left = _slurm(left, environ, by, notes)
     left = _container(left, environ, by, notes)
     if CUDA in environ and any(_counts(gpu) for gpu in gpus):
