@@ -36,6 +36,7 @@ class Chronicle:
     def enforced(self, receipt: dict[str, Any]) -> Effective:
         """Write down what the kernel accepted, before the program may start. Raises StateError and LaunchError."""
         effective = settle(self.planned.effective, outcomes(receipt), quiet=receipt["landlock"]["quiet"])
+        self.effective = effective
         self.record.write_json("effective.json", effective.as_dict())
         self.record.write_json("receipt.json", receipt)
         self.log.append(
@@ -73,6 +74,7 @@ class Chronicle:
     def ended(self, end: Exit) -> Exit:
         """Write down how it ended, and return that together with what could not be written."""
         now = self.context.now()
+        end = end.replace(likely=self._likely(end))
         self._try(
             translate.exited(self.process, now, code=end.code, signal=end.signal),
             translate.lifecycle("Stop", now, end.broker),
@@ -81,10 +83,19 @@ class Chronicle:
             told: dict[str, Any] = {"code": end.code, "signal": end.signal, "exec_errno": end.exec_errno}
             told |= {"lost": end.lost} if end.lost else {}
             told |= {"broker": end.broker.as_dict()} if end.broker else {}
+            told |= {"likely": list(end.likely)} if end.likely else {}
             self.record.write_json("exit.json", told)
         except StateError as error:
             self.troubles.append(error.message)
         return end.replace(troubles=tuple(self.troubles))
+
+    def _likely(self, end: Exit) -> tuple[str, ...]:
+        """Return why a program that uses devices probably failed."""
+        if self.effective.devices is None:
+            return ()
+        from pyopenshell.effective.aftermath import likely
+
+        return likely(self.effective, end.code, end.signal, end.broker.by_kind if end.broker else None)
 
     def close(self) -> None:
         """Close the log."""

@@ -121,6 +121,7 @@ def _meta(planned: Planned) -> dict[str, Any]:
         "workdir": workload.workdir,
         "environment": list(environment.names(workload.environment)),
         "gpu": planned.request.gpu,
+        "devices": list(planned.request.devices),
         "user": planned.identity.user,
         "supervisor_pid": os.getpid(),
         "started": time.time_ns() // 1_000_000,

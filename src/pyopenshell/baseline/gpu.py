@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from pyopenshell.baseline.model import Proposal
-from pyopenshell.devices.nodes import ANY, NUMBER, ROWS, gpus
-from pyopenshell.errors import GpuError
+from pyopenshell.devices.nodes import ANY, NUMBER, ROWS
 from pyopenshell.policy.access import DEVICE, READ_ONLY, READ_WRITE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyopenshell.baseline.model import Private
-    from pyopenshell.devices.host import Device
-
-ALL = -1
-"""A count that means every GPU there is."""
+    from pyopenshell.devices.select import Selection
 
 RUNTIME: tuple[tuple[str | None, str, tuple[str, ...], str], ...] = (
     (
@@ -29,47 +25,39 @@ RUNTIME: tuple[tuple[str | None, str, tuple[str, ...], str], ...] = (
     ("wsl", "/usr/lib/wsl", READ_ONLY, "The driver's libraries, which Windows lends to WSL2."),
     ("amd", "/sys/devices/virtual/kfd", READ_ONLY, "The topology of AMD's GPUs, which ROCm reads first."),
 )
-"""(vendor that must be there, or None; path, rights, reason): the GPU runtime without its devices."""
+"""(vendor that must be chosen, or None for CUDA's own; path, rights, reason): the GPU runtime without its devices."""
 
 
-def proposals(devices: tuple[Device, ...], count: int, private: Private) -> tuple[Proposal, ...]:
-    """Return the grants for a sandbox that asks for ``count`` GPUs: ALL, or 0 for the runtime and no device node.
-
-    Each device node is a grant of its own. Raises GpuError when there is no GPU, and for other counts: choosing
-    among several GPUs is not available yet.
-    """
-    if count not in (ALL, 0):
-        raise GpuError(
-            f"choosing {count} of this host's GPUs is not available in this version",
-            hint="ask for all GPUs (--gpu), or for the GPU runtime without a device (--gpu 0)",
-            code="gpu.selection-unavailable",
-        )
-    if count == ALL and not gpus(devices):
-        raise GpuError(
-            "a GPU was asked for, and this host has none",
-            hint="load the GPU's driver; --gpu 0 asks for the GPU runtime without a device",
-        )
-    vendors = {device.vendor for device in devices}
-    runtime = [(path, access, why) for vendor, path, access, why in RUNTIME if vendor is None or vendor in vendors]
-    cache = private.cuda_cache
+def proposals(selection: Selection, private: Private) -> tuple[Proposal, ...]:
+    """Return the grants for a GPU's runtime, and the device nodes of what no CDI spec covers, each on its own."""
+    vendors = {unit.gpu.vendor for unit in selection.units}
+    runtime = [
+        (path, access, why)
+        for vendor, path, access, why in RUNTIME
+        if vendor in vendors or (vendor is None and selection.is_cuda)
+    ]
+    cache = private.cuda_cache if selection.is_cuda else None
     return (
-        *(Proposal("gpu", path, DEVICE, reason) for path, reason in _nodes(devices, count)),
+        *(Proposal("gpu", path, DEVICE, reason) for path, reason in _nodes(selection).items()),
         *(Proposal("gpu", path, access, reason) for path, access, reason in runtime),
         *([Proposal("gpu", cache, READ_WRITE, "CUDA keeps compiled kernels here.", private=True)] if cache else []),
     )
 
 
-def _nodes(devices: tuple[Device, ...], count: int) -> list[tuple[str, str]]:
-    """Return the device nodes with their reasons.
+def _nodes(selection: Selection) -> dict[str, str]:
+    """Return the device nodes, each with its reason, of the GPUs that the inventory's table alone tells about.
 
-    Control nodes of a vendor whose GPU is here are named even when they are missing, so that the report shows what
-    CUDA will not find.
+    Control nodes of their vendors are named even when they are missing, so that the report shows what CUDA will not
+    find.
     """
-    if count == 0:
-        return []
-    nodes = {device.path: device.reason for device in devices if device.role != "admin"}
-    present = {device.vendor for device in gpus(devices)}
+    units = [unit for choice in selection.choices if choice.found is None for unit in choice.units]
+    vendors = {unit.gpu.vendor for unit in units}
+    present = {device.path: device for device in selection.inventory.devices}
+    nodes = {path: one.reason for path, one in present.items() if one.role == "control" and one.vendor in vendors}
     for row in ROWS:
-        if row.role == "control" and row.vendor in present and not row.pattern.endswith((NUMBER, ANY)):
+        if row.role == "control" and row.vendor in vendors and not row.pattern.endswith((NUMBER, ANY)):
             nodes.setdefault(f"/dev/{row.pattern}", row.reason)
-    return list(nodes.items())
+    for unit in units:
+        for path in unit.nodes:
+            nodes.setdefault(path, present[path].reason if path in present else f"GPU {unit.label}.")
+    return nodes

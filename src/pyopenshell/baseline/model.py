@@ -9,7 +9,9 @@ class Proposal(Record):
     """One path a runtime needs: ``name`` is the table's (``process``, ``command``, ``proxy``, ``gpu``).
 
     ``access`` holds Landlock right names; ``reason`` is a sentence for the operator. ``private`` says that the path
-    is the sandbox's own: the runtime makes it, and nothing of the host is reachable through it.
+    is the sandbox's own: the runtime makes it, and nothing of the host is reachable through it. Where a CDI spec
+    proposes it, ``kind`` is ``cdi``, ``name`` the device's qualified name, ``file`` and ``line`` say where it stands;
+    ``source`` is the host's path where that is another, ``problem`` why it must not be granted.
     """
 
     name: str
@@ -17,6 +19,16 @@ class Proposal(Record):
     access: tuple[str, ...]
     reason: str
     private: bool = False
+    kind: str = "baseline"
+    file: str | None = None
+    line: int | None = None
+    source: str | None = None
+    problem: str | None = None
+
+    @property
+    def is_device(self) -> bool:
+        """Whether it is about a device that its user controls by ioctls."""
+        return "ioctl_dev" in self.access
 
 
 class Private(Record):

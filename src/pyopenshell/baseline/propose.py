@@ -7,7 +7,7 @@ from pyopenshell.baseline import process, proxy
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyopenshell.baseline.model import Private, Proposal
-    from pyopenshell.devices.host import Device
+    from pyopenshell.devices.choose import Chosen
 
 
 def propose(
@@ -15,17 +15,17 @@ def propose(
     *,
     network: str,
     command: tuple[Proposal, ...] = (),
-    gpu: int | None = None,
-    devices: tuple[Device, ...] = (),
+    chosen: Chosen | None = None,
 ) -> tuple[Proposal, ...]:
     """Return the proposals of every table that applies.
 
-    ``network`` is the mode; ``command`` what ``baseline.command`` found; ``gpu`` None for a sandbox that asks for no
-    GPU, whatever devices there are, ``baseline.gpu.ALL`` or 0. Raises GpuError as ``baseline.gpu`` does.
+    ``network`` is the mode; ``command`` what ``baseline.command`` found; ``chosen`` the devices, None for a sandbox that
+    asks for none, whatever there is on the host.
     """
     result = (*process.proposals(private), *command, *proxy.proposals(private, network))
-    if gpu is None:
+    if chosen is None:
         return result
-    from pyopenshell.baseline import gpu as table
+    from pyopenshell.baseline import cdi, gpu
 
-    return (*result, *table.proposals(devices, gpu, private))
+    runtime = gpu.proposals(chosen.selection, private) if chosen.selection.is_gpu else ()
+    return (*result, *cdi.proposals(chosen.merged), *runtime)

@@ -43,9 +43,9 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _explicit_gpus(argv: Sequence[str]) -> Iterator[str]:
-    """Write a bare ``--gpu`` as ``--gpu=all``: for argparse alone the path behind it would be its count."""
+    """Write a bare ``--gpu`` as ``--gpu=1``: for argparse alone the path behind it would be its count."""
     for word, following in zip(argv, [*argv[1:], ""], strict=False):
-        yield "--gpu=all" if word == "--gpu" and not run_options.is_count(following) else word
+        yield "--gpu=1" if word == "--gpu" and not run_options.is_count(following) else word
 
 
 def _check_verbs(parser: Parser, words: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
-from pyopenshell.cli import output
+from pyopenshell.cli import devices_view, output
 from pyopenshell.effective.model import SEVERITIES
 from pyopenshell.landlock.abi import RIGHTS
 from pyopenshell.policy.access import READ_ONLY, READ_WRITE
@@ -42,6 +42,7 @@ def show(shape: dict[str, Any]) -> None:
         ("identity", identity(shape["identity"])),
         ("digest", shape["digest"]),
     )
+    devices_view.show(shape.get("devices"))
     grants(shape)
     network(shape["network"])
     isolation(shape["isolation"])
@@ -71,7 +72,8 @@ def grants(shape: dict[str, Any]) -> None:
             groups.setdefault(origin(grant), []).append(grant)
     _group("Declared by your policy", groups.pop("declared"), extra="from")
     for name in sorted(groups, key=lambda name: (list(HEADINGS).index(name) if name in HEADINGS else 99, name)):
-        _group(HEADINGS.get(name, f"From {name}"), groups[name])
+        from_a_file = any(grant["origin"]["file"] for grant in groups[name])
+        _group(HEADINGS.get(name, f"From {name}"), groups[name], extra="from" if from_a_file else None)
     _group("Added by the runtime, not by your policy", shape["runtime_additions"], extra="origin")
 
 

@@ -166,6 +166,7 @@ def _gpu(parser: Parser) -> None:
     _format(diagnose)
     probe = _verb(group, parser, "probe", "gpu_probe:probe", "start CUDA here, in a sandbox for one, and say what fails")
     probe.add_argument("--python", metavar="PROGRAM", help="the Python that has PyTorch (the first on PATH that has)")
+    probe.add_argument("--timeout", metavar="SECONDS", type=_seconds, default=120, help="how long a step may take (120)")
     _format(probe)
 
 
@@ -197,7 +198,9 @@ def _why(verb: Parser) -> None:
     verb.flags += ["--policy", "-p", "--name", "-n"]
     place.add_argument("--policy", "-p", metavar="FILE", help="under this policy, as if it were run here")
     place.add_argument("--name", "-n", metavar="NAME", help="in this sandbox, as it was enforced")
-    verb.add_argument("--gpu", metavar="COUNT", nargs="?", type=_gpus, const="all", help="as if a GPU were asked for")
+    verb.add_argument("--gpu", metavar="COUNT", nargs="?", type=_gpus, const=1, help="as if a GPU were asked for")
+    verb.add_argument("--device", metavar="NAME", action="append", default=[], help="and this CDI device; repeatable")
+    _folders(verb)
     _format(verb)
 
 
@@ -212,6 +215,12 @@ def _logs(verb: Parser) -> None:
 def _count(text: str) -> int:
     if not (text.isascii() and text.isdigit()):
         raise argparse.ArgumentTypeError(f"not a number from 0: {text!r}")
+    return int(text)
+
+
+def _seconds(text: str) -> int:
+    if not _count(text):
+        raise argparse.ArgumentTypeError("a step needs at least 1 second")
     return int(text)
 
 

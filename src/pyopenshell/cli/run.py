@@ -46,6 +46,8 @@ def _run(options: dict[str, Any], command: tuple[str, ...], trial: Trial) -> int
         policy=options["policy"],
         name=options["name"],
         gpu=options["gpu"],
+        devices=options["devices"],
+        cdi_spec_dirs=options["cdi_spec_dirs"],
         env=options["env"],
         workdir=options["workdir"],
         max_abi=options["max_abi"],
@@ -107,6 +109,8 @@ def _finish(end: Exit, program: str) -> int:
         _note(f"openshell: {end.lost}")
     elif end.signal is not None and end.signal not in (signals.SIGINT, signals.SIGPIPE):
         _note(f"openshell: {program} was ended by {signals.name(end.signal)}")
+    for sentence in end.likely:
+        _note(f"openshell: {sentence}")
     return end.code
 
 

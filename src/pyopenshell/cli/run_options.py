@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 ALL_GPUS = -1
-"""The value of ``--gpu`` and of ``--gpu all``."""
+"""The value of ``--gpu all``."""
 
 USAGE = "openshell run [OPTION]... [--] COMMAND [ARGUMENT]..."
 HINT = "openshell run --help lists the options"
@@ -39,7 +39,17 @@ class Option(Record):
 OPTIONS: tuple[Option, ...] = (
     Option(("--policy", "-p"), "policy", "value", "FILE", "the policy (without it: the built-in default policy)"),
     Option(("--name", "-n"), "name", "value", "NAME", "the sandbox's name (without it: one is chosen)"),
-    Option(("--gpu",), "gpu", "gpu", "COUNT", "ask for a GPU: all there are; 0: the GPU runtime without a device"),
+    Option(("--gpu",), "gpu", "gpu", "COUNT", "ask for a GPU, for COUNT, or all; 0: the GPU runtime without a device"),
+    Option(
+        ("--device",), "devices", "append", "NAME", "a device by its CDI name, nvidia.com/gpu=0 for one; repeatable"
+    ),
+    Option(
+        ("--cdi-spec-dir",),
+        "cdi_spec_dirs",
+        "append",
+        "DIR",
+        "look for CDI specs here instead; where two name a device, the last folder decides; repeatable",
+    ),
     Option(
         ("--env", "-e"),
         "env",
@@ -144,7 +154,7 @@ def _value(option: Option, flag: str, argv: Sequence[str], index: int) -> tuple[
     if option.kind == "flag":
         return None, index
     if option.kind == "gpu":
-        return (argv[index], index + 1) if argv[index : index + 1] and is_count(argv[index]) else ("all", index)
+        return (argv[index], index + 1) if argv[index : index + 1] and is_count(argv[index]) else ("1", index)
     if index == len(argv) or argv[index] == "--":
         raise UsageError(f"run: {flag} needs a value: {flag} {option.metavar}", hint=HINT)
     return argv[index], index + 1

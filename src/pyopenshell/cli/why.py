@@ -64,12 +64,20 @@ def _effective(arguments: argparse.Namespace) -> Effective:
     if arguments.name is None:
         from pyopenshell import sandbox
 
-        request = sandbox.RunRequest(command=("/bin/sh",), name="why", policy=arguments.policy, gpu=arguments.gpu)
+        request = sandbox.RunRequest(
+            command=("/bin/sh",),
+            name="why",
+            policy=arguments.policy,
+            gpu=arguments.gpu,
+            devices=tuple(arguments.device),
+            cdi_spec_dirs=tuple(arguments.cdi_spec_dirs),
+        )
         planned = sandbox.plan(request)
         planned.close()
         return planned.effective
-    if arguments.gpu is not None:
-        raise UsageError("why: --gpu does not go with --name", hint="a sandbox that ran has a GPU, or has none")
+    if arguments.gpu is not None or arguments.device:
+        asked = "--device" if arguments.device else "--gpu"
+        raise UsageError(f"why: {asked} does not go with --name", hint="a sandbox that ran has its devices, or none")
     from pyopenshell import runs
     from pyopenshell.effective.load import from_dict
 

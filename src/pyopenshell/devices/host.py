@@ -50,7 +50,7 @@ class Broker(Record):
 
 
 class Host(Record):
-    """Facts about kernel and hardware, measured once per launch.
+    """Facts about the kernel, measured once per launch.
 
     ``landlock_abi`` is 0 without Landlock; ``landlock_errno`` then says how the kernel answered.
     """
@@ -61,5 +61,4 @@ class Host(Record):
     landlock_errno: int = 0
     seccomp: bool = True
     namespaces: Namespaces = Namespaces()
-    devices: tuple[Device, ...] = ()
     broker: Broker = Broker()

@@ -15,6 +15,11 @@ from pyopenshell.effective.refuse import refuse
 from pyopenshell.effective.request import Request, Resolved
 from pyopenshell.effective.runtime import thread_names
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pyopenshell.effective.declared import Placed
+    from pyopenshell.effective.model import Finding
+
 __all__ = ["Request", "Resolved", "compose"]
 
 
@@ -41,6 +46,7 @@ def compose(request: Request) -> Effective:
         network=request.network.replace(entries=entries),
         isolation=request.isolation,
         landlock=request.landlock,
+        devices=request.devices,
         findings=(
             *about_declared,
             *findings.home(request, [*own, *baselines]),
@@ -51,8 +57,18 @@ def compose(request: Request) -> Effective:
             *findings.granted_sockets(request),
             *about_baselines,
             *about_runtime,
+            *_about_devices(request, [*own, *baselines]),
             *findings.landlock(request),
             *findings.isolation(request),
             *about_network,
         ),
     )
+
+
+def _about_devices(request: Request, grants: list[Placed]) -> list[Finding]:
+    """Return what will break a program that uses the devices; imported only where there are any."""
+    if request.devices is None:
+        return []
+    from pyopenshell.effective.preflight import findings as about
+
+    return about(request, grants)

@@ -27,6 +27,7 @@ class Candidate:
         self.proposal = proposal
         self.id = identifier
         self.real = where.real
+        self.source: str | None = None
         self.place = where.place or normal(proposal.path)
         self.is_dir = where.is_dir
         self.access = frozenset(proposal.access)
@@ -40,30 +41,40 @@ class Candidate:
     def placed(self) -> Placed:
         """Return the finished grant."""
         proposal = self.proposal
-        origin = Origin("baseline", proposal.name)
         grant = Grant(
             self.id,
             proposal.path,
             self.real,
             proposal.access,
-            origin,
+            origin_of(proposal),
             proposal.reason,
             status=self.status,
             detail=self.detail,
+            source=self.source,
         )
         return Placed(grant, self.place, self.is_dir, None, proposal.private)
+
+
+def origin_of(proposal: Proposal) -> Origin:
+    """Return who proposed it."""
+    return Origin(proposal.kind, proposal.name, proposal.file, proposal.line)
 
 
 def join(request: Request, declared: list[Placed]) -> tuple[list[Placed], list[Finding]]:
     """Turn every proposal into a grant: ``planned``, ``covered`` or ``skipped``. None is left out of the report."""
     used: set[str] = set()
+    shown: dict[str, str] = {}
     candidates: list[Candidate] = []
     findings: list[Finding] = []
     for proposal in request.proposals:
-        identifier = unused(grant_id(Origin("baseline", proposal.name), proposal.path), used)
+        identifier = unused(grant_id(origin_of(proposal), proposal.path), used)
         where = _resolve(request, proposal)
         candidate = Candidate(proposal, where, identifier)
-        if where.errno:
+        if proposal.problem:
+            candidate.skip(proposal.problem)
+        elif proposal.source is not None:
+            _bind(request, candidate, proposal.source, shown)
+        elif where.errno:
             candidate.skip(
                 os.strerror(where.errno), where.errno
             )  # "Baseline paths that do not exist are skipped, quietly."
@@ -72,6 +83,26 @@ def join(request: Request, declared: list[Placed]) -> tuple[list[Placed], list[F
     findings.extend(_keep_protected(candidates, request))
     _cover(candidates, declared)
     return [candidate.placed() for candidate in candidates], findings
+
+
+def _bind(request: Request, candidate: Candidate, source: str, shown: dict[str, str]) -> None:
+    """Plan that the sandbox sees ``source`` at the proposal's path, or skip it where that cannot be.
+
+    The rule is about the path in the sandbox, which need not be on the host. ``shown`` is what is seen where so far.
+    """
+    from_host, at = request.resolve(source), request.resolve(candidate.proposal.path)
+    if from_host.real is None:
+        candidate.skip(f"{source} on the host: {os.strerror(from_host.errno)}", from_host.errno)
+    elif at.real == from_host.real:
+        pass  # by another name
+    elif not request.host.namespaces.mount:
+        candidate.skip(f"{source} cannot be shown here: that takes a mount namespace, and there is none")
+    elif at.place is None or (at.real is not None and at.is_dir != from_host.is_dir):
+        candidate.skip(f"{source} cannot be shown here: something else is in the way")
+    elif shown.setdefault(at.place, from_host.real) != from_host.real:
+        candidate.skip(f"{source} cannot be shown here: {shown[at.place]} is")
+    else:
+        candidate.source, candidate.real, candidate.is_dir = from_host.real, at.place, from_host.is_dir
 
 
 def _resolve(request: Request, proposal: Proposal) -> Resolved:
@@ -117,30 +148,38 @@ def _yielded(candidate: Candidate, winner: Placed, *, same: bool) -> Finding:
     action = f"remove it from read_only, or declare {proposal.path} in read_write"
     if not same:
         action = f"move {winner.grant.path} out of {proposal.path}, or remove it from read_only"
+    asked_for = proposal.kind == "cdi" or proposal.name == "gpu"
+    severity = "High" if asked_for and proposal.is_device else "Medium" if asked_for or proposal.private else "Low"
     return Finding(
         "baseline.declared-read-only" if same else "baseline.encloses-read-only",
-        "Medium" if proposal.name == "gpu" or proposal.private else "Low",
-        f"{winner.label} is declared read-only, so baseline/{proposal.name} does not give {lost} on {proposal.path}: "
-        f"{proposal.reason}",
+        severity,
+        f"{winner.label} is declared read-only, so {origin_of(proposal)} does not give {lost} on {proposal.path}: "
+        f"{proposal.reason}{' CUDA will fail without it.' if severity == 'High' else ''}",
         action,
         candidate.id,
     )
 
 
 def _keep_protected(candidates: list[Candidate], request: Request) -> list[Finding]:
-    """Drop a baseline that would make the state or configuration folder writable, unless the folder is private."""
+    """Drop what would make the state or configuration folder writable, or show it elsewhere; not private folders."""
     folders = protected_places(request)
     findings = []
     for candidate in candidates:
         proposal = candidate.proposal
-        if candidate.status != "planned" or proposal.private or WRITING.isdisjoint(candidate.access):
+        if candidate.status != "planned" or proposal.private:
             continue
-        touched = touches(candidate.place, folders)
+        writes = not WRITING.isdisjoint(candidate.access)
+        touched = touches(candidate.place, folders) if writes else None
+        if touched is None and candidate.source:
+            # Shown elsewhere it would escape what hides these folders. What openshell is made of may be read.
+            hidden = [folder for folder in folders if writes or folder[1] != "program"]
+            touched = touches(candidate.source, hidden)
         if touched is not None:
-            message = f"{proposal.path} would make openshell's {touched[1]} folder {touched[0]} writable"
+            what = "writable" if writes else "visible"
+            message = f"{proposal.path} would make openshell's {touched[1]} folder {touched[0]} {what}"
             candidate.skip(message)
             hint = "keep the state and configuration folders elsewhere ($XDG_STATE_HOME, $XDG_CONFIG_HOME)"
-            text = f"baseline/{proposal.name} is dropped: {message}"
+            text = f"{origin_of(proposal)} is dropped: {message}"
             findings.append(Finding("baseline.protected-folder", "Medium", text, hint, candidate.id))
     return findings
 

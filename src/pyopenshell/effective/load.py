@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
 
+    from pyopenshell.effective.devices import Devices
+
 
 def from_dict(data: Mapping[str, Any]) -> Effective:
     """Return the effective policy that ``Effective.as_dict`` wrote; of the identity, what the shape holds.
@@ -76,7 +78,14 @@ def _effective(data: Mapping[str, Any]) -> Effective:
         ),
         seccomp=_seccomp(**data["seccomp"]),
         findings=tuple(Finding(**finding) for finding in data["findings"]),
+        devices=_devices(data["devices"]) if "devices" in data else None,
     )
+
+
+def _devices(data: dict[str, Any]) -> Devices:
+    from pyopenshell.effective.devices import Devices
+
+    return Devices.from_dict(data)
 
 
 def _log(state: str, flags: Iterable[str], quiet: Iterable[str]) -> KernelLog:

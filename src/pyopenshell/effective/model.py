@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
+    from pyopenshell.effective.devices import Devices
+
 SCHEMA = "pyopenshell.effective/1"
 SEVERITIES = ("Informational", "Low", "Medium", "High", "Critical")
 OUTCOME = "outcome."
@@ -52,6 +54,7 @@ class Grant(Record):
     ``access`` is what was requested, ``actual`` what the kernel accepted (Landlock right names).
     ``mechanism``: ``landlock``, ``broker``, ``seccomp``, ``namespace``.
     ``status``: ``planned``, then ``enforced``, ``skipped``, ``covered`` or ``blocked``.
+    ``source`` is the host's file or folder that the sandbox sees at ``path``, where that is another one.
     """
 
     id: str
@@ -64,6 +67,14 @@ class Grant(Record):
     mechanism: str = "landlock"
     status: str = "planned"
     detail: Detail = Detail()
+    source: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the documented shape: ``source`` only where there is one, as in older records."""
+        shape = super().as_dict()
+        if self.source is None:
+            del shape["source"]
+        return shape
 
     @property
     def is_addition(self) -> bool:
@@ -181,7 +192,8 @@ class SeccompReport(Record):
 class Effective(Record):
     """Everything a sandbox may do, with origin, reason and outcome.
 
-    ``seccomp`` is empty until the filter was made, which depends on everything else.
+    ``seccomp`` is empty until the filter was made, which depends on everything else. ``devices`` is None for a sandbox
+    that asked for none.
     """
 
     name: str
@@ -197,6 +209,7 @@ class Effective(Record):
     seccomp: SeccompReport = SeccompReport("", 0)
     findings: tuple[Finding, ...] = ()
     state: str = "planned"
+    devices: Devices | None = None
 
     @property
     def brokered(self) -> bool:
@@ -242,6 +255,7 @@ class Effective(Record):
             },
             "grants": [grant.as_dict() for grant in self.grants],
             "runtime_additions": [grant.as_dict() for grant in self.runtime_additions],
+            **({"devices": self.devices.as_dict()} if self.devices else {}),
             "network": self.network.as_dict(),
             "isolation": plain(self.isolation),
             "landlock": self.landlock.as_dict(),

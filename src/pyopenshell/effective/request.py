@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 
     from pyopenshell.baseline.model import Proposal
     from pyopenshell.devices.host import Host
-    from pyopenshell.effective.model import Identity, Isolation, LandlockReport, Network
+    from pyopenshell.effective.devices import Devices
+    from pyopenshell.effective.model import Finding, Identity, Isolation, LandlockReport, Network
     from pyopenshell.policy.model import Policy
 
 
@@ -36,7 +37,9 @@ class Resolved(Record):
 class Request(Record):
     """Everything composition depends on.
 
-    ``workdir`` is an absolute real path. ``gpu`` is None (none asked for), -1 (all) or 0 (the runtime, no device).
+    ``workdir`` is an absolute real path. ``cuda`` says that the sandbox asks for a GPU for CUDA, or for the runtime of
+    one; ``devices`` is what it was given, with ``about_devices``, the findings on that. ``environment`` holds the
+    workload's variables where ``cuda`` needs them looked at.
     ``network`` says mode and mechanism; its entries are composition's to fill. ``protected`` holds folders that must
     never be writable, as (path, what it is: ``state``, ``configuration``); ``home`` is the caller's ``$HOME``.
     ``resolve`` answers where a path leads (``effective.resolve``). ``reachable_sockets`` are the pathname sockets a
@@ -51,7 +54,6 @@ class Request(Record):
     host: Host
     identity: Identity
     workdir: str
-    gpu: int | None
     proposals: tuple[Proposal, ...]
     landlock: LandlockReport
     network: Network
@@ -63,6 +65,10 @@ class Request(Record):
     granted_sockets: tuple[str, ...] = ()
     policy_file: str | None = None
     own_code: tuple[str, ...] = ()
+    cuda: bool = False
+    devices: Devices | None = None
+    about_devices: tuple[Finding, ...] = ()
+    environment: tuple[tuple[str, str], ...] = ()
 
     @property
     def hard(self) -> bool:

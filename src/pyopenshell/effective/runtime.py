@@ -24,9 +24,9 @@ SCOPE = "The broker opens these files for each process of the sandbox, of its ow
 CHOOSE = "runtime.cuda_thread_names: write_file accepts that, off goes without"
 
 
-def wants_broker(policy: Policy, gpu: int | None) -> bool:
+def wants_broker(policy: Policy, *, cuda: bool) -> bool:
     """Whether it matters if a broker is available: only sandboxes that ask for a GPU are affected."""
-    return gpu is not None and policy.cuda_thread_names in ("auto", "broker")
+    return cuda and policy.cuda_thread_names in ("auto", "broker")
 
 
 def thread_names(request: Request, declared: list[Placed]) -> tuple[list[Grant], list[Finding]]:
@@ -43,7 +43,7 @@ def thread_names(request: Request, declared: list[Placed]) -> tuple[list[Grant],
         hint = "declare it in read_only; a GPU sandbox names its threads without it"
         findings.append(Finding("declared.proc-writable", "High", message, hint, whole.id))
     choice = request.policy.cuda_thread_names
-    if request.gpu is None or whole is not None:
+    if not request.cuda or whole is not None:
         return [], findings
     if choice == "off":
         message = "CUDA's thread names are off: cuInit will fail with error 304"

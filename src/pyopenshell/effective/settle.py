@@ -28,7 +28,7 @@ class Outcome(Record):
 
     ``actual``: the rights it accepted. ``errno``: why there is no rule (0: there is one). ``missing``: rights that file
     modes deny the identity all the same, with ``missing_errno``. ``created``: the folder was made for the rule.
-    ``note``: what else to know.
+    ``note``: what else to know. ``unbound``: the host's file could not be shown there.
     """
 
     actual: tuple[str, ...] = ()
@@ -37,6 +37,7 @@ class Outcome(Record):
     missing_errno: int = 0
     created: bool = False
     note: str = ""
+    unbound: bool = False
 
 
 def outcomes(receipt: Mapping[str, Any]) -> dict[str, Outcome]:
@@ -53,6 +54,8 @@ def outcomes(receipt: Mapping[str, Any]) -> dict[str, Outcome]:
         actual = tuple(rule["actual"])
         missing, number = _denied(actual, reach.get(rule["grant"], {}))
         result[rule["grant"]] = Outcome(actual, rule["errno"] or 0, missing, number, rule["grant"] in created)
+    unbound = receipt.get("unbound") or {}
+    result |= {grant: Outcome(errno=number, unbound=True) for grant, number in unbound.items()}
     broker = receipt.get("broker")
     if broker:
         note = "" if broker["own"] else OUTER
@@ -96,7 +99,9 @@ def settle(
     kernel accepted a rule that no planned grant asked for, or more rights than it asked for: that would be a hidden
     grant. The digest stays what it was. ``quiet`` is what the receipt says of the paths that are not to be logged.
     """
-    planned = {grant.id: grant for grant in effective.grants if grant.status == "planned"}
+    # One that is shown from elsewhere and covered has no rule, but there is something to be told of it.
+    unbound = {identifier for identifier, outcome in outcomes.items() if outcome.unbound}
+    planned = {one.id: one for one in effective.grants if one.status == "planned" or one.id in unbound}
     _check(planned, outcomes)
     settled = {identifier: _settled(grant, outcomes.get(identifier)) for identifier, grant in planned.items()}
     grants = tuple(settled.get(grant.id) or _inherit(grant, settled) for grant in effective.grants)
@@ -124,6 +129,8 @@ def _settled(grant: Grant, outcome: Outcome | None) -> Grant:
         return grant.replace(status="skipped", detail=Detail(message="no rule was made for it"))
     if outcome.errno:
         message = f"no rule was made: {os.strerror(outcome.errno)}"
+        if outcome.unbound:
+            message = f"{grant.source} could not be shown there: {os.strerror(outcome.errno)}"
         return grant.replace(status="skipped", detail=Detail(outcome.errno, message=message))
     if not outcome.actual:
         return grant.replace(

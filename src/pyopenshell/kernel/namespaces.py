@@ -90,10 +90,10 @@ def move_mount(from_fd: int, from_path: str | bytes, to_fd: int, to_path: str | 
     call("move_mount", from_fd, encode(from_path), to_fd, encode(to_path), flags)
 
 
-def mount_set_read_only(fd: int) -> None:
-    """Make a mount tree read-only, with what is mounted beneath it (mount_setattr(2), Linux 5.12)."""
+def mount_set_read_only(fd: int, *, recursive: bool = True) -> None:
+    """Make a mount read-only, as a rule with what is mounted beneath it (mount_setattr(2), Linux 5.12)."""
     attributes = (ctypes.c_uint64 * 4)(MOUNT_ATTR_RDONLY)  # struct mount_attr: set, clear, propagation, userns_fd
-    flags = AT_EMPTY_PATH | AT_RECURSIVE
+    flags = AT_EMPTY_PATH | (AT_RECURSIVE if recursive else 0)
     call("mount_setattr", fd, b"", flags, ctypes.byref(attributes), ctypes.sizeof(attributes))
 
 

@@ -87,6 +87,7 @@ def receipt(
         "supervisor_checks": seen,
         "reach": told["reach"],
         "created": told["created"],
+        "unbound": told["unbound"],
     }
 
 

@@ -38,7 +38,7 @@ NO_PATH_OPENS = (ENOSYS, EMFILE, ENFILE)
 def run(plan: dict[str, Any], steps: Steps, to_broker: Channel | None) -> NoReturn:
     """Make this process the first one of the sandbox, and serve as that. ``to_broker``: where there is one."""
     steps.done.append({"n": 4, "name": "fork init", "result": "done", "errno": 0})
-    opened, quiet, created = _arrange(plan, steps)
+    opened, quiet, created, unbound = _arrange(plan, steps)
     reach = _drop(plan, steps, opened)
     rules, hushed, tried = _enclose(plan, steps, opened, quiet, to_broker)
     with steps.run("receipt"):  # 15
@@ -47,6 +47,7 @@ def run(plan: dict[str, Any], steps: Steps, to_broker: Channel | None) -> NoRetu
             "rules": rules,
             "reach": reach,
             "created": created,
+            "unbound": unbound,
             "landlock": {"log": list(plan["log"]) if plan["confined"] else [], "quiet": hushed},
             "canary": tried,
             "seccomp": {"sha256": plan["filter_sha256"], "mode": "filter"},
@@ -60,13 +61,14 @@ def run(plan: dict[str, Any], steps: Steps, to_broker: Channel | None) -> NoRetu
     init.serve(plan, control)
 
 
-def _arrange(plan: dict[str, Any], steps: Steps) -> tuple[list[Opened], list[Quiet], list[str]]:
+def _arrange(plan: dict[str, Any], steps: Steps) -> tuple[list[Opened], list[Quiet], list[str], dict[str, int]]:
     """Make the sandbox's view of the host and open what its rules are about, with privileges."""
     with steps.run("preparation"):  # 5
         made, created = _prepare(plan)
+    unbound: dict[str, int] = {}
     with steps.run("mounts", "done" if plan["namespaces"]["mount"] else "no mount namespace"):  # 6
         if plan["namespaces"]["mount"]:
-            mounts.apply(plan)
+            unbound = mounts.apply(plan)
         if not plan["private"]["host"]:
             os.close(private.make(private.Private(**plan["private"]), plan["uid"], plan["gid"]))
     with steps.run("terminal", "own terminal" if plan["terminal"] else "none"):  # 7
@@ -74,7 +76,8 @@ def _arrange(plan: dict[str, Any], steps: Steps) -> tuple[list[Opened], list[Qui
             os.setsid()
             terminal.open_inside(CONTROL, plan["uid"], plan["gid"])
     with steps.run("path descriptors"):  # 8: after the mounts, before privileges are dropped
-        return list(_open_paths(plan, made)), [(path, *_open(path, follow=False)) for path in plan["quiet"]], created
+        opened = list(_open_paths(plan, made, unbound))
+        return opened, [(path, *_open(path, follow=False)) for path in plan["quiet"]], created, unbound
 
 
 def _drop(plan: dict[str, Any], steps: Steps, opened: list[Opened]) -> list[dict[str, Any]]:
@@ -130,11 +133,14 @@ def _prepare(plan: dict[str, Any]) -> tuple[dict[str, int], list[str]]:
     return made, created
 
 
-def _open_paths(plan: dict[str, Any], made: dict[str, int]) -> Iterator[Opened]:
-    """Open what each rule is about. A path that cannot be opened is recorded; the others are not touched by it."""
+def _open_paths(plan: dict[str, Any], made: dict[str, int], unbound: dict[str, int]) -> Iterator[Opened]:
+    """Open what each rule is about. A path that cannot be opened is recorded; the others are not touched by it.
+
+    Nor is one opened where something of the host was to be shown and is not: what is there instead was not asked for.
+    """
     for grant, path, follow, mask in plan["rules"]:
-        fd, errno = made.get(grant, -1), 0
-        if fd < 0:
+        fd, errno = made.get(grant, -1), unbound.get(grant, 0)
+        if fd < 0 and not errno:
             fd, errno = _open(path, follow=follow)
         yield grant, path, fd, mask, errno
 

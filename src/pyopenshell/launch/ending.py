@@ -15,7 +15,8 @@ class Exit(Record):
 
     ``exec_errno`` is set when it never started; ``survivors`` are processes that could not be killed; ``troubles``
     says what could not be recorded. ``lost`` says why nobody can tell how the program ended: what keeps the sandbox
-    died first, and everything in it was ended. ``broker`` has the counts of a broker that came to its end.
+    died first, and everything in it was ended. ``broker`` has the counts of a broker that came to its end. ``likely``
+    are sentences on what probably made a program fail that uses a GPU.
     """
 
     code: int
@@ -25,6 +26,7 @@ class Exit(Record):
     troubles: tuple[str, ...] = ()
     lost: str | None = None
     broker: Counts | None = None
+    likely: tuple[str, ...] = ()
 
 
 def unheard(code: int, stem: int, *, broker: bool) -> Exit:

@@ -31,14 +31,17 @@ def build(
     home: str,
     tmp: str | None = None,
     cuda_cache: str | None = None,
+    devices: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Return the variables for the sandbox.
 
     ``extra`` are the values of --env: ``NAME=VALUE`` sets, ``NAME`` passes the caller's value; they win over
-    everything. ``home`` is HOME; ``tmp`` becomes TMPDIR where it is not ``/tmp``; ``cuda_cache`` CUDA_CACHE_PATH.
+    everything. ``home`` is HOME; ``tmp`` becomes TMPDIR where it is not ``/tmp``; ``cuda_cache`` CUDA_CACHE_PATH;
+    ``devices`` is what the sandbox's devices set, over the caller's values.
     Raises UsageError for a name that cannot be one, and for a variable that is asked for and not set.
     """
     env = {name: value for name, value in host_env.items() if _passes(name)}
+    env |= devices or {}
     env.setdefault("PATH", DEFAULT_PATH)
     env |= {"HOME": home, "USER": identity.user, "LOGNAME": identity.user, "SHELL": identity.shell}
     if tmp is not None and tmp != "/tmp":  # noqa: S108 - compared, not used

@@ -1,20 +1,20 @@
-"""Measure the host once per launch: kernel, Landlock, seccomp, namespaces, devices."""
+"""Measure the host once per launch: kernel, Landlock, seccomp, namespaces."""
 
 from __future__ import annotations
 
 import os
 
-from pyopenshell.devices.host import Device, Host
+from pyopenshell.devices.host import Host
 from pyopenshell.errors import KernelUnsupported
 from pyopenshell.kernel import landlock, seccomp
 from pyopenshell.launch.hints import no_landlock
 from pyopenshell.launch.trial import Trial, namespaces
 
 
-def host(max_abi: int | None = None, trial: Trial | None = None, *, with_devices: bool = True) -> Host:
+def host(max_abi: int | None = None, trial: Trial | None = None) -> Host:
     """Return the facts. ``max_abi`` pretends an older kernel: only the rights of that ABI are handled.
 
-    ``trial`` is a namespace trial already under way. Devices cost a few directory listings and can be left out.
+    ``trial`` is a namespace trial already under way.
     """
     name = os.uname()
     abi, errno = _landlock()
@@ -25,7 +25,6 @@ def host(max_abi: int | None = None, trial: Trial | None = None, *, with_devices
         landlock_errno=errno,
         seccomp=seccomp.action_available(seccomp.RET_ERRNO),
         namespaces=trial.result() if trial else namespaces(),
-        devices=_devices() if with_devices else (),
     )
 
 
@@ -48,9 +47,3 @@ def _landlock() -> tuple[int, int]:
         return landlock.abi(), 0
     except OSError as error:
         return 0, error.errno or 0
-
-
-def _devices() -> tuple[Device, ...]:
-    from pyopenshell.devices import nodes
-
-    return nodes.present()

@@ -7,7 +7,7 @@ import os
 import stat
 
 from pyopenshell.kernel import namespaces as ns
-from pyopenshell.kernel import process
+from pyopenshell.launch import binding
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,8 +17,10 @@ _MODES = {"/run": "mode=755", "/tmp": "mode=1777", "/dev/shm": "mode=1777"}  # n
 _SAFE = ns.MS_NOSUID | ns.MS_NODEV
 
 
-def apply(plan: dict[str, Any]) -> None:
+def apply(plan: dict[str, Any]) -> dict[str, int]:
     """Make the sandbox's own view: nothing travels back to the host, and what is private is mounted over.
+
+    Returns the errno of each grant whose path of the host could not be shown where it was to be.
 
     What must stay visible under a hidden mount point is cloned first, as a detached mount (open_tree(2)), and
     attached afterwards: its path is gone in between.
@@ -27,8 +29,9 @@ def apply(plan: dict[str, Any]) -> None:
     ns.mount(None, "/", None, ns.MS_REC | ns.MS_PRIVATE, None)  # no way either: a later mount would be writable
     back = [(real, writable) for _written, real, writable in plan["bind"] if _under(real, hide)]
     kept = _clones([*back, *((real, True) for real in plan["writable"])])
+    bound = binding.clone(plan)
     # Landlock leaves chmod(2), utime(2) and extended attributes alone: a read-only mount does not.
-    root = _open("/")
+    root = binding.open_path("/")
     ns.mount_set_read_only(root)
     os.close(root)
     for point in hide:
@@ -42,6 +45,7 @@ def apply(plan: dict[str, Any]) -> None:
     for written, real in plan["links"]:
         if not _under(written, list(kept)):
             _link(written, real)
+    failed = binding.attach(bound, hide)
     for folder in plan["mask"]:
         if os.path.isdir(folder):
             ns.mount("tmpfs", folder, "tmpfs", _SAFE | ns.MS_RDONLY, "mode=000")
@@ -51,6 +55,7 @@ def apply(plan: dict[str, Any]) -> None:
     if _under(workdir, hide) and not is_granted and not os.path.lexists(workdir):
         os.makedirs(workdir, 0o755)  # an empty folder of the private file system stands in for it
         os.chown(workdir, plan["uid"], plan["gid"])
+    return failed
 
 
 def _under(path: str, folders: list[str]) -> bool:
@@ -72,7 +77,7 @@ def _clones(paths: list[tuple[str, bool]]) -> dict[str, int]:
         if outer is not None and modes[outer] == writable:
             continue
         try:
-            place = _open(path)
+            place = binding.open_path(path)
         except OSError as error:
             if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
                 continue
@@ -89,10 +94,6 @@ def _clones(paths: list[tuple[str, bool]]) -> dict[str, int]:
     return kept
 
 
-def _open(path: str) -> int:
-    return process.openat2(process.AT_FDCWD, path, os.O_PATH | os.O_CLOEXEC, 0, process.RESOLVE_NO_SYMLINKS)
-
-
 def _attach(fd: int, path: str, *, make: bool) -> None:
     """Attach a clone where it was. Its place is made only in an empty file system of ours: elsewhere it exists.
 
@@ -104,7 +105,7 @@ def _attach(fd: int, path: str, *, make: bool) -> None:
             os.mkdir(path, 0o755)
         else:
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-    place = _open(path)
+    place = binding.open_path(path)
     ns.move_mount(fd, "", place, "", ns.MOVE_MOUNT_F_EMPTY_PATH | ns.MOVE_MOUNT_T_EMPTY_PATH)
     os.close(place)
     os.close(fd)

@@ -14,6 +14,7 @@ from pyopenshell.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
     from pyopenshell.devices.host import Namespaces
@@ -58,7 +59,7 @@ class Plan(Record):
     ``rules`` are (grant id, path, symlinks allowed, Landlock mask). ``brokered`` are the ids of the grants that a
     broker serves; ``broker`` says that it is this sandbox's own, not that of a sandbox around it. ``thread_names`` is
     the mechanism chosen for CUDA's thread names, and why. ``log`` names the flags of Landlock's logging, ``quiet`` the
-    paths whose denials are not logged.
+    paths whose denials are not logged. ``bound`` are (grant id, the host's path, where the sandbox sees it, writable).
     """
 
     digest: str
@@ -86,6 +87,7 @@ class Plan(Record):
     thread_names: dict[str, str] | None = None
     log: tuple[str, ...] = ()
     quiet: tuple[str, ...] = ()
+    bound: tuple[tuple[str, str, str, bool], ...] = ()
 
     def as_plain(self) -> dict[str, Any]:
         """Return the plan as marshal-able data, for the child."""
@@ -142,6 +144,7 @@ def build(
         thread_names=_thread_names(effective),
         log=effective.landlock.log.flags if effective.landlock.log else (),
         quiet=effective.landlock.log.quiet if effective.landlock.log else (),
+        bound=tuple(_bound(effective.grants)),
     )
 
 
@@ -173,7 +176,7 @@ def _binds(grants: list[Grant], private: Private) -> tuple[tuple[str, str, bool]
     found: dict[str, tuple[str, bool]] = {}
     for grant in grants:
         real = grant.resolved or grant.path
-        ours = real in (private.shm, private.tmp) or (inside(real, private.root) and not private.host)
+        ours = grant.source or real in (private.shm, private.tmp) or (inside(real, private.root) and not private.host)
         if not ours and any(inside(path, point) for path in (real, grant.path) for point in private.hide):
             written, writable = found.get(real, (grant.path, False))
             found[real] = written, writable or "write_file" in grant.access
@@ -188,7 +191,7 @@ def _writable(grants: list[Grant], private: Private, namespaces: Namespaces) -> 
     Not what gets a file system of its own: the private folders, terminals, and procfs with a pid namespace.
     """
     own = (*private.hide, "/dev/pts", *(["/proc"] if namespaces.pid else []))
-    paths = {grant.resolved or grant.path for grant in grants if "write_file" in grant.access}
+    paths = {grant.resolved or grant.path for grant in grants if "write_file" in grant.access and not grant.source}
     paths |= set() if namespaces.pid else {"/proc"}
     if private.host:
         paths.add(private.canary)
@@ -200,7 +203,11 @@ def _links(grants: tuple[Grant, ...], hide: tuple[str, ...]) -> tuple[tuple[str,
 
     Covered grants count: they have no rule and no mount of their own, but their paths are used as written too.
     """
-    used = [(grant.path, grant.resolved) for grant in grants if grant.status in ("planned", "covered")]
+    used = [
+        (grant.path, grant.resolved)
+        for grant in grants
+        if grant.status in ("planned", "covered") and not grant.source
+    ]
     return tuple(
         sorted(
             {
@@ -210,6 +217,13 @@ def _links(grants: tuple[Grant, ...], hide: tuple[str, ...]) -> tuple[tuple[str,
             }
         )
     )
+
+
+def _bound(grants: tuple[Grant, ...]) -> Iterator[tuple[str, str, str, bool]]:
+    """Yield what the sandbox sees at another path. Covered ones too: a rule above gives the right, not the file."""
+    for grant in grants:
+        if grant.source and grant.resolved and grant.status in ("planned", "covered"):
+            yield grant.id, grant.source, grant.resolved, "write_file" in grant.access
 
 
 def _thread_names(effective: Effective) -> dict[str, str] | None:

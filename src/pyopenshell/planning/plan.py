@@ -1,7 +1,4 @@
-"""From a request to a planned sandbox: what it may do, and how it would be made. Nothing is made here.
-
-It leads the way through the packages in the order of docs/design.md, section 3, and holds no detail of its own.
-"""
+"""The second half of planning: compose what is known into an effective policy, and that into a plan of the launch."""
 
 from __future__ import annotations
 
@@ -14,23 +11,11 @@ from pyopenshell.baseline.propose import propose
 from pyopenshell.effective.compose import Request, compose
 from pyopenshell.effective.model import Network, SeccompReport
 from pyopenshell.effective.resolve import resolver
-from pyopenshell.effective.runtime import wants_broker
 from pyopenshell.errors import CommandError
-from pyopenshell.launch import (
-    command,
-    dynamic_id,
-    environment,
-    facts,
-    identity,
-    isolation,
-    places,
-    private,
-    sockets,
-    terminal,
-)
+from pyopenshell.launch import command, dynamic_id, isolation, places, private, sockets, terminal
 from pyopenshell.launch import plan as launch_plan
 from pyopenshell.launch.trial import Trial
-from pyopenshell.policy import load
+from pyopenshell.planning.ground import measure
 from pyopenshell.record import Record
 from pyopenshell.seccomp import bpf, table
 
@@ -38,31 +23,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyopenshell.baseline.model import Proposal
     from pyopenshell.devices.host import Host
-    from pyopenshell.effective.model import Effective, Identity, Isolation, LandlockReport
-    from pyopenshell.landlock.downgrade import Handled
-    from pyopenshell.launch.broker_trial import BrokerTrial
+    from pyopenshell.effective.model import Effective, Finding, Identity
+    from pyopenshell.planning.ground import Ground, RunRequest
     from pyopenshell.policy.model import Policy
 
 
 TERMINALS = ("/dev/ptmx", "/dev/pts")
 """Without a mount namespace these are the host's: granted, they would open the same user's other terminals."""
-
-
-class RunRequest(Record):
-    """What a caller asks for.
-
-    ``policy`` is a file (None: the built-in default policy). ``gpu``: None for no GPU, -1 for all there are, 0 for the
-    GPU runtime without a device. ``env`` holds ``KEY`` or ``KEY=VALUE``. ``max_abi`` caps the Landlock ABI used.
-    """
-
-    command: tuple[str, ...]
-    policy: str | None = None
-    name: str | None = None
-    gpu: int | None = None
-    env: tuple[str, ...] = ()
-    workdir: str | None = None
-    max_abi: int | None = None
-    unsafe_unconfined: bool = False
 
 
 class Planned(Record):
@@ -83,34 +50,6 @@ class Planned(Record):
             dynamic_id.release(self.identity.uid, self.identity_lock)
 
 
-class Ground(Record):
-    """All that is known before anything is composed: policy, host, identity, and what the runtime brings."""
-
-    request: RunRequest
-    policy: Policy
-    host: Host
-    confined: bool
-    workdir: str
-    name: str
-    run_id: str
-    identity: Identity
-    identity_lock: int | None
-    private: private.Private
-    home: str
-    handled: Handled
-    landlock: LandlockReport
-    isolation: dict[str, Isolation]
-    environment: dict[str, str]
-    broker_trial: BrokerTrial | None
-    own_code: tuple[str, ...] = ()
-    policy_file: str | None = None
-
-    @property
-    def cuda_cache(self) -> str | None:
-        """The private folder for CUDA's compiled kernels, for sandboxes that ask for a GPU."""
-        return self.private.cuda_cache if self.request.gpu is not None else None
-
-
 def plan(request: RunRequest, trial: Trial | None = None, *, keep_id: bool = False) -> Planned:
     """Work out everything a run will be. ``trial`` is one already under way; ``keep_id`` remembers a dynamic id.
 
@@ -118,7 +57,7 @@ def plan(request: RunRequest, trial: Trial | None = None, *, keep_id: bool = Fal
     """
     own_trial = None if trial else Trial()
     try:
-        ground = _ground(request, trial or own_trial, keep_id=keep_id)
+        ground = measure(request, trial or own_trial, keep_id=keep_id)
     finally:
         if own_trial:
             own_trial.close()
@@ -131,48 +70,6 @@ def plan(request: RunRequest, trial: Trial | None = None, *, keep_id: bool = Fal
     finally:
         if ground.broker_trial:
             ground.broker_trial.close()
-
-
-def _ground(request: RunRequest, trial: Trial | None, *, keep_id: bool) -> Ground:
-    if request.name is not None:
-        runs.check_name(request.name)
-    policy = load.load(request.policy, f"{runs.state_root()}/policies") if request.policy else load.default()
-    workdir = places.working_directory(request.workdir)
-    host = facts.host(request.max_abi, trial, with_devices=request.gpu is not None)
-    confined = facts.is_enough(host, unsafe=request.unsafe_unconfined)
-    run_id = runs.new_id()
-    name = request.name or runs.generated_name(run_id)
-    own = private.folders(mount_namespace=host.namespaces.mount, keep=places.named(policy, workdir), run_id=run_id)
-    handled, report = isolation.landlock_report(policy, host.landlock_abi, host.namespaces)
-    # An id is kept for a name that somebody chose, and not for a mere plan.
-    ids = f"{runs.state_root()}/ids" if keep_id and request.name else None
-    who, lock = identity.resolve(policy, workdir, name, ids_folder=ids)
-    ground = Ground(
-        request=request,
-        policy=policy,
-        host=host,
-        confined=confined,
-        workdir=workdir,
-        name=name,
-        run_id=run_id,
-        identity=who,
-        identity_lock=lock,
-        private=own,
-        home=who.home if places.is_granted(who.home, policy, workdir) else own.home,
-        handled=handled,
-        landlock=report,
-        isolation=isolation.isolation(host.namespaces, handled, own.hide),
-        environment={},
-        broker_trial=_broker_trial(who) if wants_broker(policy, request.gpu) and confined else None,
-    )
-    env = environment.build(os.environ, request.env, who, home=ground.home, tmp=own.tmp, cuda_cache=ground.cuda_cache)
-    return ground.replace(environment=env)
-
-
-def _broker_trial(who: Identity) -> BrokerTrial:
-    from pyopenshell.launch.broker_trial import BrokerTrial
-
-    return BrokerTrial(who)
 
 
 def _planned(ground: Ground) -> Planned:
@@ -246,7 +143,6 @@ def _effective(
             host=ground.host,
             identity=ground.identity,
             workdir=ground.workdir,
-            gpu=ground.request.gpu,
             proposals=_proposals(ground, command_proposals),
             landlock=ground.landlock,
             network=Network("none", isolation.network_mechanism(ground.host.namespaces)),
@@ -258,8 +154,20 @@ def _effective(
             reachable_sockets=reachable,
             granted_sockets=granted,
             policy_file=ground.policy_file,
+            cuda=ground.cuda,
+            devices=ground.devices,
+            about_devices=_about_devices(ground),
+            environment=tuple(ground.environment.items()) if ground.cuda else (),
         )
     )
+
+
+def _about_devices(ground: Ground) -> tuple[Finding, ...]:
+    if not ground.chosen or not ground.devices:
+        return ()
+    from pyopenshell.effective.devices import findings
+
+    return tuple(findings(ground.chosen, ground.devices))
 
 
 def _filter(host: Host, effective: Effective, *, broker: bool) -> tuple[Effective, bytes]:
@@ -281,8 +189,7 @@ def _proposals(ground: Ground, command_proposals: tuple[Proposal, ...]) -> tuple
         ),
         network="none",
         command=command_proposals,
-        gpu=ground.request.gpu,
-        devices=ground.host.devices,
+        chosen=ground.chosen,
     )
     if ground.host.namespaces.mount:
         return proposals

@@ -1,0 +1,33 @@
+"""From a request for devices to what the sandbox gets: look at the host and its specs, select, gather the edits."""
+
+from __future__ import annotations
+
+from pyopenshell.devices import inventory, select
+from pyopenshell.devices.cdi import registry
+from pyopenshell.devices.cdi.fault import ERROR, Fault
+from pyopenshell.devices.edits import Merged, merged
+from pyopenshell.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Chosen(Record):
+    """What was selected, and what the CDI specs of that say; ``faults`` are those of specs that are not used."""
+
+    selection: select.Selection
+    merged: Merged
+    faults: tuple[Fault, ...] = ()
+
+
+def choose(count: int | None, names: tuple[str, ...], folders: tuple[str, ...], environ: Mapping[str, str]) -> Chosen:
+    """Choose ``count`` GPUs (``select.ALL``, or None) and the devices named.
+
+    ``folders`` are where specs are looked for; without any, where ``environ`` or the CDI specification say. Raises
+    GpuError as ``select.select`` does.
+    """
+    specs = registry.read(registry.folders(folders, environ))
+    selection = select.select(count, names, inventory.read(nvml=False), specs, environ)
+    faults = tuple(fault for fault in specs.faults if fault.severity == ERROR and fault.file)
+    return Chosen(selection, merged(selection.choices), faults)

@@ -1,0 +1,110 @@
+"""What will break CUDA in this sandbox, found before the launch. Pure.
+
+What cuInit needs is in docs/gpu.md. Thread names that are off, and devices that a declaration keeps read-only, are
+reported where they are decided (``runtime``, ``layers``).
+"""
+
+from __future__ import annotations
+
+from pyopenshell.effective.model import Finding
+from pyopenshell.effective.paths import inside, normal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pyopenshell.effective.declared import Placed
+    from pyopenshell.effective.request import Request
+
+CACHE, NO_CACHE = "CUDA_CACHE_PATH", "CUDA_CACHE_DISABLE"
+DEVICE = frozenset({"read_file", "write_file", "ioctl_dev"})
+REGENERATE = "nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml writes the spec anew"
+
+
+def findings(request: Request, grants: list[Placed]) -> list[Finding]:
+    """Return what an operator should mend before starting a program that uses the devices."""
+    about = [*request.about_devices, *_missing(request, grants)]
+    if request.cuda:
+        about += [*_procfs(grants), *_cache(request, grants), *_shared_memory(request)]
+    return about
+
+
+def _missing(request: Request, grants: list[Placed]) -> Iterator[Finding]:
+    """Report the paths that a device needs and does not get: one finding for a device or mount each spec names."""
+    stale: dict[tuple[str, str], list[Placed]] = {}
+    for item in grants:
+        origin, grant = item.grant.origin, item.grant
+        if origin.kind == "cdi" and (grant.status == "skipped" or not item.is_dir):
+            weak = grant.status != "skipped" and _is_node(item) and not set(grant.access) >= DEVICE
+            if weak:
+                yield _read_only(item)
+            elif grant.status == "skipped" and not _is_declared(item):
+                stale.setdefault((origin.file or "", grant.detail.message or ""), []).append(item)
+        elif str(origin) == "baseline/gpu" and grant.status == "skipped" and _is_node(item) and not _is_declared(item):
+            text = f"{grant.path} cannot be granted: {grant.detail.message}. {grant.reason}"
+            yield Finding("cuda.device-missing", "Medium", text, _load(grant.path), grant.id)
+    for (file, why), items in stale.items():
+        nodes = any(_is_node(item) for item in items)
+        paths = ", ".join(f"{item.grant.path} (line {item.grant.origin.line})" for item in items[:5])
+        more = f" and {len(items) - 5} more" if len(items) > 5 else ""
+        text = f"{file} names what cannot be granted: {paths}{more}: {why}"
+        yield Finding("cdi.path-skipped", "High" if nodes else "Medium", text, REGENERATE, items[0].grant.id)
+
+
+def _is_node(item: Placed) -> bool:
+    return "ioctl_dev" in item.grant.access or item.grant.path.startswith("/dev/")
+
+
+def _is_declared(item: Placed) -> bool:
+    """Whether the operator's own declaration took it: that has a finding of its own."""
+    return "stays read-only" in (item.grant.detail.message or "")
+
+
+def _load(path: str) -> str:
+    module = "nvidia-uvm" if "uvm" in path else "nvidia-modeset" if "modeset" in path else None
+    return f"modprobe {module}, or nvidia-modprobe" if module else "'openshell doctor --gpu' says what is missing"
+
+
+def _read_only(item: Placed) -> Finding:
+    lost = ", ".join(sorted(DEVICE - set(item.grant.access)))
+    origin = item.grant.origin
+    place = f"{origin.file}:{origin.line}" if origin.line else origin.file
+    text = f"{place} gives no {lost} on {item.grant.path}: the driver's libraries open their devices for both"
+    return Finding("cdi.weak-permissions", "Medium", text, "permissions: rw, or none at all", item.grant.id)
+
+
+def _procfs(grants: list[Placed]) -> Iterator[Finding]:
+    """Report a /proc that cannot be read: no grant gives it, or none got a rule."""
+    readers = [item for item in grants if inside("/proc", item.place) and "read_file" in item.grant.access]
+    if not any(item.grant.status in ("planned", "covered") for item in readers):
+        why = next((item.grant.detail.message for item in readers if item.grant.detail.message), "nothing grants it")
+        text = f"/proc cannot be read ({why}): cuInit reads the driver's state there, and fails"
+        yield Finding("cuda.proc-unreadable", "High", text, "mount procfs on /proc")
+
+
+def _cache(request: Request, grants: list[Placed]) -> Iterator[Finding]:
+    """Report a CUDA_CACHE_PATH that the sandbox cannot write: CUDA then compiles its kernels at every start."""
+    environment = dict(request.environment)
+    path = environment.get(CACHE)
+    if environment.get(NO_CACHE) == "1":
+        return
+    place = (request.resolve(path).place or normal(path)) if path and path.startswith("/") else None
+    writers = [item for item in grants if item.writes and item.grant.status in ("planned", "covered")]
+    if place is None or not any(inside(place, item.place) for item in writers):
+        text = f"{CACHE} is {path or 'not set'}, which cannot be written: CUDA compiles its kernels at every start"
+        blocker = next((item for item in grants if item.written and not item.writes and item.place == place), None)
+        hint = f"leave {CACHE} to the runtime, or declare a folder in read_write"
+        if blocker:
+            text += f"; {blocker.label} is declared read-only"
+        yield Finding("cuda.cache-unwritable", "Low", text, hint, blocker.grant.id if blocker else None)
+
+
+def _shared_memory(request: Request) -> Iterator[Finding]:
+    """Report a host where the sandbox has no /dev/shm of its own, and the host's is not granted."""
+    if not request.host.namespaces.mount and not any(
+        path.path == "/dev/shm"  # noqa: S108 - compared, not used
+        for path in request.policy.filesystem.read_write
+    ):
+        text = "there is no shared memory: /dev/shm is the host's here, and not granted; NCCL and loaders need it"
+        hint = "declare /dev/shm in read_write, which opens it to the same user's other programs"
+        yield Finding("cuda.no-shared-memory", "Low", text, hint)

@@ -1,0 +1,157 @@
+"""The first half of planning: all that is known before anything is composed."""
+
+from __future__ import annotations
+
+import os
+
+from pyopenshell import runs
+from pyopenshell.effective.runtime import wants_broker
+from pyopenshell.launch import dynamic_id, environment, facts, identity, isolation, places, private
+from pyopenshell.policy import load
+from pyopenshell.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pyopenshell.devices.choose import Chosen
+    from pyopenshell.devices.host import Host
+    from pyopenshell.effective.devices import Devices
+    from pyopenshell.effective.model import Identity, Isolation, LandlockReport
+    from pyopenshell.landlock.downgrade import Handled
+    from pyopenshell.launch.broker_trial import BrokerTrial
+    from pyopenshell.launch.trial import Trial
+    from pyopenshell.policy.model import Policy
+
+
+class RunRequest(Record):
+    """What a caller asks for.
+
+    ``policy`` is a file (None: the built-in default policy). ``gpu`` is how many GPUs: None for no GPU, -1 for all
+    there are, 0 for the GPU runtime without a device. ``devices`` are qualified CDI names, whose specs are looked for
+    in ``cdi_spec_dirs``, or where the environment or the CDI specification say. ``env`` holds ``KEY`` or
+    ``KEY=VALUE``. ``max_abi`` caps the Landlock ABI used.
+    """
+
+    command: tuple[str, ...]
+    policy: str | None = None
+    name: str | None = None
+    gpu: int | None = None
+    devices: tuple[str, ...] = ()
+    cdi_spec_dirs: tuple[str, ...] = ()
+    env: tuple[str, ...] = ()
+    workdir: str | None = None
+    max_abi: int | None = None
+    unsafe_unconfined: bool = False
+
+
+class Ground(Record):
+    """All that is known before anything is composed: policy, host, identity, and what the runtime brings."""
+
+    request: RunRequest
+    policy: Policy
+    host: Host
+    confined: bool
+    workdir: str
+    name: str
+    run_id: str
+    identity: Identity
+    identity_lock: int | None
+    private: private.Private
+    home: str
+    handled: Handled
+    landlock: LandlockReport
+    isolation: dict[str, Isolation]
+    environment: dict[str, str]
+    broker_trial: BrokerTrial | None
+    chosen: Chosen | None = None
+    devices: Devices | None = None
+    own_code: tuple[str, ...] = ()
+    policy_file: str | None = None
+
+    @property
+    def cuda(self) -> bool:
+        """Whether the sandbox asks for a GPU for CUDA, or for the runtime of one."""
+        return self.chosen is not None and self.chosen.selection.is_cuda
+
+    @property
+    def cuda_cache(self) -> str | None:
+        """The private folder for CUDA's compiled kernels, for sandboxes that ask for a GPU."""
+        return self.private.cuda_cache if self.cuda else None
+
+
+def measure(request: RunRequest, trial: Trial | None, *, keep_id: bool) -> Ground:
+    """Find out everything a plan depends on. A dynamic id's lock is held until it is released.
+
+    Raises PolicyError, IdentityError, GpuError, KernelUnsupported, UsageError.
+    """
+    if request.name is not None:
+        runs.check_name(request.name)
+    policy = load.load(request.policy, f"{runs.state_root()}/policies") if request.policy else load.default()
+    workdir = places.working_directory(request.workdir)
+    chosen = _chosen(request)
+    host = facts.host(request.max_abi, trial)
+    confined = facts.is_enough(host, unsafe=request.unsafe_unconfined)
+    run_id = runs.new_id()
+    name = request.name or runs.generated_name(run_id)
+    own = private.folders(mount_namespace=host.namespaces.mount, keep=places.named(policy, workdir), run_id=run_id)
+    handled, report = isolation.landlock_report(policy, host.landlock_abi, host.namespaces)
+    # An id is kept for a name that somebody chose, and not for a mere plan.
+    ids = f"{runs.state_root()}/ids" if keep_id and request.name else None
+    who, lock = identity.resolve(policy, workdir, name, ids_folder=ids)
+    devices = None
+    if chosen:
+        devices, who = _devices(chosen, who)
+    found = Ground(
+        request=request,
+        policy=policy,
+        host=host,
+        confined=confined,
+        workdir=workdir,
+        name=name,
+        run_id=run_id,
+        identity=who,
+        identity_lock=lock,
+        private=own,
+        home=who.home if places.is_granted(who.home, policy, workdir) else own.home,
+        handled=handled,
+        landlock=report,
+        isolation=isolation.isolation(host.namespaces, handled, own.hide),
+        environment={},
+        broker_trial=None,
+        chosen=chosen,
+        devices=devices,
+    )
+    env = environment.build(
+        os.environ,
+        request.env,
+        who,
+        home=found.home,
+        tmp=own.tmp,
+        cuda_cache=found.cuda_cache,
+        devices=devices.variables if devices else {},
+    )
+    trying = confined and wants_broker(policy, cuda=found.cuda)
+    return found.replace(environment=env, broker_trial=_broker_trial(who) if trying else None)
+
+
+def _chosen(request: RunRequest) -> Chosen | None:
+    """Choose the devices, where any are asked for. What it takes is imported only then."""
+    if request.gpu is None and not request.devices:
+        return None
+    from pyopenshell.devices.choose import choose
+
+    return choose(request.gpu, request.devices, request.cdi_spec_dirs, os.environ)
+
+
+def _devices(chosen: Chosen, who: Identity) -> tuple[Devices, Identity]:
+    """Return what is reported of the devices, and the identity with the groups that they ask for."""
+    from pyopenshell.effective.devices import report
+
+    devices = report(chosen, who.groups, may_join=os.geteuid() == 0)
+    joined = {group.gid for group in devices.groups if group.status == "member"}
+    return devices, who.replace(groups=tuple(sorted({*who.groups, *joined})))
+
+
+def _broker_trial(who: Identity) -> BrokerTrial:
+    from pyopenshell.launch.broker_trial import BrokerTrial
+
+    return BrokerTrial(who)
