@@ -164,9 +164,9 @@ def _gpu(parser: Parser) -> None:
     diagnose.add_argument("file", metavar="FILE", nargs="?", default="-", help="what the engine said (standard input)")
     _folders(diagnose)
     _format(diagnose)
-    probe = _verb(group, parser, "probe", "gpu_probe:probe", "start CUDA here, in a sandbox for one, and say what fails")
+    probe = _verb(group, parser, "probe", "gpu_probe:probe", "start CUDA here, in a sandbox or not, say what fails")
     probe.add_argument("--python", metavar="PROGRAM", help="the Python that has PyTorch (the first on PATH that has)")
-    probe.add_argument("--timeout", metavar="SECONDS", type=_seconds, default=120, help="how long a step may take (120)")
+    probe.add_argument("--timeout", metavar="SECONDS", type=_seconds, default=120, help="how long each step may take")
     _format(probe)
 
 

@@ -52,7 +52,7 @@ function _shtab_openshell_using
 end
 
 set -g _shtab_openshell_commands run policy 'policy get' 'policy default' 'policy validate' 'policy schema' 'policy diff' sandbox 'sandbox list' 'sandbox inspect' 'sandbox get' 'sandbox verify' 'sandbox delete' why doctor gpu 'gpu list' 'gpu lint' 'gpu diagnose' 'gpu probe' logs completions
-set -g _shtab_openshell_opts_with_value --cdi-spec-dir --env --gpu --limit --max-abi --name --output --policy --python --syscall --workdir -C -e -n -o -p
+set -g _shtab_openshell_opts_with_value --cdi-spec-dir --device --env --gpu --limit --max-abi --name --output --policy --python --syscall --timeout --workdir -C -e -n -o -p
 
 complete -c openshell -e
 complete -c openshell -f
@@ -64,7 +64,9 @@ complete -c openshell -n '_shtab_openshell_using; and test $_shtab_openshell_npo
 complete -c openshell -n '_shtab_openshell_using run' -s h -l help -d 'show this help message and exit'
 complete -c openshell -n '_shtab_openshell_using run' -l policy -s p -xka "(__fish_complete_path (commandline -ct))" -d 'the policy (without it: the built-in default policy)'
 complete -c openshell -n '_shtab_openshell_using run' -l name -s n -x -d 'the sandbox'"'"'s name (without it: one is chosen)'
-complete -c openshell -n '_shtab_openshell_using run' -l gpu -x -d 'ask for a GPU: all there are; 0: the GPU runtime without a device'
+complete -c openshell -n '_shtab_openshell_using run' -l gpu -x -d 'ask for a GPU, for COUNT, or all; 0: the GPU runtime without a device'
+complete -c openshell -n '_shtab_openshell_using run' -l device -x -d 'a device by its CDI name, nvidia.com/gpu=0 for one; repeatable'
+complete -c openshell -n '_shtab_openshell_using run' -l cdi-spec-dir -xka "(__fish_complete_directories)" -d 'look for CDI specs here instead; where two name a device, the last folder decides; repeatable'
 complete -c openshell -n '_shtab_openshell_using run' -l env -s e -x -d 'pass a variable, with the caller'"'"'s value or this one; repeatable'
 complete -c openshell -n '_shtab_openshell_using run' -l workdir -s C -xka "(__fish_complete_directories)" -d 'the working directory (without it: the current one)'
 complete -c openshell -n '_shtab_openshell_using run' -l verify -d 'try in the sandbox what it may and must not; run nothing on drift'
@@ -129,6 +131,8 @@ complete -c openshell -n '_shtab_openshell_using why' -l connect -d 'ask about t
 complete -c openshell -n '_shtab_openshell_using why' -l policy -s p -xka "(__fish_complete_path (commandline -ct))" -d 'under this policy, as if it were run here'
 complete -c openshell -n '_shtab_openshell_using why' -l name -s n -x -d 'in this sandbox, as it was enforced'
 complete -c openshell -n '_shtab_openshell_using why' -l gpu -x -d 'as if a GPU were asked for'
+complete -c openshell -n '_shtab_openshell_using why' -l device -x -d 'and this CDI device; repeatable'
+complete -c openshell -n '_shtab_openshell_using why' -l cdi-spec-dir -xka "(__fish_complete_directories)" -d 'look for CDI specs here instead; where two name a device, the last folder decides; repeatable'
 complete -c openshell -n '_shtab_openshell_using why' -s o -l output -xka "table json yaml" -d 'how to print (table)'
 complete -c openshell -n '_shtab_openshell_using why; and test $_shtab_openshell_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'the path; a relative one counts from the current folder'
 complete -c openshell -n '_shtab_openshell_using; and test $_shtab_openshell_npos -eq 0' -a doctor -d 'Say whether a sandbox would work on this host.'
@@ -153,9 +157,10 @@ complete -c openshell -n '_shtab_openshell_using gpu diagnose' -s h -l help -d '
 complete -c openshell -n '_shtab_openshell_using gpu diagnose' -l cdi-spec-dir -xka "(__fish_complete_directories)" -d 'look for CDI specs here instead; where two name a device, the last folder decides; repeatable'
 complete -c openshell -n '_shtab_openshell_using gpu diagnose' -s o -l output -xka "table json yaml" -d 'how to print (table)'
 complete -c openshell -n '_shtab_openshell_using gpu diagnose; and test $_shtab_openshell_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'what the engine said (standard input)'
-complete -c openshell -n '_shtab_openshell_using gpu; and test $_shtab_openshell_npos -eq 0' -a probe -d 'Start CUDA here, in a sandbox for one, and say what fails.'
+complete -c openshell -n '_shtab_openshell_using gpu; and test $_shtab_openshell_npos -eq 0' -a probe -d 'Start CUDA here, in a sandbox or not, say what fails.'
 complete -c openshell -n '_shtab_openshell_using gpu probe' -s h -l help -d 'show this help message and exit'
 complete -c openshell -n '_shtab_openshell_using gpu probe' -l python -x -d 'the Python that has PyTorch (the first on PATH that has)'
+complete -c openshell -n '_shtab_openshell_using gpu probe' -l timeout -x -d 'how long each step may take'
 complete -c openshell -n '_shtab_openshell_using gpu probe' -s o -l output -xka "table json yaml" -d 'how to print (table)'
 complete -c openshell -n '_shtab_openshell_using; and test $_shtab_openshell_npos -eq 0' -a logs -d 'Print the events of a sandbox.'
 complete -c openshell -n '_shtab_openshell_using logs' -s h -l help -d 'show this help message and exit'

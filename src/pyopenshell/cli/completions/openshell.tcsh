@@ -11,22 +11,22 @@
 complete openshell \
         'c/--policy=/f/' \
         'c/-p=/f/' \
+        'c/--cdi-spec-dir=/d/' \
         'c/--workdir=/d/' \
         'c/-C=/d/' \
         'c/--output=/(table json yaml)/' \
         'c/-o=/(table json yaml)/' \
-        'c/--cdi-spec-dir=/d/' \
         'c/-o=/(table json)/' \
         'c/--output=/(table json)/' \
-        'c/--/(all base cdi-spec-dir connect create delete env execute explain full gpu help ids ioctl limit list max-abi name names output policy policy-only python quiet read syscall unsafe-unconfined verbose verify version workdir write)/' \
+        'c/--/(all base cdi-spec-dir connect create delete device env execute explain full gpu help ids ioctl limit list max-abi name names output policy policy-only python quiet read syscall timeout unsafe-unconfined verbose verify version workdir write)/' \
         'c/-/(- C V e h n o p q v)/' \
         'n/--policy/f/' \
         'n/-p/f/' \
+        'n/--cdi-spec-dir/d/' \
         'n/--workdir/d/' \
         'n/-C/d/' \
         'n/--output/(table json yaml)/' \
         'n/-o/(table json yaml)/' \
-        'n/--cdi-spec-dir/d/' \
         'n/-o/(table json)/' \
         'n/--output/(table json)/' \
         'p/1/(run policy sandbox why doctor gpu logs completions)/' \

@@ -28,7 +28,7 @@ _shtab_openshell_gpu_commands() {
     diagnose:'Name the cause of an engine'"'"'s error, and the way out.'
     lint:'Check CDI specs, and name every mistake and its mend.'
     list:'List the GPUs, their device nodes and their CDI names.'
-    probe:'Start CUDA here, in a sandbox for one, and say what fails.'
+    probe:'Start CUDA here, in a sandbox or not, say what fails.'
   )
   _describe 'openshell gpu commands' _commands
 }
@@ -122,6 +122,7 @@ _shtab_openshell_gpu_list_defaults_added=0
 _shtab_openshell_gpu_probe_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--python[the Python that has PyTorch (the first on PATH that has)]:PROGRAM:"
+  "--timeout[how long each step may take]:SECONDS:"
   {-o,--output}"[how to print (table)]:output:(table json yaml)"
 )
 
@@ -193,7 +194,9 @@ _shtab_openshell_run_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   {--policy,-p}"[the policy (without it\: the built-in default policy)]:FILE:_files"
   {--name,-n}"[the sandbox\'s name (without it\: one is chosen)]:NAME:"
-  "--gpu[ask for a GPU\: all there are\; 0\: the GPU runtime without a device]:COUNT:"
+  "--gpu[ask for a GPU, for COUNT, or all\; 0\: the GPU runtime without a device]:COUNT:"
+  "--device[a device by its CDI name, nvidia.com\/gpu\=0 for one\; repeatable]:NAME:"
+  "--cdi-spec-dir[look for CDI specs here instead\; where two name a device, the last folder decides\; repeatable]:DIR:_files -/"
   {--env,-e}"[pass a variable, with the caller\'s value or this one\; repeatable]:KEY[=VALUE]:"
   {--workdir,-C}"[the working directory (without it\: the current one)]:DIR:_files -/"
   "--verify[try in the sandbox what it may and must not\; run nothing on drift]"
@@ -277,6 +280,8 @@ _shtab_openshell_why_options=(
   {--policy,-p}"[under this policy, as if it were run here]:FILE:_files"
   {--name,-n}"[in this sandbox, as it was enforced]:NAME:"
   "--gpu[as if a GPU were asked for]:COUNT:"
+  "*--device[and this CDI device\; repeatable]:NAME:"
+  "*--cdi-spec-dir[look for CDI specs here instead\; where two name a device, the last folder decides\; repeatable]:DIR:_files -/"
   {-o,--output}"[how to print (table)]:output:(table json yaml)"
   ":the path\; a relative one counts from the current folder:_files"
 )

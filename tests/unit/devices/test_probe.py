@@ -1,0 +1,296 @@
+"""The probe's parts: steps apart, where the library may lie, which Python is asked, what is lacking, in which order."""
+
+import errno
+import os
+import signal
+import sys
+import time
+
+import pytest
+
+from pyopenshell.devices.probe import apart, attempt, library, needs, probing, product, steps
+from pyopenshell.devices.probe.needs import Need
+from pyopenshell.devices.probe.steps import Step
+
+TORCH = """
+version = __version__ = "9.9"
+class Cuda: cuda = {cuda!r}
+version = Cuda
+class Numbers:
+    def __getattr__(self, name): return lambda *given: self
+    __mul__ = __mod__ = __matmul__ = lambda self, other: self
+def arange(count): return Numbers()
+def device(name):
+    {start}
+    return name
+def equal(a, b): return {right}
+class cuda:
+    get_device_name = staticmethod(lambda device: "A pretended GPU")
+"""
+
+
+def died(number):
+    """An action that is ended by a signal."""
+    return lambda _tell: os.kill(os.getpid(), number)
+
+
+def test_what_a_child_tells_is_known():
+    """Later words win, and what it printed is not among them."""
+
+    def action(tell):
+        print("not for anybody", flush=True)
+        tell({"at": "first", "kept": 1})
+        tell({"at": "second"})
+
+    ended = apart.run(action, 10)
+    assert ({"at": "second", "kept": 1}, "") == (ended.told, ended.death)
+
+
+@pytest.mark.parametrize(
+    ("action", "death"),
+    [
+        (died(signal.SIGSEGV), "died of SIGSEGV"),
+        (died(signal.SIGABRT), "died of SIGABRT"),
+        (lambda _tell: os._exit(3), "ended with exit code 3"),
+        (lambda _tell: signal.pause(), "did not end within 0.2 seconds"),
+    ],
+    ids=["crash", "abort", "exit", "hang"],
+)
+def test_how_a_child_ends(action, death):
+    """In words; what it told before is kept."""
+
+    def both(tell):
+        tell({"at": "work"})
+        action(tell)
+
+    ended = apart.run(both, 0.2 if "within" in death else 10)
+    assert ({"at": "work"}, death) == (ended.told, ended.death)
+
+
+def test_an_error_of_the_system_is_told():
+    """With its path; another exception with its name."""
+    assert "No such file or directory (/missing)" == apart.run(lambda _: os.stat("/missing"), 10).told["problem"]
+    assert "ZeroDivisionError: " in apart.run(lambda _: 1 // 0, 10).told["problem"]
+
+
+def test_a_grandchild_holds_nobody_up():
+    """It keeps the pipe open after the child's end, and is ended with the child's group."""
+    begin = time.monotonic()
+    ended = apart.execute(["sh", "-c", 'sleep 600 & echo "{\\"pid\\": $!}"'], 60)
+    assert "" == ended.death
+    assert time.monotonic() - begin < 30
+    assert _is_gone(ended.told["pid"])
+
+
+def _is_gone(pid):
+    """Whether a process has ended, though perhaps nobody has waited for it yet."""
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def test_a_program_that_cannot_be_executed():
+    """Is told as that."""
+    assert "cannot execute /missing: No such file or directory" == apart.execute(["/missing"], 10).told["problem"]
+
+
+def test_no_memory_is_left_in_a_file():
+    """A child that dies may not leave a core file."""
+    import resource
+
+    ended = apart.run(lambda tell: tell({"limit": resource.getrlimit(resource.RLIMIT_CORE)}), 10)
+    assert [0, 0] == ended.told["limit"]
+
+
+def test_where_the_library_may_lie(monkeypatch, tmp_path):
+    """LD_LIBRARY_PATH first, then what the loader's cache names, then known folders; each once."""
+    cache = tmp_path / "ld.so.cache"
+    cache.write_bytes(b"glibc-ld.so.cache1.1\0libcuda.so.1\0/opt/driver/libcuda.so.1\0/opt/driver/libcuda.so\0")
+    monkeypatch.setattr(library, "LOADER_CACHE", str(cache))
+    found = list(library.candidates({"LD_LIBRARY_PATH": "/first::/usr/lib64"}))
+    assert ["/first/libcuda.so.1", "/usr/lib64/libcuda.so.1", "/opt/driver/libcuda.so.1"] == found[:3]
+    assert len(set(found)) == len(found)
+
+
+def test_a_file_that_is_no_library(monkeypatch, tmp_path):
+    """The loader's own words are kept."""
+    monkeypatch.setattr(library, "FOLDERS", ())
+    (tmp_path / "libcuda.so.1").write_text("not a library, but long enough to be read as one " * 9)
+    ended = apart.run(lambda tell: tell({"tried": _tried(tmp_path)}), 10)
+    assert {"name": f"{tmp_path}/libcuda.so.1", "answer": "invalid ELF header"} in ended.told["tried"]
+
+
+def _tried(folder):
+    return [one.as_dict() for one in library.find({"LD_LIBRARY_PATH": str(folder)})[1]]
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("NVRM version: NVIDIA UNIX x86_64 Kernel Module  580.159.04  Tue Sep 1 10:00:00 UTC 2026\n", "580.159.04"),
+        ("NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  570.86.15  Release Build\n", "570.86.15"),
+        ("", None),
+    ],
+)
+def test_versions(tmp_path, text, version):
+    """Of the library by its file's name, and of the driver in the kernel by its own words."""
+    module = tmp_path / "version"
+    module.write_text(text)
+    assert ("580.1", version) == library.versions("/x/libcuda.so.580.1", str(module))
+    assert (None, None) == library.versions("/x/libcuda.so.1", str(tmp_path / "missing"))
+
+
+def interpreter(folder, name, *, torch=None):
+    """Make a Python in a folder: this one, with a PyTorch or without."""
+    folder.mkdir(exist_ok=True)
+    if torch is not None:
+        (folder / "modules").mkdir()
+        (folder / "modules" / "torch.py").write_text(torch)
+    # -S: what is installed beside this interpreter must not count
+    words = f'export PYTHONPATH={folder}/modules\nexec {sys.executable} -S "$@"\n'
+    (folder / name).write_text(f"#!/bin/sh\n{words}")
+    (folder / name).chmod(0o755)
+    return str(folder / name)
+
+
+def torch(cuda="13.0", right=True, start="pass"):
+    return TORCH.format(cuda=cuda, right=right, start=start)
+
+
+def test_the_first_python_with_pytorch(monkeypatch, tmp_path):
+    """Our own comes first, then PATH in its order; relative folders of it are passed over."""
+    without = interpreter(tmp_path / "a", "python3")
+    second = interpreter(tmp_path / "b", "python", torch=torch())
+    interpreter(tmp_path / "c", "python3", torch=torch())
+    monkeypatch.setattr(sys, "executable", without)
+    path = {"PATH": f".::{tmp_path}/a:{tmp_path}/b:{tmp_path}/c"}
+    assert second == product.search(None, path)
+    assert "/given" == product.search("/given", path)
+    assert None is product.search(None, {"PATH": f"{tmp_path}/a"})
+
+
+def test_a_module_in_the_current_folder_is_not_pytorch(monkeypatch, tmp_path):
+    """A file of that name where somebody happens to be is not executed."""
+    (tmp_path / "torch.py").write_text("raise SystemExit('imported')")
+    monkeypatch.chdir(tmp_path)
+    found = interpreter(tmp_path / "a", "python3")
+    monkeypatch.setattr(sys, "executable", found)
+    assert None is product.search(None, {})
+
+
+@pytest.mark.parametrize(
+    ("module", "status", "message"),
+    [
+        (torch(), "ok", "a 1024 x 1024 product on A pretended GPU, by PyTorch 9.9 of PYTHON"),
+        (torch(right=False), "failed", "a 1024 x 1024 product on A pretended GPU, by PyTorch 9.9 of PYTHON, is wrong"),
+        (torch(cuda=None), "not tried", "PyTorch 9.9 of PYTHON was built without CUDA"),
+        (torch(start="raise RuntimeError('error 304')"), "failed", "RuntimeError: error 304"),
+        (torch(start="import os; os.abort()"), "failed", "PYTHON died of SIGABRT while starting CUDA"),
+        ("raise ImportError('libcudart is missing')", "failed", "ImportError: libcudart is missing"),
+    ],
+    ids=["right", "wrong", "without CUDA", "error", "abort", "broken"],
+)
+def test_a_product(tmp_path, module, status, message):
+    """What each outcome is told as."""
+    python = interpreter(tmp_path / "a", "python3", torch=module)
+    step = product.multiply(python, 60)
+    assert (status, message) == (step.status, step.message.replace(python, "PYTHON"))
+
+
+def need(path, *errors, group=None, optional=False, way="read"):
+    """A need of this path."""
+    return Need(way, str(path), "to work", "mend it", errors, group, optional)
+
+
+def test_what_is_lacking_and_in_which_order(tmp_path, monkeypatch):
+    """What is denied before what failed, that before what is missing; in each, what is known for this error first."""
+    answers = {"denied": errno.EACCES, "for 304": errno.EPERM, "broken": errno.EIO, "absent": errno.ENOENT, "fine": 0}
+
+    def read(path):
+        if answers[path]:
+            raise OSError(answers[path], os.strerror(answers[path]), path)
+
+    monkeypatch.setitem(attempt.WAYS, "read", read)
+    wanted = [need("absent"), need("broken"), need("denied"), need("for 304", 304), need("fine", 304)]
+    wanted.append(need("absent", optional=True))
+    found = needs.lacking(wanted, 304, 10)
+    expected = [("for 304", "EPERM"), ("denied", "EACCES"), ("broken", "EIO"), ("absent", "ENOENT")]
+    assert expected == [(one.need.path, one.answer) for one in found]
+    assert ["denied", "denied", "failed", "missing"] == [one.status for one in found]
+
+
+def test_one_of_a_group_is_enough(tmp_path):
+    """Of several GPUs one that opens will do; where none does, all are named."""
+    (tmp_path / "one").write_text("x")
+    here, gone, other = (need(tmp_path / name, group="gpu") for name in ("one", "two", "three"))
+    assert () == needs.lacking([gone, here, other], 100, 10)
+    assert [gone, other] == [one.need for one in needs.lacking([gone, other], 100, 10)]
+
+
+def test_an_attempt_that_dies_is_a_result(monkeypatch):
+    """The others are tried without it; so is one that hangs."""
+    monkeypatch.setitem(attempt.WAYS, "device", lambda path: os.kill(os.getpid(), signal.SIGBUS))
+    monkeypatch.setitem(attempt.WAYS, "connect", lambda path: signal.pause())
+    wanted = [need("a", way="device"), need("/", way="read"), need("b", way="connect"), need("/missing")]
+    found = needs.lacking(wanted, 304, 0.5)
+    assert [
+        ("a", "failed", "the process that tried died of SIGBUS"),
+        ("b", "failed", "the process that tried did not end within 0.5 seconds"),
+        ("/missing", "missing", "ENOENT"),
+    ] == [(one.need.path, one.status, one.answer) for one in found]
+
+
+def test_ways_that_work_leave_nothing(tmp_path):
+    """Every way tried where it is allowed, and a cache folder that is not there yet."""
+    kept = sorted(os.listdir(tmp_path))
+    wanted = [need(needs.THREAD_NAMES, way="thread name"), need("memfd", way="memory"), need("/proc/devices")]
+    wanted += [need(tmp_path, way="write"), need(tmp_path / "not" / "there", way="write"), need("/proc")]
+    assert () == needs.lacking([*wanted, need("/dev/zero", way="device")], 304, 10)
+    assert kept == sorted(os.listdir(tmp_path))
+
+
+def test_the_cache_that_is_in_force():
+    """CUDA_CACHE_PATH, else the home folder's, unless CUDA is told to keep nothing."""
+
+    def cache(environ):
+        return [one.path for one in needs.table(environ) if one.way == "write" and one.path != "/dev/shm"]
+
+    assert ["/cache"] == cache({"CUDA_CACHE_PATH": "/cache", "HOME": "/home/me"})
+    assert ["/home/me/.nv/ComputeCache"] == cache({"HOME": "/home/me"})
+    assert [] == cache({"HOME": "/home/me", "CUDA_CACHE_DISABLE": "1"})
+
+
+def test_mig_capabilities(monkeypatch, tmp_path):
+    """The nodes of instances by the numbers that the driver tells; those that manage the host are left out."""
+    for folder, minor in {"gpu0/mig/gi3": 21, "gpu0/mig/gi3/ci0": 22, "mig": 1}.items():
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        (tmp_path / folder / "access").write_text(f"DeviceFileMinor: {minor}\nDeviceFileMode: 292\n")
+    monkeypatch.setattr(needs, "CAPABILITIES", str(tmp_path))
+    monkeypatch.setattr(os.path, "exists", lambda path: True)
+    assert ["/dev/nvidia-caps/nvidia-cap21", "/dev/nvidia-caps/nvidia-cap22"] == needs._capabilities()
+
+
+def verdict(*statuses):
+    """Return whether CUDA works after steps that came out like this."""
+    return probing.Probe(tuple(Step(str(index), status, "") for index, status in enumerate(statuses))).works
+
+
+def test_when_cuda_works():
+    """A device is shown, and nothing that was tried failed; PyTorch may be missing."""
+    assert verdict("ok", "ok", "ok", "ok")
+    assert verdict("ok", "ok", "ok", "not tried")
+    assert not verdict("ok", "ok", "ok", "failed")
+    assert not verdict("ok", "ok", "failed", "not tried")
+    assert not verdict("failed", "not tried", "not tried", "not tried")
+
+
+def test_a_library_of_another_version_is_told(monkeypatch):
+    """Library and kernel module must be of one version: CUDA's error 803 says only that they are not."""
+    told = {"name": "libcuda.so.1", "path": "/x/libcuda.so.580.1", "tried": []}
+    told |= {"library_version": "580.1", "module_version": "570.2"}
+    monkeypatch.setattr(apart, "run", lambda action, limit: apart.Ended(told, "", 0.1))
+    step = steps.load(1)
+    assert "ok" == step.status
+    assert "it is version 580.1, the driver in the kernel 570.2" in step.message
