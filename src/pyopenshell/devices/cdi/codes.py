@@ -20,6 +20,8 @@ class Code(Record):
 
 GENERATE = "nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml"
 """The command that writes the spec of NVIDIA's GPUs; as root."""
+STDIN = "-"
+"""The name of a spec that comes from standard input."""
 AGAIN = f"generate the spec again: {GENERATE}"
 
 _ROWS = (
@@ -75,7 +77,12 @@ _ROWS = (
     ("conflict", ERROR, "two specs of one folder have the same device: no engine resolves it", "remove one of them"),
     ("shadowed", WARNING, "a spec of a later folder replaces devices of this one", "remove the older file"),
     # The spec against this host
-    ("node-missing", ERROR, "a device node that is not on this host", f"load the driver's module, then {AGAIN}"),
+    (
+        "node-missing",
+        ERROR,
+        "a device node that is not on this host",
+        f"load the driver's module if it is not, or {AGAIN}",
+    ),
     ("node-type", ERROR, "no device node, or one of another type than the spec says", AGAIN),
     ("node-number", ERROR, "a device node with other numbers than the spec says", AGAIN),
     ("mount-missing", ERROR, "a file to be mounted that is not on this host", AGAIN),

@@ -9,6 +9,8 @@ import errno
 import os
 import stat
 
+from pyopenshell.devices.cdi.names import quoted
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyopenshell.devices.cdi.document import Note
@@ -42,28 +44,39 @@ def other_ending(path: str, note: Note) -> None:
     head, ending = os.path.splitext(path)
     right = f"{head if ending.lower() in _NEARLY else path}{'.json' if ending.lower() == '.json' else '.yaml'}"
     name = os.path.basename(path)
-    note("ending", f"engines pass over {name}: they read only names in .yaml and .json", f"mv {path} {right}")
+    note(
+        "ending",
+        f"engines pass over {name}: they read only names in .yaml and .json",
+        f"mv {quoted(path)} {quoted(right)}",
+    )
 
 
 def load(path: str, note: Note) -> bytes | None:
     """Return a file's bytes, or None after noting why not."""
     try:
-        # O_NONBLOCK: opening a pipe nobody writes to would wait. O_NOCTTY: a terminal must not become ours.
+        # Before opening: opening a device can do things (a tape rewinds, a watchdog starts).
+        if not _is_regular(os.stat(path).st_mode, path, note):
+            return None
+        # O_NONBLOCK and O_NOCTTY in case it was exchanged: opening a pipe would wait, a terminal become ours.
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     except (OSError, ValueError) as error:
         _unopened(path, error, note)
         return None
     try:
-        mode = os.fstat(fd).st_mode
-        if not stat.S_ISREG(mode):
-            note("not-a-file", f"{_KINDS.get(stat.S_IFMT(mode), 'something else')}, and no file", f"remove {path}")
-            return None
-        return _all(fd, note)
+        return _all(fd, note) if _is_regular(os.fstat(fd).st_mode, path, note) else None
     except OSError as error:
         note("unreadable", f"cannot be read: {error.strerror}")
         return None
     finally:
         os.close(fd)
+
+
+def _is_regular(mode: int, path: str, note: Note) -> bool:
+    """Whether this is a regular file; what else it is, is noted."""
+    if stat.S_ISREG(mode):
+        return True
+    note("not-a-file", f"{_KINDS.get(stat.S_IFMT(mode), 'something else')}, and no file", f"remove {quoted(path)}")
+    return False
 
 
 def _all(fd: int, note: Note) -> bytes | None:
@@ -79,15 +92,17 @@ def _all(fd: int, note: Note) -> bytes | None:
 
 
 def _unopened(path: str, error: OSError | ValueError, note: Note) -> None:
-    """Note why a file cannot be opened. ENXIO is a socket's answer, or a device's without its driver (open(2))."""
+    """Note why a file cannot be opened."""
     code = getattr(error, "errno", None)
     if code == errno.ELOOP:
-        note("link-cycle", "links that lead to each other", f"rm {path}")
+        note("link-cycle", "links that lead to each other", f"rm {quoted(path)}")
     elif code == errno.ENOENT and os.path.islink(path):
-        note("dangling-link", f"a link to {os.readlink(path)}, which is not there", f"rm {path}, or restore its target")
-    elif code == errno.ENXIO:
-        note("not-a-file", "a socket or a device, and no file", f"remove {path}")
+        note(
+            "dangling-link",
+            f"a link to {os.readlink(path)}, which is not there",
+            f"rm {quoted(path)}, or restore its target",
+        )
     else:
         message = getattr(error, "strerror", None) or str(error)
-        mend = f"chmod a+r {path}" if code in (errno.EACCES, errno.EPERM) else None
+        mend = f"chmod a+r {quoted(path)}" if code in (errno.EACCES, errno.EPERM) else None
         note("unreadable", f"cannot be opened: {message}", mend)

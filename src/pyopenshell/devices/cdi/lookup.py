@@ -53,9 +53,11 @@ def _clash(code: str, file: str, later: str, shared: list[tuple[str, int, int]])
     more = f", and {len(shared) - 1:,} more" if len(shared) > 1 else ""
     if code == "conflict":
         message = f"device {name} is in {file} too, on line {line}{more}: no engine resolves it"
-        return fault(code, message, f"remove {file} or {later}", file=later, line=its_line)
+        return fault(code, message, f"remove {names.quoted(file)} or {names.quoted(later)}", file=later, line=its_line)
     message = f"device {name} is replaced by the one in {later}, on line {its_line}{more}"
-    return fault(code, message, f"remove {file}, if {later} is the newer", file=file, line=line)
+    return fault(
+        code, message, f"remove {names.quoted(file)}, if {names.quoted(later)} is the newer", file=file, line=line
+    )
 
 
 def failure(name: str, registry: Registry) -> GpuError:
@@ -102,4 +104,5 @@ def _meant(name: str, there: Sequence[str]) -> str | None:
     for other in there:
         if names.split(other)[1] == device:
             return other
-    return nearest(name, there[:1000])
+    # A number that is not there has no neighbour that is meant instead.
+    return None if device.isdigit() else nearest(name, there[:1000])

@@ -14,6 +14,7 @@ LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 DIGITS = frozenset("0123456789")
 _ENDS = LETTERS | DIGITS
 _WITHIN = _ENDS | frozenset("_-.")
+_PLAIN = _WITHIN | frozenset("/:+,@%")
 PERMISSIONS = frozenset("rwm")
 """The letters of a device's permissions: read, write, mknod."""
 SHOWN = 60
@@ -87,6 +88,13 @@ def listed(names: Iterable[str], shown: int = 8) -> str:
     every = list(names)
     text = ", ".join(name if len(name) <= SHOWN else name[: SHOWN - 1] + "…" for name in every[:shown])
     return text if len(every) <= shown else f"{text} and {len(every) - shown:,} more"
+
+
+def quoted(path: str) -> str:
+    """Return a path as a shell takes it: mends are typed, and whoever makes a file chooses its name."""
+    if path and _PLAIN.issuperset(path):
+        return path
+    return "'" + path.replace("'", "'\\''") + "'"
 
 
 def natural(name: str) -> tuple[tuple[int, int, str], ...]:

@@ -26,8 +26,8 @@ class Reading(Record):
 class Faults:
     """The faults of one file, as they are found."""
 
-    def __init__(self, file: str) -> None:
-        """Start with none."""
+    def __init__(self, file: str | None) -> None:
+        """Start with none. ``file`` is None for faults of the host."""
         self.file = file
         self._found: list[Fault] = []
         self._more = False
@@ -57,8 +57,7 @@ class Faults:
 def read_file(path: str, priority: int = 0) -> Reading:
     """Return what the file at ``path`` holds. ``priority`` is its folder's: the higher one decides."""
     faults = Faults(path)
-    data = files.load(path, faults.note)
-    return _reading(data, faults, priority)
+    return _reading(path, files.load(path, faults.note), faults, priority)
 
 
 def read_bytes(data: bytes, file: str, priority: int = 0) -> Reading:
@@ -66,16 +65,16 @@ def read_bytes(data: bytes, file: str, priority: int = 0) -> Reading:
     faults = Faults(file)
     if len(data) > files.MAX_SIZE:
         faults.note("too-large", f"larger than {files.MAX_SIZE >> 20} MiB")
-        return _reading(None, faults, priority)
-    return _reading(data, faults, priority)
+        return _reading(file, None, faults, priority)
+    return _reading(file, data, faults, priority)
 
 
-def _reading(data: bytes | None, faults: Faults, priority: int) -> Reading:
+def _reading(file: str, data: bytes | None, faults: Faults, priority: int) -> Reading:
     spec = None
     if data is not None:
         root = parse(data, faults.note)
         if root is not None and root.kind not in ("null", "invalid"):
-            spec = build(root, faults.file, priority, faults.note)
+            spec = build(root, file, priority, faults.note)
         elif not faults.errors:
             faults.note("empty", "no spec is in the file")
-    return Reading(faults.file, priority, None if faults.errors else spec, faults.ordered())
+    return Reading(file, priority, None if faults.errors else spec, faults.ordered())

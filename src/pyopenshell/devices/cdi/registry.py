@@ -17,7 +17,7 @@ from pyopenshell.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 STANDARD = ("/etc/cdi", "/var/run/cdi")
 """The folders of the specification, the one for generated specs last: it decides."""
@@ -39,6 +39,14 @@ class Found(Record):
     spec: Spec
     device: CdiDevice
     name: str
+
+
+class Scan(Record):
+    """What one folder holds, or one path that was given (then without a folder). ``beside`` are faults of no spec."""
+
+    folder: Folder | None
+    readings: tuple[Reading, ...]
+    beside: tuple[Fault, ...]
 
 
 class Conflict(Record):
@@ -99,31 +107,36 @@ def read(folders: Sequence[str]) -> Registry:
 
     A standard folder that is missing or empty is a fault only where no folder holds a spec file.
     """
-    looked: list[Folder] = []
-    readings: list[Reading] = []
-    beside: list[Fault] = []
-    for priority, path in enumerate(_once(folders)):
-        entries, error = _entries(path)
-        specs = [entry for entry in entries if files.is_spec(entry) and not _is_folder(f"{path}/{entry}")]
-        looked.append(Folder(path, error, len(specs)))
-        readings += [read_file(f"{path}/{entry}", priority) for entry in specs]
-        beside += _passed_over(path, entries)
-    none = not any(folder.files for folder in looked)
-    empty = [problem for folder in looked for problem in _folder_fault(folder, always=none)]
-    registry = gather(readings)
-    return registry.replace(folders=tuple(looked), faults=(*empty, *beside, *registry.faults))
+    scans = [scan(path, priority) for priority, path in enumerate(once(folders))]
+    looked = tuple(found.folder for found in scans if found.folder is not None)
+    registry = gather([reading for found in scans for reading in found.readings])
+    beside = [problem for found in scans for problem in found.beside]
+    return registry.replace(folders=looked, faults=(*folder_faults(looked), *beside, *registry.faults))
 
 
-def gather(readings: Iterable[Reading]) -> Registry:
-    """Return the registry of files that were read, in the order of their precedence."""
-    every = list(readings)
-    specs = tuple(reading.spec for reading in every if reading.spec is not None)
+def scan(path: str, priority: int) -> Scan:
+    """Return what one folder holds."""
+    entries, error = _entries(path)
+    specs = [entry for entry in entries if files.is_spec(entry) and not _is_folder(f"{path}/{entry}")]
+    readings = tuple(read_file(f"{path}/{entry}", priority) for entry in specs)
+    return Scan(Folder(path, error, len(specs)), readings, tuple(_passed_over(path, entries)))
+
+
+def gather(readings: Sequence[Reading]) -> Registry:
+    """Return the registry of files that were read, in the order of their precedence: their faults, then the clashes."""
+    specs = tuple(reading.spec for reading in readings if reading.spec is not None)
     conflicts, faults = lookup.clashes(specs)
-    own = [problem for reading in every for problem in reading.faults]
+    own = [problem for reading in readings for problem in reading.faults]
     return Registry(specs, (*own, *faults), (), conflicts)
 
 
-def _once(folders: Sequence[str]) -> list[str]:
+def folder_faults(looked: Sequence[Folder]) -> list[Fault]:
+    """Return what is wrong with the folders themselves."""
+    none = not any(folder.files for folder in looked)
+    return [problem for folder in looked for problem in _folder_fault(folder, always=none)]
+
+
+def once(folders: Sequence[str]) -> list[str]:
     """Return the folders without those that come again later, under this name or another."""
     last: dict[object, str] = {}
     for path in folders:
@@ -159,11 +172,12 @@ def _passed_over(path: str, entries: list[str]) -> list[Fault]:
     """Return the faults of what engines pass over."""
     found: list[Fault] = []
     for entry in entries:
-        faults = Faults(f"{path}/{entry}")
+        name = f"{path}/{entry}"
+        faults = Faults(name)
         if files.is_nearly(entry):
-            files.other_ending(faults.file, faults.note)
-        elif files.is_spec(entry) and _is_folder(faults.file):
-            faults.note("not-a-file", "a folder, and no file: engines pass over it", f"rename {faults.file}")
+            files.other_ending(name, faults.note)
+        elif files.is_spec(entry) and _is_folder(name):
+            faults.note("not-a-file", "a folder, and no file: engines pass over it", f"rename {names.quoted(name)}")
         found += faults.ordered()
     return found
 
@@ -173,14 +187,14 @@ def _folder_fault(folder: Folder, *, always: bool) -> list[Fault]:
     import errno
 
     path = folder.path
+    write = f"nvidia-ctk cdi generate --output={names.quoted(f'{path}/nvidia.yaml')}"
     if folder.errno == errno.ENOENT:
-        mend = f"mkdir -p {path}, then write a spec into it, for example with nvidia-ctk cdi generate"
+        mend = f"mkdir -p {names.quoted(path)}; {write}"
         missing = always or path not in STANDARD
         return [fault("folder-missing", "no such folder", mend, file=path)] if missing else []
     if folder.errno:
-        mend = f"chmod a+rx {path}" if folder.errno == errno.EACCES else f"name a folder, not {path}"
+        mend = f"chmod a+rx {names.quoted(path)}" if folder.errno == errno.EACCES else "name a folder"
         return [fault("folder-unreadable", f"cannot be listed: {os.strerror(folder.errno)}", mend, file=path)]
     if not folder.files and (always or path not in STANDARD):
-        mend = f"nvidia-ctk cdi generate --output={path}/nvidia.yaml"
-        return [fault("folder-empty", "no spec is in this folder", mend, file=path)]
+        return [fault("folder-empty", "no spec is in this folder", write, file=path)]
     return []
