@@ -1,39 +1,16 @@
 """The inventory of GPU device nodes, against real device nodes in a folder of the test's own."""
 
 import os
-import stat
 from pathlib import Path
 
 import pytest
 
 from pyopenshell.devices.nodes import gpus, present
+from tests.unit.devices.hosts import Host
 
-NULL = os.makedev(1, 3)
 
-
-class Host:
-    """A root with its own ``dev``, ``proc`` and ``sys``."""
-
-    def __init__(self, root: Path) -> None:
-        self.dev, self.proc, self.sys = root / "dev", root / "proc", root / "sys"
-        self.dev.mkdir()
-
-    def nodes(self, *names: str) -> None:
-        for name in names:
-            path = self.dev / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                os.mknod(path, stat.S_IFCHR | 0o666, NULL)
-            except PermissionError:
-                pytest.skip("needs: CAP_MKNOD")
-
-    def text(self, path: Path, text: str) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="ascii")
-
-    def found(self) -> list[tuple[str, str, str]]:
-        devices = present(str(self.dev), str(self.proc), str(self.sys))
-        return [(os.path.relpath(device.path, self.dev), device.role, device.vendor) for device in devices]
+def found(host: Host) -> list[tuple[str, str, str]]:
+    return [(os.path.relpath(device.path, host.dev), device.role, device.vendor) for device in present(*host.roots)]
 
 
 @pytest.fixture
@@ -44,7 +21,7 @@ def host(tmp_path: Path) -> Host:
 def test_nothing_is_found_on_a_host_without_gpus(host: Host) -> None:
     """Neither an empty folder nor other devices count."""
     host.nodes("null", "nvram", "nvme0", "dri/card0")
-    assert [] == host.found()
+    assert [] == found(host)
 
 
 def test_a_missing_root_is_an_empty_inventory(tmp_path: Path) -> None:
@@ -55,7 +32,7 @@ def test_a_missing_root_is_an_empty_inventory(tmp_path: Path) -> None:
 def test_nvidia_control_nodes_and_numbered_gpus(host: Host) -> None:
     """Control nodes come first; GPUs are sorted by number, and only decimal numbers count."""
     host.nodes("nvidiactl", "nvidia-uvm", "nvidia-uvm-tools", "nvidia-modeset")
-    host.nodes("nvidia10", "nvidia2", "nvidia0", "nvidia-nvswitchctl", "nvidia1x", "nvidia²")
+    host.nodes("nvidia10", "nvidia2", "nvidia0", "nvidia1x", "nvidia²")
     expected = [
         ("nvidiactl", "control", "nvidia"),
         ("nvidia-uvm", "control", "nvidia"),
@@ -65,7 +42,7 @@ def test_nvidia_control_nodes_and_numbered_gpus(host: Host) -> None:
         ("nvidia2", "gpu", "nvidia"),
         ("nvidia10", "gpu", "nvidia"),
     ]
-    assert expected == host.found()
+    assert expected == found(host)
 
 
 def test_only_character_devices_count(host: Host) -> None:
@@ -74,13 +51,13 @@ def test_only_character_devices_count(host: Host) -> None:
     (host.dev / "nvidiactl").write_text("")
     (host.dev / "nvidia0").symlink_to(host.dev / "real")
     (host.dev / "nvidia1").mkdir()
-    assert [] == host.found()
+    assert [] == found(host)
 
 
 def test_control_nodes_alone_are_no_gpu(host: Host) -> None:
     """A driver without hardware is not a GPU."""
     host.nodes("nvidiactl", "nvidia-uvm", "kfd", "nvmap")
-    devices = present(str(host.dev), str(host.proc), str(host.sys))
+    devices = present(*host.roots)
     assert 4 == len(devices)
     assert () == gpus(devices)
 
@@ -97,13 +74,27 @@ def test_capabilities_that_manage_the_host_are_told_apart(host: Host) -> None:
         ("nvidia-caps/nvidia-cap2", "admin", "nvidia"),
         ("nvidia-caps/nvidia-cap21", "caps", "nvidia"),
     ]
-    assert expected == host.found()
+    assert expected == found(host)
+
+
+def test_capabilities_of_the_links_between_gpus_manage_the_host(host: Host) -> None:
+    """The fabric manager's capability lies outside the folder of MIG's, and is no instance's either."""
+    host.nodes("nvidia-caps/nvidia-cap7")
+    host.text(host.proc / "driver/nvidia-nvlink/capabilities/fabric-mgmt", "DeviceFileMinor: 7\n")
+    assert [("nvidia-caps/nvidia-cap7", "admin", "nvidia")] == found(host)
+
+
+def test_switches_links_and_channels_manage_the_host(host: Host) -> None:
+    """What lies between the GPUs of a host, and between hosts, is of role admin: never granted with a GPU."""
+    host.nodes("nvidia-nvswitchctl", "nvidia-nvswitch0", "nvidia-nvlink", "nvidia-caps-imex-channels/channel0")
+    expected = ["nvidia-caps-imex-channels/channel0", "nvidia-nvswitchctl", "nvidia-nvswitch0", "nvidia-nvlink"]
+    assert [(name, "admin", "nvidia") for name in expected] == found(host)
 
 
 def test_wsl(host: Host) -> None:
     """WSL2 has one node for all GPUs."""
     host.nodes("dxg")
-    assert [("dxg", "gpu", "wsl")] == host.found()
+    assert [("dxg", "gpu", "wsl")] == found(host)
 
 
 def test_tegra(host: Host) -> None:
@@ -115,23 +106,37 @@ def test_tegra(host: Host) -> None:
         ("nvhost-gpu", "gpu", "tegra"),
         ("dri/renderD128", "gpu", "tegra"),
     ]
-    assert expected == host.found()
+    assert expected == found(host)
+
+
+def test_tegra_as_newer_drivers_name_it(host: Host) -> None:
+    """The parts of the GPU lie in a folder of their own; the fence of its engines counts beside nvmap alone."""
+    host.nodes("host1x-fence")
+    assert [] == found(host)
+    host.nodes("nvmap", "nvgpu/igpu0/ctrl", "nvgpu/igpu0/as")
+    expected = [
+        ("nvmap", "control", "tegra"),
+        ("nvgpu/igpu0/as", "gpu", "tegra"),
+        ("nvgpu/igpu0/ctrl", "gpu", "tegra"),
+        ("host1x-fence", "gpu", "tegra"),
+    ]
+    assert expected == found(host)
 
 
 def test_amd_render_nodes_need_the_compute_driver(host: Host) -> None:
     """A render node alone may be anybody's; with kfd it is AMD's, unless sysfs names another vendor."""
     host.nodes("dri/renderD128", "dri/renderD129", "dri/renderD130")
-    assert [] == host.found()
+    assert [] == found(host)
     host.nodes("kfd")
     host.text(host.sys / "class/drm/renderD128/device/vendor", "0x1002\n")
     host.text(host.sys / "class/drm/renderD129/device/vendor", "0x8086\n")
     expected = [("kfd", "control", "amd"), ("dri/renderD128", "gpu", "amd"), ("dri/renderD130", "gpu", "amd")]
-    assert expected == host.found()
+    assert expected == found(host)
 
 
 def test_every_device_says_what_it_is_for(host: Host) -> None:
     """Every row of the table has a sentence."""
     host.nodes("nvidiactl", "nvidia0", "dxg", "nvmap", "nvhost-gpu", "kfd", "dri/renderD128")
-    devices = present(str(host.dev), str(host.proc), str(host.sys))
+    devices = present(*host.roots)
     assert 7 == len(devices)
     assert all(device.reason.endswith(".") for device in devices)
