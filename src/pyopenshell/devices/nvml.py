@@ -40,8 +40,8 @@ def ask(seconds: float = SECONDS) -> Answer:
     """Ask the library, in a process of its own that ends before this returns. Raises nothing."""
     try:
         text, end = _run(seconds)
-    except OSError as error:
-        return Answer(notes=(f"NVML was not asked: {error.strerror}",))
+    except (OSError, ValueError) as error:  # ValueError: no interpreter is known, or a path holds what none can
+        return Answer(notes=(f"NVML was not asked: {getattr(error, 'strerror', None) or error}",))
     answer = parsed(text)
     if text.endswith(f"{END}\n"):
         return answer
@@ -55,8 +55,8 @@ def _run(seconds: float) -> tuple[str, str]:
     try:
         try:
             child = os.posix_spawn(
-                sys.executable,
-                [sys.executable, "-I", "-S", "-c", PROGRAM, *path],
+                sys.executable or "",
+                [sys.executable or "", "-I", "-S", "-c", PROGRAM, *path],
                 os.environ,
                 file_actions=[
                     (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),

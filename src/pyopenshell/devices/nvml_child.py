@@ -46,7 +46,7 @@ def _told() -> Iterator[tuple[str, ...]]:
         pynvml.nvmlInit()
         count = pynvml.nvmlDeviceGetCount()
     except pynvml.NVMLError as error:
-        yield "note", f"NVML does not start: {error}"
+        yield "note", f"NVML does not start: {_said(pynvml, error)}"
         yield (END,)
         return
     yield "driver", _text(pynvml, pynvml.nvmlSystemGetDriverVersion)
@@ -54,7 +54,7 @@ def _told() -> Iterator[tuple[str, ...]]:
         try:
             device = pynvml.nvmlDeviceGetHandleByIndex(index)
         except pynvml.NVMLError as error:
-            yield "note", f"NVML says of GPU {index}: {error}"
+            yield "note", f"NVML says of GPU {index}: {_said(pynvml, error)}"
             continue
         yield (
             "gpu",
@@ -76,7 +76,7 @@ def _split(pynvml: Any, device: Any, index: int) -> Iterator[tuple[str, ...]]:
         most = pynvml.nvmlDeviceGetMaxMigDeviceCount(device)
     except pynvml.NVMLError as error:
         if error.value not in (NOT_SUPPORTED, NOT_FOUND):
-            yield "note", f"NVML does not tell the MIG mode of GPU {index}: {error}"
+            yield "note", f"NVML does not tell the MIG mode of GPU {index}: {_said(pynvml, error)}"
         return
     found = 0
     for place in range(most):
@@ -84,7 +84,7 @@ def _split(pynvml: Any, device: Any, index: int) -> Iterator[tuple[str, ...]]:
             mig = pynvml.nvmlDeviceGetMigDeviceHandleByIndex(device, place)
         except pynvml.NVMLError as error:
             if error.value not in (NOT_SUPPORTED, NOT_FOUND):
-                yield "note", f"NVML says of instance {place} of GPU {index}: {error}"
+                yield "note", f"NVML says of instance {place} of GPU {index}: {_said(pynvml, error)}"
             continue
         found += 1
         name = _text(pynvml, pynvml.nvmlDeviceGetName, mig)
@@ -101,9 +101,17 @@ def _split(pynvml: Any, device: Any, index: int) -> Iterator[tuple[str, ...]]:
 
 
 def _text(pynvml: Any, call: Any, *arguments: Any) -> str:
-    """Return what a call tells, as text; nothing where it fails."""
+    """Return what a call tells, as text; nothing where it fails, or the binding finds no text in it."""
     try:
         value = call(*arguments)
-    except pynvml.NVMLError:
+    except (pynvml.NVMLError, UnicodeDecodeError):
         return ""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _said(pynvml: Any, error: Any) -> str:
+    """Return the library's own words for an error, which people know and search for; else the binding's."""
+    try:
+        return str(pynvml.nvmlErrorString(error.value))
+    except (pynvml.NVMLError, UnicodeDecodeError):
+        return str(error)

@@ -169,7 +169,9 @@ def test_amd(host: Host) -> None:
     ),
     nodes=st.sets(st.integers(0, 5), max_size=4),
 )
-def test_each_node_is_one_gpus_at_most(tmp_path_factory: pytest.TempPathFactory, cards: dict, nodes: set[int]) -> None:
+def test_each_node_is_one_gpus_at_most(
+    tmp_path_factory: pytest.TempPathFactory, cards: dict[str, object], nodes: set[int]
+) -> None:
     """Whatever the driver says, a node is never two GPUs' own, no place is taken twice, none is made up."""
     host = Host(tmp_path_factory.mktemp("host"))
     host.nodes(*(f"nvidia{number}" for number in nodes))

@@ -11,8 +11,8 @@ STEP, JOB = SLURM
 UUIDS = ("GPU-aaaa1111", "GPU-aaaa2222", "GPU-bbbb3333", "GPU-cccc4444")
 
 
-def gpu(index: int, **more: object) -> Gpu:
-    return Gpu(index, "nvidia", (f"/dev/nvidia{index}",), index, UUIDS[index], "NVIDIA H200", **more)
+def gpu(index: int, migs: tuple[Mig, ...] = ()) -> Gpu:
+    return Gpu(index, "nvidia", (f"/dev/nvidia{index}",), index, UUIDS[index], "NVIDIA H200", migs=migs)
 
 
 GPUS = tuple(gpu(index) for index in range(4))
