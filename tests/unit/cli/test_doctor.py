@@ -11,7 +11,9 @@ import tempfile
 import pytest
 
 from pyopenshell.cli import doctor
-from pyopenshell.devices.host import Device, Host, Namespaces
+from pyopenshell.cli.doctor import codes, everything, kernel, launched, process, view
+from pyopenshell.cli.doctor.codes import check
+from pyopenshell.devices.host import Host, Namespaces
 from pyopenshell.launch import facts
 
 HOST = Host(
@@ -19,13 +21,12 @@ HOST = Host(
     architecture="x86_64",
     landlock_abi=7,
     namespaces=Namespaces(False, True, True, True, True, None),
-    devices=(Device("/dev/nvidiactl", "control", "nvidia"),),
 )
 
 
 def rows(host):
     """Return the checks about the kernel, by name."""
-    return {check.name: check for check in doctor._kernel(host)}
+    return {check.name: check for check in kernel.checks(host)}
 
 
 @pytest.mark.parametrize(
@@ -42,8 +43,6 @@ def rows(host):
         ({"architecture": "riscv64"}, "architecture", "fail", "riscv64"),
         ({"namespaces": Namespaces(reason="user namespace: EPERM")}, "net namespace", "warn", "user namespace: EPERM"),
         ({"namespaces": Namespaces(True, True, True, True, True)}, "pid namespace", "ok", "inside a user namespace"),
-        ({}, "gpu", "ok", "/dev/nvidiactl"),
-        ({"devices": ()}, "gpu", "ok", "--gpu 0 works"),
     ],
 )
 def test_kernel(change, name, status, seen):
@@ -71,11 +70,11 @@ def test_kernel(change, name, status, seen):
 )
 def test_closed_user_namespaces(monkeypatch, settings, seen):
     """To an ordinary user without namespaces each setting that closes them is named, with one that opens them."""
-    monkeypatch.setattr(doctor, "_setting", settings.get)
+    monkeypatch.setattr(kernel, "_setting", settings.get)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     made, closed = HOST, HOST.replace(namespaces=Namespaces(reason="user namespace: EPERM"))
-    assert "user namespace" not in {check.name for check in doctor._namespaces(made)}
-    found = [check for check in doctor._namespaces(closed) if check.name == "user namespace"]
+    assert "user namespace" not in {check.name for check in kernel._namespaces(made)}
+    found = [check for check in kernel._namespaces(closed) if check.name == "user namespace"]
     assert seen == [str(check.hint).rpartition("sysctl ")[2] for check in found]
     assert all(check.status == "warn" and " is " in check.evidence for check in found)
 
@@ -85,8 +84,11 @@ def test_closed_user_namespaces(monkeypatch, settings, seen):
 )
 def test_yama(monkeypatch, scope, seen):
     """What the scope means is said in words."""
-    monkeypatch.setattr(doctor, "_setting", {doctor.YAMA: scope}.get)
-    assert seen in doctor._yama().evidence
+    monkeypatch.setattr(kernel, "_setting", {kernel.YAMA: scope}.get)
+    assert seen in kernel._yama().evidence
+
+
+SHAPE = ["group", "name", "code", "status", "severity", "evidence", "hint", "steps"]
 
 
 @pytest.mark.parametrize(
@@ -95,27 +97,141 @@ def test_yama(monkeypatch, scope, seen):
 )
 @pytest.mark.parametrize("form", ["table", "json"])
 def test_exit_code_says_whether_a_sandbox_works(monkeypatch, tmp_path, capsys, change, code, form):
-    """A failure means 1, a warning does not; the hint of everything that is not right is printed."""
+    """What stops every sandbox means 1, a warning does not; the JSON is as documented."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.setattr(facts, "host", lambda: HOST.replace(**change))
-    assert code == doctor.doctor(argparse.Namespace(output=form))
+    monkeypatch.setattr(launched, "launch", lambda **_: launched.Launched(0))
+    monkeypatch.setattr(everything.Hardware, "checks", lambda _self, *, launch: [check("gpu.none", "gpu", "none")])
+    assert code == doctor.doctor(argparse.Namespace(output=form, gpu=None, cdi_spec_dirs=[]))
     shown = capsys.readouterr().out
     if form == "json":
         found = json.loads(shown)
-        assert (code == 0) == found["works"]
-        assert ["name", "status", "evidence", "hint"] == list(found["checks"][0])
+        assert ["works", "gpu_works", "checks"] == list(found)
+        assert (code == 0, None) == (found["works"], found["gpu_works"])
+        assert SHAPE == list(found["checks"][0])
+        assert ("sandbox.ok" in [row["code"] for row in found["checks"]]) == (code == 0)
     else:
         assert ("A sandbox works here." in shown) == (code == 0)
+
+
+@pytest.mark.parametrize(
+    ("found", "asked", "answer"),
+    [
+        (["gpu.none"], None, (0, True, None)),
+        (["gpu.missing"], 1, (1, True, False)),
+        (["gpu.ok", "gpu.node-ok"], None, (0, True, True)),
+        (["gpu.ok", "gpu.node-ok"], 1, (0, True, True)),
+        (["gpu.ok", "gpu.node-mode"], None, (0, True, False)),
+        (["gpu.ok", "gpu.node-mode"], -1, (1, True, False)),
+        (["gpu.ok", "gpu.node-mode"], 0, (0, True, False)),
+        (["gpu.ok", "cdi.faults", "engine.config"], 1, (0, True, True)),
+        (["gpu.ok", "driver.mismatch"], 1, (1, True, False)),
+        (["gpu.ok", "landlock.missing"], 1, (1, False, False)),
+    ],
+)
+def test_a_sandbox_with_a_gpu(monkeypatch, capsys, found, asked, answer):
+    """High findings stop a sandbox with a GPU and no other; they count for the exit code where one was asked for."""
+    monkeypatch.setattr(everything, "checks", lambda *_: [check(code, "x", "seen") for code in found])
+    code = doctor.doctor(argparse.Namespace(output="json", gpu=asked, cdi_spec_dirs=[]))
+    shown = json.loads(capsys.readouterr().out)
+    assert answer == (code, shown["works"], shown["gpu_works"])
+    doctor.doctor(argparse.Namespace(output="table", gpu=asked, cdi_spec_dirs=[]))
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert answer[1] == last.startswith("A sandbox works here.")
+    assert (answer[1] and answer[2] is not None) == ("One with a GPU" in last)
+    assert (answer[1] and answer[2] is False) == ("does not" in last)
+
+
+def test_a_sandbox_that_fails(monkeypatch, capsys, tmp_path):
+    """Where all parts work and a sandbox does not, that is what decides, with the command's own error and hint."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setattr(facts, "host", lambda: HOST)
+    error = {"code": "launch.failed", "message": "mounts: Operation not permitted", "hint": "try another one"}
+    monkeypatch.setattr(launched, "launch", lambda **_: launched.Launched(125, error))
+    monkeypatch.setattr(everything.Hardware, "checks", lambda _self, *, launch: [])
+    assert 1 == doctor.doctor(argparse.Namespace(output="table", gpu=None, cdi_spec_dirs=[]))
+    shown = capsys.readouterr().out
+    assert "mounts: Operation not permitted [launch.failed]" in shown
+    assert "fail a sandbox: try another one\n    $ openshell run -- true\n" in shown
+    assert shown.endswith("No sandbox works here: see what failed above.\n")
+
+
+def test_a_group_that_fails_is_a_finding(monkeypatch):
+    """A defect in one group of checks is told, and the others' findings are kept."""
+
+    def broken(_self):
+        raise ZeroDivisionError("odd")
+
+    monkeypatch.setattr(everything.Hardware, "_cgroups", broken)
+    monkeypatch.setattr(everything.Hardware, "_launched", lambda _self, *, launch: [])
+    monkeypatch.setattr(everything.Hardware, "_engines", lambda _self: [check("engine.none", "engines", "none")])
+    found = {row.code: row for row in everything.Hardware(everything.Roots()).checks(launch=False)}
+    assert ("cgroup", "ZeroDivisionError: odd") == (found["doctor.untried"].name, found["doctor.untried"].evidence)
+    assert "engine.none" in found
+
+
+def test_severities_and_status():
+    """A code's severity is one of the table's; the status follows from it, and only what fails stops a sandbox."""
+    assert ("fail", "High") == (check("gpu.node-mode", "x", "s").status, check("gpu.node-mode", "x", "s").severity)
+    assert "warn" == check("gpu.node-mode", "x", "s", severity="Low").status
+    with pytest.raises(ValueError, match="never Critical"):
+        check("gpu.node-mode", "x", "s", severity="Critical")
+    assert len(codes.CODES) == len(codes.BY_CODE)
+    assert set(codes.GROUPS) == {code.group for code in codes.CODES}
+    assert all(code.meaning.endswith(".") and code.severities for code in codes.CODES)
+    critical = {code.group for code in codes.CODES if codes.CRITICAL in code.severities}
+    assert {"kernel", "process"} == critical
+    high = {code.group for code in codes.CODES if codes.HIGH in code.severities}
+    assert set(codes.GPU_GROUPS) - {"cdi"} == high
+
+
+def test_what_to_do_comes_worst_first_and_once(capsys):
+    """Advice that several findings share is printed once, with all their names; fine findings get none."""
+    found = [
+        check("engine.config", "docker", "bad", "mend it"),
+        check("gpu.node-mode", "/dev/a", "EACCES", "join the group", ("usermod",)),
+        check("gpu.node-mode", "/dev/b", "EACCES", "join the group", ("usermod",)),
+        check("landlock.ok", "landlock", "ABI 7", "not told"),
+    ]
+    view.tell(found, works=True, gpu_works=False, gpu=False)
+    shown = capsys.readouterr().out
+    advice = shown[shown.index("fail /dev/a, ") :]
+    assert "fail /dev/a, /dev/b: join the group\n    $ usermod\nwarn docker: mend it\n\nA sandbox" in advice
+    assert "not told" not in shown
+
+
+def test_many_nodes_share_a_row(capsys):
+    """More than three device nodes with the same finding are one row; findings of another kind stand alone."""
+    same = [check("gpu.node-ok", f"/dev/nvidia{number}", "opened") for number in range(8)]
+    apart = [check("namespace.ok", f"{kind} namespace", "made") for kind in ("mount", "pid", "net", "ipc")]
+    view.tell([*apart, *same[:3]], works=True, gpu_works=None, gpu=False)
+    assert 3 == capsys.readouterr().out.count("/dev/nvidia")
+    view.tell([*apart, *same], works=True, gpu_works=None, gpu=False)
+    rows = capsys.readouterr().out.splitlines()
+    assert 4 == sum(row.split()[1:2] == ["namespace"] for row in rows)
+    (row,) = [row for row in rows if "/dev/nvidia" in row]
+    assert row.startswith("8 nodes")
+    assert row.endswith("/dev/nvidia6, /dev/nvidia7")
+
+
+def test_quiet_codes_are_only_in_the_document(capsys):
+    """What is not here and not needed does not stand in the table; the document has it."""
+    found = [check("engine.none", "engines", "none"), check("gpu.none", "gpu", "no device nodes")]
+    view.tell(found, works=True, gpu_works=None, gpu=False)
+    assert "ENGINES" not in capsys.readouterr().out
+    assert ["engine.none", "gpu.none"] == [
+        row["code"] for row in view.document(found, works=True, gpu_works=None)["checks"]
+    ]
 
 
 def test_state_folder_that_cannot_be_used(monkeypatch, tmp_path):
     """A file where the state folder should be fails, with the place and what to do; nothing is left in a good one."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    assert "ok" == doctor._state().status
+    assert "ok" == process._state().status
     assert [] == os.listdir(tmp_path / "openshell")
     (tmp_path / "openshell").rmdir()
     (tmp_path / "openshell").write_text("")
-    row = doctor._state()
+    row = process._state()
     assert "fail" == row.status
     assert str(tmp_path) in row.evidence
     assert row.hint
@@ -128,6 +244,6 @@ def test_interpreter_behind_a_closed_folder():
         os.makedirs(f"{root}/home/env")
         os.chmod(f"{root}/home", 0o711)
         os.chmod(f"{root}/home/env", 0o755)
-        assert doctor._closed_to_others(f"{root}/home/env") is None
+        assert process.closed_to_others(f"{root}/home/env") is None
         os.chmod(f"{root}/home", 0o700)
-        assert f"{root}/home" == doctor._closed_to_others(f"{root}/home/env")
+        assert f"{root}/home" == process.closed_to_others(f"{root}/home/env")

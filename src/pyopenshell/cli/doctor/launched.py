@@ -1,0 +1,100 @@
+"""A sandbox that is really launched: ``openshell run -- true``, with a working folder and a state folder of its own.
+
+It is the command itself, in another process with a time limit, so that whatever is wrong with it cannot take the
+doctor along; nothing of it stays, the run's record neither.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from typing import Any
+
+from pyopenshell.record import Record
+
+SECONDS = 60
+"""How long it may take. A driver that has to start its GPUs takes seconds."""
+
+
+class Launched(Record):
+    """What came of it: the command's exit code, its own error as documented, the run's effective policy."""
+
+    code: int
+    error: dict[str, Any] | None = None
+    effective: dict[str, Any] | None = None
+    seconds: float = 0.0
+
+    @property
+    def why(self) -> str:
+        """What failed, in words."""
+        if self.error is None:
+            return f"it ended with exit code {self.code}"
+        return f"{self.error.get('message')} [{self.error.get('code')}]"
+
+
+def launch(*options: str, owner: tuple[int, int] | None = None, environment: dict[str, str] | None = None) -> Launched:
+    """Run ``true`` in a sandbox of the built-in default policy. ``owner`` gets the working folder (root's privilege).
+
+    Whoever owns it is whom root's sandboxes run as. A run that takes too long is ended, with all that it started.
+    """
+    import time
+
+    from pyopenshell import __main__
+
+    folder = tempfile.mkdtemp(prefix="openshell-doctor-")
+    try:
+        os.chmod(folder, 0o755)  # noqa: S103 - root's sandboxes have another user, who is to reach the working folder
+        workdir = os.path.join(folder, "work")
+        os.mkdir(workdir, 0o755)
+        if owner is not None:
+            os.chown(workdir, *owner)
+        variables = {**os.environ, **(environment or {}), "XDG_STATE_HOME": os.path.join(folder, "state")}
+        own = [sys.executable, *(["-I"] if sys.flags.isolated else []), os.path.abspath(__main__.__file__)]
+        start = time.monotonic()
+        done = subprocess.run(
+            [*own, "run", "-q", "-o", "json", *options, "--", "true"],
+            cwd=workdir,
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            timeout=SECONDS,
+            check=False,
+        )
+        return Launched(done.returncode, _error(done.stderr), _effective(folder), time.monotonic() - start)
+    except subprocess.TimeoutExpired:
+        return Launched(124, {"code": "timeout", "message": f"there was no answer in {SECONDS} seconds", "hint": None})
+    except OSError as error:
+        return Launched(
+            125, {"code": "system", "message": f"it cannot be tried: {error.filename}: {error.strerror}", "hint": None}
+        )
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _error(text: bytes) -> dict[str, Any] | None:
+    """Return the error that stands on stderr, None where there is none; other words become one."""
+    words = text.decode("utf-8", "replace").strip()
+    if not words:
+        return None
+    try:
+        error = json.loads(words)["error"]
+    except (ValueError, KeyError, TypeError):
+        return {"code": "unknown", "message": words.splitlines()[-1], "hint": None}
+    return error if isinstance(error, dict) else None
+
+
+def _effective(folder: str) -> dict[str, Any] | None:
+    """Return the effective policy of the only run in this state folder."""
+    runs = os.path.join(folder, "state", "openshell", "runs")
+    try:
+        (run,) = os.listdir(runs)
+        with open(os.path.join(runs, run, "effective.json"), encoding="utf-8") as file:
+            found = json.load(file)
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
