@@ -19,8 +19,8 @@ def propose(
 ) -> tuple[Proposal, ...]:
     """Return the proposals of every table that applies.
 
-    ``network`` is the mode; ``command`` what ``baseline.command`` found; ``chosen`` the devices, None for a sandbox that
-    asks for none, whatever there is on the host.
+    ``network`` is the mode; ``command`` what ``baseline.command`` found; ``chosen`` the devices, None for a sandbox
+    that asks for none, whatever there is on the host.
     """
     result = (*process.proposals(private), *command, *proxy.proposals(private, network))
     if chosen is None:

@@ -9,34 +9,40 @@ from pyopenshell.cli import output
 if TYPE_CHECKING:
     from typing import Any
 
+TABLES = (
+    ("env", "Variables that the devices set", "variable"),
+    ("groups", "Groups that the devices ask for", "group"),
+    ("hooks", "Hooks of containers, not run in a sandbox", "hook"),
+)
+"""What came with the devices: its key, its heading, the name of its first column."""
+
 
 def show(shape: dict[str, Any] | None) -> None:
     """Print the ``devices`` of an effective policy; nothing for a sandbox that asked for none."""
     if shape is None:
         return
     output.title(f"Devices ({shape['asked']})")
-    rows = [(one["name"], ", ".join(one["gpus"]) or "-", ", ".join(one["uuids"]) or "-", _from(one)) for one in shape["given"]]
+    rows = [
+        (one["name"], ", ".join(one["gpus"]) or "-", ", ".join(one["uuids"]) or "-", _from(one))
+        for one in shape["given"]
+    ]
     if rows:
         output.table(("device", "gpu", "uuid", "from"), rows, indent=2)
     else:
         output.line("  none: the GPU's runtime alone")
-    if shape["env"]:
-        output.title("Variables that the devices set")
-        rows = [(f"{one['name']}={one['value']}", *_outcome(one)) for one in shape["env"]]
-        output.table(("variable", "status", "from", "detail"), rows, indent=2)
-    if shape["groups"]:
-        output.title("Groups that the devices ask for")
-        output.table(
-            ("group", "status", "from", "detail"), [(str(one["gid"]), *_outcome(one)) for one in shape["groups"]], indent=2
-        )
-    if shape["hooks"]:
-        output.title("Hooks of containers, not run in a sandbox")
-        rows = [(" ".join(one["args"]) or one["path"], _from(one), one["detail"]) for one in shape["hooks"]]
-        output.table(("hook", "from", "detail"), rows, indent=2)
+    for key, title, column in TABLES:
+        if shape[key]:
+            output.title(title)
+            output.table((column, "status", "from", "detail"), [_row(key, one) for one in shape[key]], indent=2)
 
 
-def _outcome(one: dict[str, Any]) -> tuple[str, str, str]:
-    return one["status"], _from(one), one["detail"] or "-"
+def _row(key: str, one: dict[str, Any]) -> tuple[str, ...]:
+    what = {
+        "env": lambda: f"{one['name']}={one['value']}",
+        "groups": lambda: str(one["gid"]),
+        "hooks": lambda: " ".join(one["args"]) or one["path"],
+    }[key]()
+    return what, one["status"], _from(one), one["detail"] or "-"
 
 
 def _from(one: dict[str, Any]) -> str:

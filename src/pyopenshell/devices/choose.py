@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+SPECS = (".yaml", ".json")
+"""How the names of spec files end. Other faults are about folders, and those need not be there."""
+
+
 class Chosen(Record):
     """What was selected, and what the CDI specs of that say; ``faults`` are those of specs that are not used."""
 
@@ -29,5 +33,5 @@ def choose(count: int | None, names: tuple[str, ...], folders: tuple[str, ...], 
     """
     specs = registry.read(registry.folders(folders, environ))
     selection = select.select(count, names, inventory.read(nvml=False), specs, environ)
-    faults = tuple(fault for fault in specs.faults if fault.severity == ERROR and fault.file)
+    faults = tuple(fault for fault in specs.faults if fault.severity == ERROR and (fault.file or "").endswith(SPECS))
     return Chosen(selection, merged(selection.choices), faults)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-
-from pyopenshell.devices.select import device_number
+from pyopenshell.devices.numbers import Nodes
 from pyopenshell.record import Record
 
 TYPE_CHECKING = False
@@ -14,9 +12,6 @@ if TYPE_CHECKING:
 
     from pyopenshell.devices.cdi.model import DeviceNode, Edits, Hook, Mount
     from pyopenshell.devices.select import Choice
-
-KINDS = {"c": "c", "u": "c", "b": "b"}
-"""The types of a spec's device nodes, as the host has them; ``p`` is a FIFO and no device."""
 
 
 class Whose(Record):
@@ -57,8 +52,9 @@ def merged(choices: Iterable[Choice]) -> Merged:
         if choice.found
         for edits in (choice.found.spec.edits, choice.found.device.edits)
     ]
+    devices = Nodes()
     return Merged(
-        nodes=tuple(Node(node, whose, _problem(node)) for node, whose in _once(parts, _nodes)),
+        nodes=tuple(Node(node, whose, devices.problem(node)) for node, whose in _once(parts, _nodes)),
         mounts=_once(parts, lambda edits: edits.mounts),
         hooks=_once(parts, lambda edits: edits.hooks),
         env=_once(parts, lambda edits: edits.env),
@@ -80,20 +76,3 @@ def _once(parts: list[tuple[Edits, Whose]], take: Callable[[Edits], tuple[Any, .
             key = whose.file, edit.replace(line=0) if has_line else edit
             result.setdefault(key, (edit, whose.replace(line=edit.line if has_line else edits.line)))
     return tuple(result.values())
-
-
-def _problem(node: DeviceNode) -> str | None:
-    """Say what is otherwise on this host than the spec says. What is missing is found out by whoever opens it."""
-    if not os.path.lexists(node.host_path) or node.type == "p":
-        return None
-    there = device_number(node.host_path)
-    if there is None:
-        return f"{node.host_path} is no device node"
-    kind, number = there
-    if node.type and KINDS.get(node.type, node.type) != kind:
-        return f"{node.host_path} is a {'character' if kind == 'c' else 'block'} device, and the spec says otherwise"
-    spec, host = (node.major, node.minor), (os.major(number), os.minor(number))
-    if any(wanted is not None and wanted != has for wanted, has in zip(spec, host, strict=True)):
-        said = ":".join("any" if part is None else str(part) for part in spec)
-        return f"{node.host_path} is device {host[0]}:{host[1]} here, and the spec means {said}"
-    return None

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import stat
-
 from pyopenshell.devices.gpu import Gpu, Inventory, Mig
+from pyopenshell.devices.numbers import Nodes
 from pyopenshell.errors import GpuError
 from pyopenshell.record import Record
 
@@ -155,33 +153,6 @@ def _visible_units(seen: Visible) -> list[Unit]:
     return [unit for gpu in seen.gpus for unit in _units(gpu)]
 
 
-class Nodes:
-    """Which device is behind a path: its type and numbers. Asked once for each path."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, tuple[str, int] | None] = {}
-
-    def number(self, path: str) -> tuple[str, int] | None:
-        """Return ``c`` or ``b`` and the device's number, None where there is no device."""
-        if path not in self._known:
-            self._known[path] = device_number(path)
-        return self._known[path]
-
-    def numbers(self, paths: Iterable[str]) -> frozenset[tuple[str, int]]:
-        """Return those of every path that is a device."""
-        return frozenset(number for path in paths if (number := self.number(path)))
-
-
-def device_number(path: str) -> tuple[str, int] | None:
-    """Return ``c`` or ``b`` and the number (makedev(3)) of the device at ``path``, None where there is none."""
-    try:
-        info = os.stat(path)
-    except (OSError, ValueError):
-        return None
-    kind = "c" if stat.S_ISCHR(info.st_mode) else "b" if stat.S_ISBLK(info.st_mode) else ""
-    return (kind, info.st_rdev) if kind else None
-
-
 def _named(name: str, every: list[Unit], registry: Registry, nodes: Nodes) -> Choice:
     """Return a device asked for by name, with the GPUs that it holds: those whose nodes are all its own."""
     found = registry.find(name)
@@ -189,7 +160,7 @@ def _named(name: str, every: list[Unit], registry: Registry, nodes: Nodes) -> Ch
 
 
 def _held(found: Found, every: list[Unit], nodes: Nodes) -> tuple[Unit, ...]:
-    own = nodes.numbers(node.host_path for node in found.device.edits.device_nodes)
+    own = nodes.numbers(node.host_path for node in found.device.edits.device_nodes if not nodes.problem(node))
     return tuple(unit for unit in every if (mine := nodes.numbers(unit.nodes)) and mine <= own)
 
 
@@ -219,11 +190,14 @@ def _too_few(
             hint=f"'openshell doctor --gpu' says what is missing; --gpu 0 asks for the GPU runtime alone{by_name}",
         )
     asked = "all GPUs were" if count == ALL else "1 GPU was" if count == 1 else f"{count} GPUs were"
-    left = f"{len(free) + held} of its {len(every)} can be had" if len(free) + held < len(every) else "it has"
-    there = listed([unit.label for unit in (free or every)])
+    left = len(free) + held
+    there = (
+        f"this host has {left}" if left == len(every) else f"{left or 'none'} of this host's {len(every)} can be had"
+    )
     narrowed = f" ({', '.join(seen.by)} leaves no more)" if seen.by else ""
+    labels = listed([unit.label for unit in (free or every)])
     return GpuError(
-        f"{asked} asked for, and this host has too few: {left}{narrowed}: {there}",
+        f"{asked} asked for, and {there}{narrowed}: {labels}",
         hint="ask for no more than that; 'openshell gpu list' shows them all",
         code="gpu.too-few",
     )

@@ -45,14 +45,16 @@ def likely(effective: Effective, code: int, signal: int | None, broker: Mapping[
         return ()
     if signal == SIGSEGV or code == AS_EXIT_CODE:
         found += _unasked(effective, broker)
-        what = "CUDA's libraries crash" if signal else f"this is how CUDA's error {OPERATING_SYSTEM} ends a program"
-        return _sentences(what, found or [f"its libraries and its driver are not what it needs; {PROBE}"])
-    return _sentences(f"if that was CUDA (error {OPERATING_SYSTEM}, or no device)", found) if found else ()
+        what = (
+            "if CUDA crashed it" if signal else f"{code} is what an exit code keeps of CUDA's error {OPERATING_SYSTEM}"
+        )
+        return _sentences(what, found or [f"its libraries do not fit the driver, or are missing; {PROBE}"])
+    return _sentences(f"if CUDA failed (error {OPERATING_SYSTEM}, or no device)", found) if found else ()
 
 
 def _sentences(what: str, found: list[str]) -> tuple[str, ...]:
     """Return the likeliest cause, and up to two others."""
-    return (f"{what}: the likely cause is that {found[0]}", *(f"or that {sentence}" for sentence in found[1:3]))
+    return (f"{what}, the likely cause: {found[0]}", *(f"or: {sentence}" for sentence in found[1:3]))
 
 
 def _is_cuda(effective: Effective) -> bool:
@@ -94,4 +96,4 @@ def _unasked(effective: Effective, broker: Mapping[str, int] | None) -> Iterator
     """Yield that no thread was named: cuInit does that after it has opened its devices."""
     given = effective.devices.given if effective.devices else ()
     if broker is not None and not broker.get("granted") and any(one.gpus for one in given):
-        yield f"cuInit did not get as far as naming its threads: the broker was never asked; {PROBE}"
+        yield f"a device or a library is missing, for no thread was ever named (the broker was not asked); {PROBE}"

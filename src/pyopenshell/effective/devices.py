@@ -193,8 +193,8 @@ def findings(chosen: Chosen, devices: Devices) -> Iterator[Finding]:
 def _left_out(selection: Selection, merged: Merged) -> Iterator[Finding]:
     """Report GPUs that no spec covers where there are specs, and control nodes that the specs in use do not name."""
     uncovered = [choice.name for choice in selection.choices if choice.found is None]
-    if uncovered and any(choice.found for choice in selection.choices):
-        text = f"no CDI spec covers {', '.join(uncovered)}: the inventory's own table is used"
+    if uncovered:
+        text = f"no CDI spec covers {', '.join(uncovered)}: the inventory's own table of device nodes is used"
         yield Finding("gpu.no-spec", "Low", text, "nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml")
     files = {choice.found.spec.file for choice in selection.choices if choice.found and choice.units}
     if uncovered or not files or "nvidia" not in {unit.gpu.vendor for unit in selection.units}:

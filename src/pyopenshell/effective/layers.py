@@ -95,7 +95,7 @@ def _bind(request: Request, candidate: Candidate, source: str, shown: dict[str, 
         candidate.skip(f"{source} on the host: {os.strerror(from_host.errno)}", from_host.errno)
     elif at.real == from_host.real:
         pass  # by another name
-    elif not request.host.namespaces.mount:
+    elif request.isolation["mount"].state == "open":
         candidate.skip(f"{source} cannot be shown here: that takes a mount namespace, and there is none")
     elif at.place is None or (at.real is not None and at.is_dir != from_host.is_dir):
         candidate.skip(f"{source} cannot be shown here: something else is in the way")

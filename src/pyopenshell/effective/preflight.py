@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 CACHE, NO_CACHE = "CUDA_CACHE_PATH", "CUDA_CACHE_DISABLE"
 DEVICE = frozenset({"read_file", "write_file", "ioctl_dev"})
+NEEDED = ("/dev/nvidiactl", "/dev/nvidia-uvm")
+"""Control nodes without which cuInit fails; that the others are missing it forgives."""
 REGENERATE = "nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml writes the spec anew"
 
 
@@ -40,7 +42,12 @@ def _missing(request: Request, grants: list[Placed]) -> Iterator[Finding]:
                 yield _read_only(item)
             elif grant.status == "skipped" and not _is_declared(item):
                 stale.setdefault((origin.file or "", grant.detail.message or ""), []).append(item)
-        elif str(origin) == "baseline/gpu" and grant.status == "skipped" and _is_node(item) and not _is_declared(item):
+        elif (
+            str(origin) == "baseline/gpu"
+            and grant.path in NEEDED
+            and grant.status == "skipped"
+            and not _is_declared(item)
+        ):
             text = f"{grant.path} cannot be granted: {grant.detail.message}. {grant.reason}"
             yield Finding("cuda.device-missing", "Medium", text, _load(grant.path), grant.id)
     for (file, why), items in stale.items():
@@ -101,7 +108,7 @@ def _cache(request: Request, grants: list[Placed]) -> Iterator[Finding]:
 
 def _shared_memory(request: Request) -> Iterator[Finding]:
     """Report a host where the sandbox has no /dev/shm of its own, and the host's is not granted."""
-    if not request.host.namespaces.mount and not any(
+    if request.isolation["mount"].state == "open" and not any(
         path.path == "/dev/shm"  # noqa: S108 - compared, not used
         for path in request.policy.filesystem.read_write
     ):

@@ -7,6 +7,7 @@ import typing
 from types import UnionType
 from typing import Any
 
+from pyopenshell.effective.devices import Devices
 from pyopenshell.effective.load import from_dict
 from pyopenshell.effective.model import SCHEMA, Effective
 from pyopenshell.errors import StateError
@@ -90,5 +91,5 @@ def fits(value: object, kind: Any) -> bool:
         return False
     if not isinstance(value, Record):
         return True
-    hints = typing.get_type_hints(kind, localns={"Any": Any})
+    hints = typing.get_type_hints(kind, localns={"Any": Any, "Devices": Devices})
     return all(fits(getattr(value, name), hints[name]) for name in value._fields)

@@ -6,7 +6,7 @@ import os
 
 from pyopenshell import runs
 from pyopenshell.effective.runtime import wants_broker
-from pyopenshell.launch import dynamic_id, environment, facts, identity, isolation, places, private
+from pyopenshell.launch import environment, facts, identity, isolation, places, private
 from pyopenshell.policy import load
 from pyopenshell.record import Record
 

@@ -6,8 +6,8 @@ from pyopenshell.baseline import gpu, process, proxy
 from pyopenshell.baseline.model import Private
 from pyopenshell.baseline.propose import propose
 from pyopenshell.devices.host import Device
-from pyopenshell.errors import GpuError
 from pyopenshell.policy.access import DEVICE, READ_ONLY, READ_WRITE
+from tests.unit.devices.choices import by_table
 
 PRIVATE = Private(tmp="/tmp", shm="/dev/shm", home="/run/openshell/home", cuda_cache="/run/openshell/cuda")
 NVIDIA = (
@@ -17,6 +17,11 @@ NVIDIA = (
     Device("/dev/nvidia-caps/nvidia-cap1", "admin", "nvidia", "Manages."),
     Device("/dev/nvidia-caps/nvidia-cap21", "caps", "nvidia", "An instance."),
 )
+
+
+def selection(count, devices=NVIDIA):
+    """Return the selection of all GPUs among these nodes, or of none."""
+    return by_table(count, devices).selection
 
 
 def access(proposals):
@@ -67,7 +72,7 @@ def test_proxy_applies_unless_the_network_is_the_hosts(mode, applies):
 def test_gpu_devices_are_granted_one_by_one():
     """Each node by itself, with read, write and ioctl; administrative capabilities never."""
     granted = {
-        path: rights for path, rights in access(gpu.proposals(NVIDIA, gpu.ALL, PRIVATE)).items() if "/dev/" in path
+        path: rights for path, rights in access(gpu.proposals(selection(-1), PRIVATE)).items() if "/dev/" in path
     }
     expected = ("nvidiactl", "nvidia0", "nvidia1", "nvidia-caps/nvidia-cap21")
     missing = ("nvidia-uvm", "nvidia-uvm-tools", "nvidia-modeset")
@@ -84,8 +89,8 @@ def test_gpu_runtime_without_devices():
         "/proc/driver/nvidia-caps-imex-channels": READ_ONLY,
         "/run/openshell/cuda": READ_WRITE,
     }
-    assert expected == access(gpu.proposals(NVIDIA, 0, PRIVATE))
-    assert expected == access(gpu.proposals((), 0, PRIVATE))
+    assert expected == access(gpu.proposals(selection(0), PRIVATE))
+    assert expected == access(gpu.proposals(selection(0, ()), PRIVATE))
 
 
 @pytest.mark.parametrize(
@@ -101,34 +106,19 @@ def test_gpu_runtime_without_devices():
 )
 def test_other_vendors(device, extra):
     """WSL2, Tegra and AMD bring their own nodes and files, and only theirs."""
-    usual = set(access(gpu.proposals((), 0, PRIVATE)))
-    assert extra == set(access(gpu.proposals((device,), gpu.ALL, PRIVATE))) - usual
-
-
-def test_without_a_gpu_all_gpus_is_an_error():
-    """A driver's control nodes alone do not make a GPU."""
-    with pytest.raises(GpuError) as caught:
-        gpu.proposals(NVIDIA[:1], gpu.ALL, PRIVATE)
-    assert "gpu.missing" == caught.value.code
-    assert "--gpu 0" in (caught.value.hint or "")
-
-
-def test_choosing_among_gpus_is_refused():
-    """A count that cannot be kept is an error, not a guess."""
-    with pytest.raises(GpuError) as caught:
-        gpu.proposals(NVIDIA, 1, PRIVATE)
-    assert "gpu.selection-unavailable" == caught.value.code
+    usual = set(access(gpu.proposals(selection(0, ()), PRIVATE)))
+    assert extra == set(access(gpu.proposals(selection(-1, (device,)), PRIVATE))) - usual
 
 
 def test_a_gpu_is_a_matter_of_the_request():
-    """Without a request the devices of the host change nothing; a request adds to what there was."""
+    """Without a request nothing is added; a request adds to what there was."""
     without = propose(PRIVATE, network="none")
-    assert without == propose(PRIVATE, network="none", devices=NVIDIA)
-    assert without == propose(PRIVATE, network="none", devices=NVIDIA, gpu=0)[: len(without)]
-    assert {"gpu"} == {one.name for one in propose(PRIVATE, network="none", devices=NVIDIA, gpu=-1)[len(without) :]}
+    assert without == propose(PRIVATE, network="none", chosen=by_table(0, NVIDIA))[: len(without)]
+    added = propose(PRIVATE, network="none", chosen=by_table(-1, NVIDIA))[len(without) :]
+    assert {"gpu"} == {one.name for one in added}
 
 
 def test_every_proposal_has_a_reason():
     """A sentence for each."""
-    proposals = propose(PRIVATE, network="none", gpu=-1, devices=NVIDIA)
+    proposals = propose(PRIVATE, network="none", chosen=by_table(-1, NVIDIA))
     assert [] == [one.path for one in proposals if not one.reason[:1].isupper() or not one.reason.endswith(".")]

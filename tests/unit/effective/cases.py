@@ -10,17 +10,20 @@ from hypothesis import settings
 from pyopenshell.baseline.model import Private
 from pyopenshell.baseline.propose import propose
 from pyopenshell.devices.host import Broker, Device, Host
+from pyopenshell.effective import devices as given
 from pyopenshell.effective.compose import Request, Resolved, compose
 from pyopenshell.effective.model import Identity, Isolation, LandlockReport, Network
 from pyopenshell.effective.paths import normal, parent, upward
 from pyopenshell.landlock.downgrade import handled
 from pyopenshell.policy.model import DeclaredPath, Endpoint, FilesystemPolicy, NetworkPolicy, Policy, Source
+from tests.unit.devices import choices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
     from pyopenshell.baseline.model import Proposal
+    from pyopenshell.devices.choose import Chosen
     from pyopenshell.effective.model import Effective, Finding, Grant
 
 STEADY = settings(deadline=None, derandomize=True, database=None)
@@ -137,28 +140,43 @@ def request(
     *,
     gpu: int | None = None,
     devices: tuple[Device, ...] = (),
+    chosen: Chosen | None = None,
     proposals: tuple[Proposal, ...] | None = None,
     resolve: Callable[[str], Resolved] = USUAL.resolve,
     **fields: Any,
 ) -> Request:
-    """Return a request in the working directory /home/me/project, with the baselines that a launch would propose."""
+    """Return a request in the working directory /home/me/project, with the baselines that a launch would propose.
+
+    ``gpu`` asks for all of ``devices`` (-1) or for the runtime alone (0), by the table of nodes; ``chosen`` is another
+    choice.
+    """
+    chosen = chosen or choices.by_table(gpu, devices)
+    if chosen:
+        report = given.report(chosen, (1000,), may_join=False)
+        about: dict[str, Any] = {
+            "cuda": chosen.selection.is_cuda,
+            "devices": report,
+            "about_devices": tuple(given.findings(chosen, report)),
+            "environment": (("CUDA_CACHE_PATH", PRIVATE.cuda_cache),),
+        }
+        fields = about | fields
     rights = handled(7, tcp=False)
-    report = LandlockReport(policy.compatibility, 7, (*rights.fs, *rights.scoped))
+    landlock = LandlockReport(policy.compatibility, 7, (*rights.fs, *rights.scoped))
     values: dict[str, Any] = {
         "name": "demo",
         "run_id": "01J",
-        "host": GOOD_HOST.replace(devices=devices),
+        "host": GOOD_HOST,
         "identity": Identity(1000, 1000, (1000,), "caller"),
         "workdir": "/home/me/project",
-        "landlock": report,
+        "landlock": landlock,
         "network": Network("none", "network namespace"),
         "isolation": ISOLATED,
         "protected": ((STATE, "state"), ("/home/me/.config/openshell", "configuration")),
         "home": "/home/me",
     }
     if proposals is None:
-        proposals = propose(PRIVATE, network="none", gpu=gpu, devices=devices)
-    return Request(policy=policy, gpu=gpu, proposals=proposals, resolve=resolve, **(values | fields))
+        proposals = propose(PRIVATE, network="none", chosen=chosen)
+    return Request(policy=policy, proposals=proposals, resolve=resolve, **(values | fields))
 
 
 def composed(**fields: Any) -> Effective:

@@ -55,15 +55,15 @@ def test_a_declared_ancestor_does_not_narrow_baselines_beneath_it():
     effective = composed(read_only=["/dev", "/run"], gpu=-1, devices=GPUS)
     for path in ("process:/dev/null", "process:/dev/tty", "gpu:/dev/nvidia0", "gpu:/run/nvidia-persistenced"):
         assert "planned" == outcome(effective, f"baseline/{path}")[0]
-    assert {"cuda.thread-names.broker"} == codes(effective)
+    assert {"cuda.thread-names.broker", "gpu.no-spec"} == codes(effective)
 
 
 def test_a_gpu_device_declared_read_only_is_told_before_the_launch():
-    """The finding that CUDA will lack a device is Medium, and names the line."""
+    """The finding that CUDA will fail is High, and names the line."""
     effective = composed(read_only=["/dev/nvidia-uvm"], gpu=-1, devices=GPUS)
     assert ("skipped", None) == outcome(effective, "baseline/gpu:/dev/nvidia-uvm")
     (finding,) = findings(effective, "baseline.declared-read-only")
-    assert ("Medium", True) == (finding.severity, "policy.yaml:10" in finding.message)
+    assert ("High", True) == (finding.severity, "policy.yaml:10" in finding.message)
 
 
 def test_declarations_are_compared_by_where_they_lead():

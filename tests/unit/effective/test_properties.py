@@ -122,7 +122,7 @@ def test_nothing_is_hidden(asked):
     additions = [grant.access for grant in effective.grants if grant.origin.kind == "runtime"]
     assert [grant.access for grant in effective.runtime_additions] == additions
     assert additions in ([], [("write_file",)])
-    assert not (asked.gpu is None and additions)
+    assert not (asked.cuda is False and additions)
 
 
 @STEADY

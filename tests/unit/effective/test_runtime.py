@@ -71,7 +71,7 @@ def test_no_broker_is_an_error_where_the_policy_insists(fields):
 )
 def test_a_trial_is_made_only_where_it_matters(choice, gpu, expected):
     """Without a GPU, or with the mechanism chosen, nobody asks."""
-    assert expected is wants_broker(policy(cuda_thread_names=choice), gpu)
+    assert expected is wants_broker(policy(cuda_thread_names=choice), cuda=gpu is not None)
 
 
 @pytest.mark.parametrize("choice", ["write_file", "off"])
