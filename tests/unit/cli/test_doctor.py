@@ -152,7 +152,7 @@ def test_a_sandbox_that_fails(monkeypatch, capsys, tmp_path):
     assert 1 == doctor.doctor(argparse.Namespace(output="table", gpu=None, cdi_spec_dirs=[]))
     shown = capsys.readouterr().out
     assert "mounts: Operation not permitted [launch.failed]" in shown
-    assert "fail a sandbox: try another one\n    $ openshell run -- true\n" in shown
+    assert "fail a sandbox [sandbox.failed]: try another one\n    $ openshell run -- true\n" in shown
     assert shown.endswith("No sandbox works here: see what failed above.\n")
 
 
@@ -163,7 +163,6 @@ def test_a_group_that_fails_is_a_finding(monkeypatch):
         raise ZeroDivisionError("odd")
 
     monkeypatch.setattr(everything.Hardware, "_cgroups", broken)
-    monkeypatch.setattr(everything.Hardware, "_launched", lambda _self, *, launch: [])
     monkeypatch.setattr(everything.Hardware, "_engines", lambda _self: [check("engine.none", "engines", "none")])
     found = {row.code: row for row in everything.Hardware(everything.Roots()).checks(launch=False)}
     assert ("cgroup", "ZeroDivisionError: odd") == (found["doctor.untried"].name, found["doctor.untried"].evidence)
@@ -195,14 +194,15 @@ def test_what_to_do_comes_worst_first_and_once(capsys):
     ]
     view.tell(found, works=True, gpu_works=False, gpu=False)
     shown = capsys.readouterr().out
-    advice = shown[shown.index("fail /dev/a, ") :]
-    assert "fail /dev/a, /dev/b: join the group\n    $ usermod\nwarn docker: mend it\n\nA sandbox" in advice
+    told = shown[shown.index("fail /dev/a, ") :].splitlines()
+    node, step, config = "fail /dev/a, /dev/b [gpu.node-mode]", "    $ usermod", "warn docker [engine.config]"
+    assert [f"{node}: join the group", step, f"{config}: mend it", ""] == told[:4]
     assert "not told" not in shown
 
 
 def test_many_nodes_share_a_row(capsys):
-    """More than three device nodes with the same finding are one row; findings of another kind stand alone."""
-    same = [check("gpu.node-ok", f"/dev/nvidia{number}", "opened") for number in range(8)]
+    """More than three device nodes with the same fault are one row; findings of another kind stand alone."""
+    same = [check("gpu.node-dead", f"/dev/nvidia{number}", "ENXIO") for number in range(8)]
     apart = [check("namespace.ok", f"{kind} namespace", "made") for kind in ("mount", "pid", "net", "ipc")]
     view.tell([*apart, *same[:3]], works=True, gpu_works=None, gpu=False)
     assert 3 == capsys.readouterr().out.count("/dev/nvidia")
@@ -212,6 +212,15 @@ def test_many_nodes_share_a_row(capsys):
     (row,) = [row for row in rows if "/dev/nvidia" in row]
     assert row.startswith("8 nodes")
     assert row.endswith("/dev/nvidia6, /dev/nvidia7")
+
+
+def test_nodes_that_are_right_share_a_row(capsys):
+    """Wherever they stand among others, what needs no look takes one row."""
+    found = [check(f"gpu.node-{what}", f"/dev/{what}{n}", "seen") for n in range(2) for what in ("ok", "mode")]
+    view.tell(found, works=True, gpu_works=None, gpu=False)
+    rows = capsys.readouterr().out.splitlines()[1:4]
+    assert ["2 nodes", "/dev/mode0", "/dev/mode1"] == [row[:10].strip() for row in rows]
+    assert rows[0].endswith("/dev/ok0, /dev/ok1")
 
 
 def test_quiet_codes_are_only_in_the_document(capsys):

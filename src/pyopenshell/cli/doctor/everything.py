@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from pyopenshell.effective.model import Identity
 
 
+TRY = ("openshell run -- true",)
+
+
 def checks(gpu: int | None = None, cdi_folders: tuple[str, ...] = (), roots: Roots | None = None) -> list[Check]:
     """Return every check. ``gpu`` GPUs (-1: all) are asked for; ``cdi_folders`` stand for the usual ones."""
     from pyopenshell.launch import facts
@@ -34,10 +37,13 @@ def _sandbox() -> Check:
     from pyopenshell.cli.doctor import launched
 
     done = launched.launch(owner=_owner())
+    if done is None:
+        advice = "free a folder for temporary files, or try it yourself"
+        return check("sandbox.untried", "a sandbox", "no temporary folder can be made", advice, TRY)
     if done.code == 0:
         return check("sandbox.ok", "a sandbox", f"`true` ran in one, in {done.seconds:.1f} s")
     hint = done.error.get("hint") if done.error else None
-    return check("sandbox.failed", "a sandbox", done.why, hint, ("openshell run -- true",))
+    return check("sandbox.failed", "a sandbox", done.why, hint, TRY)
 
 
 def _owner() -> tuple[int, int] | None:
@@ -68,8 +74,7 @@ class Hardware:
     def checks(self, *, launch: bool) -> list[Check]:
         """Return the checks of every group. ``launch``: sandboxes work, so that one with a GPU can be tried."""
         parts: tuple[tuple[str, Callable[[], Iterable[Check]]], ...] = (
-            ("a GPU sandbox", lambda: self._launched(launch=launch)),
-            ("gpu", self._gpus),
+            ("gpu", lambda: self._gpus(launch=launch)),
             ("driver", self._driver),
             ("specs", self._cdi),
             ("engines", self._engines),
@@ -85,9 +90,10 @@ class Hardware:
                 found.append(check("doctor.untried", name, seen, "please report this with the output of this command"))
         return found
 
-    def _gpus(self) -> Iterable[Check]:
+    def _gpus(self, *, launch: bool) -> Iterable[Check]:
         from pyopenshell.cli.doctor import gpu_nodes, gpus
 
+        launched = self._launched() if launch and self.inventory.gpus and self.roots == Roots() else []
         machine = gpus.hardware(self.roots)
         yield gpus.summary(self.inventory, gpu=self.gpu is not None, seen=[*machine])
         yield from gpus.without_nodes(machine, self.inventory)
@@ -95,24 +101,26 @@ class Hardware:
         own = {path for one in self.inventory.gpus for path in one.nodes}
         self.usable = any(check.code == "gpu.node-ok" and check.name in own for check in found)
         yield from found
+        yield from launched
 
-    def _launched(self, *, launch: bool) -> Iterable[Check]:
+    def _launched(self) -> list[Check]:
         """Launch a sandbox with the GPUs asked for, or one; its groups are then those that the nodes are tried with."""
         from pyopenshell.cli.doctor import gpus, launched
         from pyopenshell.cli.run_options import ALL_GPUS
 
-        if not self.inventory.gpus or not launch or self.roots != Roots():
-            return
         variables = {"OPENSHELL_CDI_SPEC_DIRS": ":".join(self.cdi_folders)} if self.cdi_folders else None
         count = "all" if self.gpu == ALL_GPUS else str(self.gpu or 1)
         done = launched.launch("--gpu", count, owner=_owner(), environment=variables)
+        if done is None:
+            return []
         self.identity = who.as_launched(self.identity, done.effective)
-        yield gpus.launched(done)
+        return [gpus.launched(done)]
 
     def _driver(self) -> Iterable[Check]:
         from pyopenshell.cli.doctor import driver
 
-        return driver.checks(self.inventory, self.identity, self.roots, usable=self.usable)
+        own = [folder for folder in os.environ.get("LD_LIBRARY_PATH", "").split(":") if folder.startswith("/")]
+        return driver.checks(self.inventory, self.identity, self.roots, usable=self.usable, folders=own)
 
     def _cdi(self) -> Iterable[Check]:
         from pyopenshell.cli.doctor import cdi

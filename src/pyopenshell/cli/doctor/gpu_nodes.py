@@ -119,6 +119,11 @@ def _mend_mode(device: Device, status: os.stat_result, identity: Identity, roots
     group = who.group_name(status.st_gid)
     if status.st_mode & wanted == wanted and status.st_gid != 0:
         user = who.account(identity.uid)
+        if user is None and identity.source == "caller":
+            return (
+                f"only the group {group} may, and uid {identity.uid} has no account: whoever starts this process must "
+                f"give it the group (docker and podman: --group-add {status.st_gid})"
+            ), ()
         if user is None:
             return (
                 f"only the group {group} may: a sandbox that root starts runs as the account sandbox where there is "

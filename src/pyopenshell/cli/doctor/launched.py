@@ -36,16 +36,21 @@ class Launched(Record):
         return f"{self.error.get('message')} [{self.error.get('code')}]"
 
 
-def launch(*options: str, owner: tuple[int, int] | None = None, environment: dict[str, str] | None = None) -> Launched:
-    """Run ``true`` in a sandbox of the built-in default policy. ``owner`` gets the working folder (root's privilege).
+def launch(
+    *options: str, owner: tuple[int, int] | None = None, environment: dict[str, str] | None = None
+) -> Launched | None:
+    """Run ``true`` in a sandbox of the built-in default policy. None where there is no folder to do it in.
 
-    Whoever owns it is whom root's sandboxes run as. A run that takes too long is ended, with all that it started.
+    ``owner`` gets the working folder (root's privilege): whoever owns it is whom root's sandboxes run as. A run that
+    takes too long is ended.
     """
     import time
 
     from pyopenshell import __main__
 
-    folder = tempfile.mkdtemp(prefix="openshell-doctor-")
+    folder = _folder()
+    if folder is None:
+        return None
     try:
         os.chmod(folder, 0o755)  # noqa: S103 - root's sandboxes have another user, who is to reach the working folder
         workdir = os.path.join(folder, "work")
@@ -53,6 +58,7 @@ def launch(*options: str, owner: tuple[int, int] | None = None, environment: dic
         if owner is not None:
             os.chown(workdir, *owner)
         variables = {**os.environ, **(environment or {}), "XDG_STATE_HOME": os.path.join(folder, "state")}
+        variables.pop("OPENSHELL_DEBUG", None)  # a traceback is no error in the documented shape
         own = [sys.executable, *(["-I"] if sys.flags.isolated else []), os.path.abspath(__main__.__file__)]
         start = time.monotonic()
         done = subprocess.run(
@@ -74,6 +80,22 @@ def launch(*options: str, owner: tuple[int, int] | None = None, environment: dic
         )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _folder() -> str | None:
+    """Make a folder that the sandbox's user can reach: root's own temporary folder may be closed to others."""
+    from pyopenshell.cli.doctor.process import closed_to_others
+
+    for place in (None,) if os.geteuid() else ("/tmp", "/var/tmp", None):  # noqa: S108 - as mkdtemp makes it
+        try:
+            folder = tempfile.mkdtemp(prefix="openshell-doctor-", dir=place)
+            if os.geteuid() == 0 and closed_to_others(os.path.dirname(folder)):
+                os.rmdir(folder)
+                continue
+        except OSError:
+            continue
+        return folder
+    return None
 
 
 def _error(text: bytes) -> dict[str, Any] | None:

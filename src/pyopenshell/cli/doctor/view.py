@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pyopenshell.cli import output
-from pyopenshell.cli.doctor.codes import BY_CODE, FAIL, GROUPS, OK, SEVERITIES
+from pyopenshell.cli.doctor.codes import BY_CODE, GROUPS, OK, SEVERITIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pyopenshell.cli.doctor.codes import Check
 
 ALIKE = 3
-"""More device nodes than this with the same finding, one after another, share a row."""
+"""More device nodes than this with the same fault share a row."""
 
 
 def document(checks: Sequence[Check], *, works: bool, gpu_works: bool | None) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def document(checks: Sequence[Check], *, works: bool, gpu_works: bool | None) ->
 
 def tell(checks: Sequence[Check], *, works: bool, gpu_works: bool | None, gpu: bool) -> None:
     """Print the tables, what to do, and the answer. ``gpu`` says that a sandbox with a GPU was asked for."""
-    shown = list(folded(check for check in checks if not BY_CODE[check.code].quiet))
+    shown = folded(check for check in checks if not BY_CODE[check.code].quiet)
     width = max(len(name) for name in (*GROUPS.values(), *(check.name for check in shown)))
     for group, heading in GROUPS.items():
         rows = [(check.name.ljust(width), check.status, check.evidence) for check in shown if check.group == group]
@@ -45,27 +45,23 @@ def verdict(*, works: bool, gpu_works: bool | None, gpu: bool) -> str:
     return "A sandbox works here."
 
 
-def folded(checks: Iterable[Check]) -> Iterable[Check]:
-    """Yield the checks; of many device nodes with the same finding one, with their names as what was seen."""
-    series: list[Check] = []
-    for check in checks:
-        if series and (check.code, check.severity, check.steps) != (
-            series[0].code,
-            series[0].severity,
-            series[0].steps,
-        ):
-            yield from _one(series)
-            series = []
-        series.append(check)
-    yield from _one(series)
+def folded(checks: Iterable[Check]) -> list[Check]:
+    """Return the checks; of device nodes that are right, and of many with one finding, one row with their names."""
+    alike: dict[object, list[Check]] = {}
+    for number, check in enumerate(checks):
+        is_node = check.code.startswith("gpu.node-")
+        alike.setdefault((check.code, check.severity, check.hint, check.steps) if is_node else number, []).append(check)
+    rows = []
+    for same in alike.values():
+        most = 1 if same[0].status == OK else ALIKE
+        rows += same if len(same) <= most else [_one(same)]
+    return rows
 
 
-def _one(series: list[Check]) -> list[Check]:
-    if len(series) <= ALIKE or not series[0].code.startswith("gpu.node-"):
-        return series
-    first, names = series[0], [check.name for check in series]
-    meaning = BY_CODE[first.code].meaning.rstrip(".")
-    return [first.replace(name=f"{len(series)} nodes", evidence=f"{meaning}: {', '.join(names)}")]
+def _one(same: list[Check]) -> Check:
+    names = ", ".join(check.name for check in same)
+    meaning = BY_CODE[same[0].code].meaning.rstrip(".")
+    return same[0].replace(name=f"{len(same)} nodes", evidence=f"{meaning}: {names}")
 
 
 def _what_to_do(checks: Sequence[Check]) -> None:
@@ -76,8 +72,8 @@ def _what_to_do(checks: Sequence[Check]) -> None:
         told.setdefault((check.hint, check.steps), []).append(check)
     for (hint, steps), same in told.items():
         names = ", ".join(dict.fromkeys(check.name for check in same))
-        status = FAIL if any(check.status == FAIL for check in same) else same[0].status
-        output.paragraph(f"{names}: {hint or same[0].evidence}", mark=status)
+        codes = ", ".join(dict.fromkeys(check.code for check in same))
+        output.paragraph(f"{names} [{codes}]: {hint or same[0].evidence}", mark=same[0].status)
         for step in steps:
             output.paragraph(f"$ {step}", indent=4)
     if told:
