@@ -95,6 +95,18 @@ def gpus(devices: tuple[Device, ...]) -> tuple[Device, ...]:
     return tuple(device for device in devices if device.role == "gpu")
 
 
+def missing(devices: tuple[Device, ...], dev_root: str = "/dev") -> tuple[Device, ...]:
+    """Return the control nodes that are not there, of those vendors whose GPUs are: CUDA will not find them."""
+    vendors = {device.vendor for device in gpus(devices)}
+    paths = {device.path for device in devices}
+    return tuple(
+        Device(path, row.role, row.vendor, row.reason)
+        for row in ROWS
+        if row.role == "control" and row.vendor in vendors
+        if not row.pattern.endswith((NUMBER, ANY)) and (path := f"{dev_root}/{row.pattern}") not in paths
+    )
+
+
 def _matches(pattern: str, dev_root: str) -> list[str]:
     """Return the existing names a pattern stands for. Its wildcard, if any, is at its end."""
     if not pattern.endswith((NUMBER, ANY)):

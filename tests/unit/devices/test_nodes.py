@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pyopenshell.devices.nodes import gpus, present
+from pyopenshell.devices.nodes import gpus, missing, present
 from tests.unit.devices.hosts import Host
 
 
@@ -60,6 +60,17 @@ def test_control_nodes_alone_are_no_gpu(host: Host) -> None:
     devices = present(*host.roots)
     assert 4 == len(devices)
     assert () == gpus(devices)
+
+
+def test_control_nodes_that_are_missing(host: Host) -> None:
+    """They are named beside a GPU of their vendor, and only there."""
+    host.nodes("nvidiactl", "nvidia-uvm", "kfd")
+    assert () == missing(present(*host.roots), str(host.dev))
+    host.nodes("nvidia0")
+    names = ["nvidia-uvm-tools", "nvidia-modeset"]
+    assert [str(host.dev / name) for name in names] == [
+        device.path for device in missing(present(*host.roots), str(host.dev))
+    ]
 
 
 def test_capabilities_that_manage_the_host_are_told_apart(host: Host) -> None:
