@@ -1,0 +1,104 @@
+"""Which rows of the catalogue a text has, where, and what it names there."""
+
+from __future__ import annotations
+
+import re
+
+from pyopenshell.devices.diagnosis.catalogue import PIECES
+from pyopenshell.devices.diagnosis.row import CERTAINTIES, Row
+from pyopenshell.devices.diagnosis.text import Excerpt, Text, find
+from pyopenshell.record import Record
+
+MOST = 8
+"""Places of one pattern that are looked at: a log repeats itself."""
+LISTED = 16
+"""Names or paths that are kept of one row."""
+NAMES = re.compile(r"(?<![\w./-])[A-Za-z][\w.-]*/[A-Za-z][\w.-]*=[\w.:-]*\w", re.ASCII)
+"""CDI's qualified names, as far as their form tells."""
+PATHS = re.compile(r"(?<![\w./-])/(?:dev|etc|lib\w*|opt|proc|run|sys|usr|var)/[\w./+@-]*\w", re.ASCII)
+
+
+class Match(Record):
+    """A row that a text has: on which line first, what is shown of that, and the names and paths of all places."""
+
+    row: Row
+    line: int
+    evidence: str
+    names: tuple[str, ...]
+    paths: tuple[str, ...]
+
+
+class Span(Record):
+    """A place in the squeezed text where a row's pattern was found."""
+
+    row: Row
+    start: int
+    end: int
+
+
+def matches(text: Text) -> tuple[Match, ...]:
+    """Return the rows found, the most certain first, then as they come in the text.
+
+    Where two rows' texts lie over each other, the more certain one counts, or else the longer text.
+    """
+    spans = [span for row, patterns in PIECES for pieces in patterns for span in _spans(text, row, pieces)]
+    places: dict[str, list[Span]] = {}
+    for span in _uncovered(sorted(spans, key=lambda span: (span.start, -span.end))):
+        places.setdefault(span.row.code, []).append(span)
+    first = sorted(places.values(), key=lambda found: (_rank(found[0]), found[0].start))
+    return tuple(_match(text, found[:MOST]) for found in first)
+
+
+def _spans(text: Text, row: Row, pieces: tuple[bytes, ...]) -> list[Span]:
+    found: list[Span] = []
+    start = 0
+    while len(found) < MOST and (place := find(text.squeezed, pieces, start)) is not None:
+        found.append(Span(row, *place))
+        start = place[1]
+    return found
+
+
+def _uncovered(spans: list[Span]) -> list[Span]:
+    """Return the spans, sorted by their starts, that no better one lies over."""
+    kept: list[Span] = []
+    open_: list[Span] = []
+    for span in spans:
+        open_ = [other for other in open_ if other.end > span.start]
+        if any(_better(other, span) for other in open_):
+            continue
+        worse = {id(other) for other in open_ if _better(span, other)}
+        open_ = [other for other in open_ if id(other) not in worse]
+        kept = [other for other in kept if id(other) not in worse]
+        open_.append(span)
+        kept.append(span)
+    return kept
+
+
+def _better(one: Span, other: Span) -> bool:
+    """Whether ``one`` says more than ``other``, of the same words."""
+    return one.row is not other.row and (_rank(one), one.start - one.end) < (_rank(other), other.start - other.end)
+
+
+def _rank(span: Span) -> int:
+    return CERTAINTIES.index(span.row.certainty)
+
+
+def _match(text: Text, spans: list[Span]) -> Match:
+    excerpts = []
+    line = 0
+    for span in spans:
+        start = text.position(span.start)
+        excerpts.append(text.around(start, text.position(span.end - 1) + 1))
+        line = line or text.line(start)
+    names = [name for excerpt in excerpts for name in _names(excerpt)]
+    paths = [path for excerpt in excerpts for path in PATHS.findall(excerpt.near)]
+    return Match(spans[0].row, line, excerpts[0].shown, _few(names), _few(paths))
+
+
+def _names(excerpt: Excerpt) -> list[str]:
+    """Return the CDI names from the match on; where a break is in the middle of the first one, mended."""
+    return NAMES.findall(excerpt.begun) or NAMES.findall(excerpt.begun + excerpt.after)
+
+
+def _few(found: list[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(found))[:LISTED]

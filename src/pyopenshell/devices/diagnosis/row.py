@@ -1,0 +1,29 @@
+"""One row of the catalogue: a failure as programs print it, what causes it and how to recover."""
+
+from __future__ import annotations
+
+from pyopenshell.record import Record
+
+CERTAIN, LIKELY, POSSIBLE = "certain", "likely", "possible"
+CERTAINTIES = (CERTAIN, LIKELY, POSSIBLE)
+"""How far a text tells its cause, the most telling first: it names the cause, it has mostly this one, or several."""
+
+
+class Row(Record):
+    """A failure pattern and its cause. ``code`` is stable.
+
+    ``patterns`` are texts as the programs print them; ``…`` stands for up to ``text.GAP`` other characters. Capitals,
+    quotes, spaces and line breaks do not matter (``text``). A row without patterns is a conclusion from looking at the
+    host (``refine``). ``said_by`` names the programs; ``cause`` is a sentence; ``steps`` are for a person to do, in
+    their order, never run from here. ``source`` says where the text was seen: ``seen`` (here, from the program itself)
+    or an issue thread, as ``owner/repository#number``. ``refine`` names what of the host tells the causes apart.
+    """
+
+    code: str
+    patterns: tuple[str, ...]
+    said_by: str
+    cause: str
+    steps: tuple[str, ...]
+    source: str
+    certainty: str = LIKELY
+    refine: str = ""

@@ -1,0 +1,267 @@
+"""The driver: its kernel module, NVML (what nvidia-smi uses), the GPU itself, and the drivers of other vendors."""
+
+from __future__ import annotations
+
+from pyopenshell.devices.diagnosis.row import CERTAIN, POSSIBLE, Row
+
+LOAD = "Load it: sudo modprobe nvidia && sudo nvidia-modprobe -c=0 -u"
+WHY = "Where that fails, read why: sudo dmesg | grep -i -e nvrm -e nvidia"
+
+ROWS: tuple[Row, ...] = (
+    Row(
+        "driver.not-loaded",
+        ("nvml error: driver not loaded", "failed to initialize NVML: Driver Not Loaded"),
+        "nvidia-container-cli, nvidia-ctk",
+        "The libraries of the driver are there and its kernel module is not loaded.",
+        (
+            LOAD,
+            "After a new kernel, build it for that: sudo dkms autoinstall (or install the driver's package again)",
+            WHY,
+            "Where the module is there and nouveau holds the GPU, blacklist nouveau and reboot",
+        ),
+        "NVIDIA/nvidia-container-toolkit#1269",
+        CERTAIN,
+        "driver",
+    ),
+    Row(
+        "driver.version-mismatch",
+        ("driver/library version mismatch", "NVRM: API mismatch:"),
+        "nvidia-smi, nvidia-container-cli, the kernel's log",
+        "The libraries and the kernel module of the driver have different versions: it was upgraded, and the old"
+        " module still runs. In a container: the image brings libraries of its own.",
+        (
+            "Compare: cat /proc/driver/nvidia/version; modinfo -F version nvidia; ldconfig -p | grep libnvidia-ml",
+            "Reboot, or unload the old module when nothing uses it: sudo rmmod nvidia_uvm nvidia_drm nvidia_modeset"
+            " nvidia && sudo modprobe nvidia",
+            "Then write the CDI spec again: sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml",
+            "Keep it from happening: hold the driver's packages back from automatic upgrades",
+        ),
+        "NVIDIA/nvidia-container-toolkit#394, NVIDIA/k8s-device-plugin#1431, stackhpc/ansible-slurm-appliance#287",
+        CERTAIN,
+    ),
+    Row(
+        "driver.smi-failed",
+        ("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver",),
+        "nvidia-smi",
+        "nvidia-smi is installed and no NVIDIA kernel module answers: it is not loaded, or not built for this kernel.",
+        (LOAD, "See whether it is built for this kernel: dkms status; uname -r", WHY),
+        "CachyOS/linux-cachyos#118, NVIDIA/nvidia-docker#291",
+        CERTAIN,
+        "driver",
+    ),
+    Row(
+        "driver.module-missing",
+        ("modprobe: FATAL: Module nvidia not found",),
+        "modprobe",
+        "There is no NVIDIA module for the kernel that runs: the kernel was upgraded and the module not built for it,"
+        " or only the driver's libraries were installed.",
+        (
+            "See what is built: dkms status; ls /lib/modules/$(uname -r)",
+            "Install the kernel's headers, then: sudo dkms autoinstall",
+            "Or install the driver's package again",
+        ),
+        "NVIDIA/nvidia-docker#291",
+        CERTAIN,
+    ),
+    Row(
+        "driver.module-rejected",
+        (
+            "could not insert 'nvidia … Key was rejected by service",
+            "could not insert 'nvidia … Required key not available",
+        ),
+        "modprobe",
+        "Secure Boot is on, and the module is not signed by a key that this machine trusts.",
+        (
+            "See: mokutil --sb-state",
+            "Enrol the key that DKMS signs with: sudo mokutil --import /var/lib/dkms/mok.pub, then reboot and confirm",
+            "Or install a driver package that the distribution signed",
+        ),
+        "lolo101/px1800kbd#10, hhfeuer/nvhda#8 (with other modules), NVIDIA/gpu-driver-container#44",
+        CERTAIN,
+    ),
+    Row(
+        "driver.probe-taken",
+        ("NVRM: The NVIDIA probe routine was not called for",),
+        "the kernel's log",
+        "Another driver holds the GPU: nouveau, or vfio-pci for a virtual machine.",
+        (
+            "See which: lspci -nnk | grep -A3 -i nvidia",
+            "Keep nouveau away: echo blacklist nouveau | sudo tee /etc/modprobe.d/nouveau.conf, make the initramfs"
+            " again, reboot",
+        ),
+        "mattshma/bigdata#133",
+        CERTAIN,
+    ),
+    Row(
+        "driver.adapter-failed",
+        ("RmInitAdapter failed!",),
+        "the kernel's log",
+        "The module is loaded and could not start this GPU: firmware (GSP) and module do not fit, the open module does"
+        " not know the GPU, a virtual machine hides part of it, or the hardware is at fault.",
+        (
+            "Install the newest driver of the branch; for GPUs before Turing the proprietary module, from Blackwell on"
+            " the open one",
+            "In the machine's setup: Above 4G Decoding and Resizable BAR on",
+            "Switch the machine off and on again (not only a reboot), and try the GPU in another slot",
+        ),
+        "NVIDIA/open-gpu-kernel-modules#326, NVIDIA/open-gpu-kernel-modules#862, NVIDIA/cuda-samples#104",
+    ),
+    Row(
+        "driver.gpu-lost",
+        (
+            "GPU has fallen off the bus",
+            "fallen off the bus and is not responding to commands",
+            "nvml: GPU is lost",
+            "ERROR_GPU_IS_LOST",
+        ),
+        "the kernel's log, NVML",
+        "The GPU does not answer any more (Xid 79): it lost power, overheated, or its slot, cable or board is at"
+        " fault. Until it is reset nothing can use it.",
+        (
+            "Take work off this machine, then switch it off and on again",
+            "Look at temperature and power before it happens again: nvidia-smi -q -d TEMPERATURE,POWER",
+            "Seat the board and its power cables anew; update the firmware; where it stays, have it replaced",
+        ),
+        "NVIDIA/NVSentinel#155, NVIDIA/open-gpu-kernel-modules#507, kubernetes/kubernetes#97131",
+        CERTAIN,
+    ),
+    Row(
+        "nvml.unknown-error",
+        ("Failed to initialize NVML: Unknown Error",),
+        "nvidia-smi in a container that ran for a while",
+        "The container may not open its GPU any more: systemd reloaded its units and wrote the control group's device"
+        " rules anew, without those that the hook had added.",
+        (
+            "Start the container again",
+            "For good: give the devices by CDI (--device nvidia.com/gpu=all), so that the engine knows them",
+            "Or have systemd know the nodes: sudo nvidia-ctk system create-dev-char-symlinks --create-all",
+            'Or let Docker manage control groups itself: "exec-opts": ["native.cgroupdriver=cgroupfs"]',
+        ),
+        "NVIDIA/nvidia-container-toolkit#48, NVIDIA/nvidia-container-toolkit#251",
+    ),
+    Row(
+        "nvml.permission",
+        (
+            "Failed to initialize NVML: Insufficient Permissions",
+            "nvml error: insufficient permissions",
+            "NVMLError_NoPermission",
+        ),
+        "nvidia-smi, nvidia-container-cli, pynvml",
+        "The GPU's device nodes are there and may not be opened: their modes (NVreg_DeviceFileMode) keep this user"
+        " out, SELinux or a sandbox denies them, or the daemon nvidia-persistenced cannot be reached where it runs.",
+        (
+            "See modes and groups: ls -lZ /dev/nvidia*; id",
+            "SELinux: sudo setsebool -P container_use_devices 1, or --security-opt label=disable for one container",
+            "A group that owns them (openSUSE: video): podman run --group-add keep-groups …",
+            "In a sandbox of ours: ask for the GPU (openshell run --gpu …), and openshell why /dev/nvidiactl --gpu",
+        ),
+        "NVIDIA/nvidia-container-toolkit#33, NVIDIA/nvidia-container-toolkit#210, containerd/containerd#6042",
+        refine="node",
+    ),
+    Row(
+        "wsl.no-adapter",
+        ("WSL environment detected but no adapters were found",),
+        "nvidia-container-cli",
+        "Under WSL no NVIDIA GPU is offered: it is WSL 1, the Windows driver is too old, or Windows has no such GPU.",
+        (
+            "In Windows: wsl -l -v (VERSION must be 2), then wsl --update and wsl --shutdown",
+            "Install the NVIDIA driver in Windows, never in WSL",
+            "In WSL: ls -l /dev/dxg; /usr/lib/wsl/lib/nvidia-smi",
+        ),
+        "NVIDIA/nvidia-container-toolkit#155, AbdBarho/stable-diffusion-webui-docker#117",
+        CERTAIN,
+    ),
+    Row(
+        "tegra.nvmap-denied",
+        ("NvRmMemInitNvmap failed with Permission denied",),
+        "programs on a Jetson",
+        "This user may not open /dev/nvmap.",
+        ("Add the user: sudo usermod -aG video,render $USER, then log in again", "In a container: --group-add video"),
+        "anduril/jetpack-nixos#118",
+        CERTAIN,
+        "node",
+    ),
+    Row(
+        "tegra.nvmap-missing",
+        ("NvRmMemInitNvmap failed with No such file or directory",),
+        "programs on a Jetson, in a container",
+        "The container has no /dev/nvmap, or libraries of another JetPack than the host's.",
+        (
+            "Start it with the runtime: docker run --runtime nvidia …",
+            "Use an image for the host's release: cat /etc/nv_tegra_release",
+        ),
+        "dusty-nv/jetson-containers#384",
+        CERTAIN,
+    ),
+    Row(
+        "amd.kfd-denied",
+        (
+            "Unable to open /dev/kfd read-write: Permission denied",
+            "Unable to open /dev/kfd read-write: Operation not permitted",
+        ),
+        "rocminfo, ROCm programs",
+        "This user may not open /dev/kfd: it belongs to the group render (video on older systems), or the container"
+        " was not given it.",
+        (
+            "See: ls -ln /dev/kfd /dev/dri/renderD*; id",
+            "Add the user: sudo usermod -aG render,video $USER, then log in again",
+            "In a container: --device /dev/kfd --device /dev/dri --group-add NUMBER (the number that ls shows)",
+        ),
+        "ROCm/legacy-rocm-build#1211, ROCm/ROCm-docker#116",
+        CERTAIN,
+        "node",
+    ),
+    Row(
+        "amd.kfd-missing",
+        ("Unable to open /dev/kfd read-write: No such file or directory",),
+        "rocminfo, ROCm programs",
+        "There is no /dev/kfd here: the container was not given it, or the host's amdgpu driver offers no compute.",
+        (
+            "In a container: --device /dev/kfd --device /dev/dri (Apptainer: --rocm)",
+            "On the host: ls -l /dev/kfd; sudo modprobe amdgpu; sudo dmesg | grep -i kfd",
+        ),
+        "ROCm/legacy-rocm-build#1798",
+        CERTAIN,
+        "node",
+    ),
+    Row(
+        "amd.kfd-refused",
+        (
+            "Unable to open /dev/kfd read-write: Cannot allocate memory",
+            "Unable to open /dev/kfd read-write: Invalid argument",
+        ),
+        "rocminfo",
+        "The driver refuses compute: it does not support this GPU, or driver and ROCm do not fit each other.",
+        (
+            "Read what it says of the GPU: sudo dmesg | grep -i kfd",
+            "Compare GPU, kernel and ROCm with AMD's table of supported systems",
+        ),
+        "ROCm/legacy-rocm-build#2232, ROCm/legacy-rocm-build#4043, ROCm/rocminfo#41",
+        POSSIBLE,
+    ),
+    Row(
+        "amd.module-missing",
+        ("ROCk module is NOT loaded, possibly no GPU devices",),
+        "rocminfo",
+        "The kernel module amdgpu is not loaded, or rocminfo in a container cannot see that it is.",
+        (
+            "On the host: lsmod | grep amdgpu; sudo modprobe amdgpu; sudo dmesg | grep -i amdgpu",
+            "In a container, install kmod and give it /sys/module; with WSL2 use AMD's packages for it",
+        ),
+        "ROCm/legacy-rocm-build#1506, ROCm/tensorflow-upstream#1364",
+        refine="node",
+    ),
+    Row(
+        "amd.no-kernel-image",
+        ("HIP error: invalid device function", "hipErrorInvalidDeviceFunction"),
+        "PyTorch and other programs on ROCm",
+        "The program has no code for this GPU's architecture (gfx…).",
+        (
+            "See the GPU's: rocminfo | grep gfx",
+            "Install a build that lists it; for a close relative of a supported one: HSA_OVERRIDE_GFX_VERSION=10.3.0"
+            " (or 11.0.0) in its environment",
+        ),
+        "ROCm/legacy-rocm-build#6120",
+        CERTAIN,
+    ),
+)
