@@ -134,7 +134,8 @@ def cached(name: str, cache: str = CACHE) -> tuple[str, ...]:
 
 
 def _string(data: bytes, start: int) -> str:
-    return data[start : data.find(b"\0", start, start + 4096)].decode("utf-8", "surrogateescape")
+    end = data.find(b"\0", start, start + 4096)
+    return data[start : max(start, end)].decode("utf-8", "surrogateescape")
 
 
 def _refusal(file: str, machine: str) -> int | None:

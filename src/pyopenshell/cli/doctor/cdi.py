@@ -9,6 +9,7 @@ from pyopenshell.cli.doctor.codes import LOW, MEDIUM, Check, check
 from pyopenshell.devices.cdi import names
 from pyopenshell.devices.cdi.codes import AGAIN, GENERATE
 from pyopenshell.devices.cdi.fault import ERROR
+from pyopenshell.devices.cdi.registry import STANDARD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,11 +19,21 @@ if TYPE_CHECKING:
     from pyopenshell.devices.gpu import Inventory
 
 SHOWN = 3
-"""Faults that are told before it says how many more there are."""
+"""Kinds of faults that are told before it says how many more there are."""
 ABSENT = ("cdi.folder-missing", "cdi.folder-empty")
 """Faults of folders where there is nothing: said in one row."""
 APART = (*ABSENT, "cdi.folder-unreadable", "cdi.uncovered")
 """Faults that have a row of their own."""
+
+
+def library_folders(registry: Registry) -> Iterator[str]:
+    """Yield the folders of this host from which specs mount libcuda: a driver may lie apart from the system's own."""
+    for spec in registry.specs:
+        for edits in (spec.edits, *(device.edits for device in spec.devices)):
+            for mount in edits.mounts:
+                folder, _, name = mount.host_path.rpartition("/")
+                if name.startswith("libcuda.so"):
+                    yield folder
 
 
 def checks(registry: Registry, faults: Sequence[Fault], inventory: Inventory) -> Iterator[Check]:
@@ -47,30 +58,33 @@ def checks(registry: Registry, faults: Sequence[Fault], inventory: Inventory) ->
             yield check("cdi.none", "specs", seen)
     wrong = [fault for fault in faults if fault.code not in APART]
     if wrong:
-        yield _faults(wrong)
+        yield _faults(wrong, [folder.path for folder in registry.folders])
     for fault in faults:
         if fault.code == "cdi.uncovered" and resolvable:
             yield check("cdi.uncovered", "specs", fault.message, AGAIN, (f"sudo {GENERATE}",))
 
 
-def _faults(wrong: Sequence[Fault]) -> Check:
-    """Return one row for all faults, the errors first."""
-    ordered = sorted(wrong, key=lambda fault: fault.severity != ERROR)
+def _faults(wrong: Sequence[Fault], folders: Sequence[str]) -> Check:
+    """Return one row for all faults: of each kind the first and how many there are, the errors before the warnings."""
+    kinds: dict[str, list[Fault]] = {}
+    for fault in sorted(wrong, key=lambda fault: fault.severity != ERROR):
+        kinds.setdefault(fault.code, []).append(fault)
+    told = [
+        f"{_place(same[0])}{same[0].message} [{same[0].code}{f' {len(same)} times' * (len(same) > 1)}]"
+        for same in kinds.values()
+    ]
+    more = f"; {len(told) - SHOWN} more kinds" if len(told) > SHOWN else ""
     errors = sum(fault.severity == ERROR for fault in wrong)
-    counts = [f"{errors} error{'s' * (errors != 1)}"] * bool(errors)
-    counts += [f"{len(wrong) - errors} warning{'s' * (len(wrong) - errors != 1)}"] * (errors < len(wrong))
-    told = "; ".join(f"{_place(fault)}{fault.message} [{fault.code}]" for fault in ordered[:SHOWN])
-    more = f"; {len(ordered) - SHOWN} more" if len(ordered) > SHOWN else ""
+    counts = [_count(errors, "error")] * bool(errors) + [_count(len(wrong) - errors, "warning")] * (errors < len(wrong))
+    seen = f"{' and '.join(counts)}: {'; '.join(told[:SHOWN])}{more}"
     hint = "openshell gpu lint tells all of them, each with what mends it"
-    steps = ("openshell gpu lint", *dict.fromkeys(fault.mend for fault in ordered[:SHOWN]))
-    return check(
-        "cdi.faults",
-        "specs",
-        f"{' and '.join(counts)}: {told}{more}",
-        hint,
-        steps[:1],
-        severity=MEDIUM if errors else LOW,
-    )
+    where = "" if tuple(folders) == STANDARD else "".join(f" {folder}" for folder in folders)
+    severity = MEDIUM if errors else LOW
+    return check("cdi.faults", "specs", seen, hint, (f"openshell gpu lint{where}",), severity=severity)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def _place(fault: Fault) -> str:

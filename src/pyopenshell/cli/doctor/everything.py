@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pyopenshell.cli.doctor import kernel, process, who
@@ -12,6 +13,7 @@ from pyopenshell.cli.doctor.roots import Roots
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from pyopenshell.devices.cdi.registry import Registry
     from pyopenshell.devices.gpu import Inventory
     from pyopenshell.effective.model import Identity
 
@@ -117,18 +119,24 @@ class Hardware:
         return [gpus.launched(done)]
 
     def _driver(self) -> Iterable[Check]:
-        from pyopenshell.cli.doctor import driver
+        from pyopenshell.cli.doctor import cdi, driver
 
-        own = [folder for folder in os.environ.get("LD_LIBRARY_PATH", "").split(":") if folder.startswith("/")]
-        return driver.checks(self.inventory, self.identity, self.roots, usable=self.usable, folders=own)
+        named = [folder for folder in os.environ.get("LD_LIBRARY_PATH", "").split(":") if folder.startswith("/")]
+        mounted = [*cdi.library_folders(self._registry)]
+        return driver.checks(self.inventory, self.identity, self.roots, usable=self.usable, folders=(*named, *mounted))
+
+    @cached_property
+    def _registry(self) -> Registry:
+        from pyopenshell.devices.cdi import registry
+
+        return registry.read(registry.folders(self.cdi_folders, os.environ))
 
     def _cdi(self) -> Iterable[Check]:
         from pyopenshell.cli.doctor import cdi
         from pyopenshell.devices.cdi import lint, registry
 
-        folders = registry.folders(self.cdi_folders, os.environ)
-        faults = lint.folders(folders, self.inventory).faults
-        return cdi.checks(registry.read(folders), faults, self.inventory)
+        faults = lint.folders(registry.folders(self.cdi_folders, os.environ), self.inventory).faults
+        return cdi.checks(self._registry, faults, self.inventory)
 
     def _engines(self) -> Iterable[Check]:
         from pyopenshell.cli.doctor import driver, engines
