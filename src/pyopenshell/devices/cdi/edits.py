@@ -81,7 +81,7 @@ class EditsReader:
         """Read a device node."""
         note, what = self.note, "a device node"
         fields = read.mapping(item, NODE, what, note)
-        if not fields:
+        if item.kind != "mapping":
             return DeviceNode("", "", line=item.line)
         path = self.path(fields, "path", what, item, required=True)
         host_path = self.path(fields, "hostPath", what, item) or path
@@ -118,7 +118,7 @@ class EditsReader:
         """Read a mount. What is mounted is a path only where it is bound."""
         note, what = self.note, "a mount"
         fields = read.mapping(item, MOUNT, what, note)
-        if not fields:
+        if item.kind != "mapping":
             return Mount("", "", line=item.line)
         kind = read.text(fields, "type", what, note)
         if kind:
@@ -135,7 +135,7 @@ class EditsReader:
         """Read a hook."""
         note, what = self.note, "a hook"
         fields = read.mapping(item, HOOK, what, note)
-        if not fields:
+        if item.kind != "mapping":
             return Hook("", "", line=item.line)
         name = read.required(fields, "hookName", what, note, item)
         if name and name not in values.HOOKS:

@@ -89,11 +89,13 @@ def failure(name: str, registry: Registry) -> GpuError:
 
 def _hint(name: str, there: Sequence[str], registry: Registry) -> str:
     """Return what there is, the name that was probably meant first, and what may be hidden by faults."""
-    unused = len({found.file for found in registry.faults if found.severity == ERROR})
-    why = f"; {LINT} tells what is wrong with {unused} file{'s' if unused > 1 else ''} or folders" if unused else ""
+    wrong = list(dict.fromkeys(found.file for found in registry.faults if found.severity == ERROR and found.file))
+    more = f" and {len(wrong) - 3:,} more" if len(wrong) > 3 else ""
+    why = f"; {LINT} says what is wrong with {', '.join(wrong[:3])}{more}" if wrong else ""
     if not there:
-        looked = ", ".join(folder.path for folder in registry.folders)
-        return f"no spec is in {looked or 'any folder'}{why}" if looked else f"there are no specs{why}"
+        looked = " or ".join(folder.path for folder in registry.folders) or "any folder"
+        some = any(folder.files for folder in registry.folders)
+        return f"no spec in {looked} can be used{why}" if some else f"no spec is in {looked}{why}"
     meant = _meant(name, there)
     return f"{f'did you mean {meant}? ' if meant else ''}there are {names.listed(there)}{why}"
 

@@ -102,7 +102,7 @@ class _Reader(EditsReader):
             fields = read.mapping(node, DEVICE, "a device", self.note)
             if node.kind == "null":
                 self.note("empty-device", "a device that is null", None, node.line, node.column)
-            if not fields:
+            if node.kind != "mapping":
                 continue
             name = read.required(fields, "name", "a device", self.note, node)
             if name:

@@ -22,7 +22,8 @@ def spec(edits="env: [A=1]", *, version="1.1.0", kind="nvidia.com/gpu", name='"0
 
 TEXTS = {
     "cdi.too-large": (
-        "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(f"{b}: &{b} [{','.join([f'*{a}'] * 10)}]\n" for a, b in zip("abcdef", "bcdefg", strict=True)),
+        "a: &a [x,x,x,x,x,x,x,x,x,x]\n"
+        + "".join(f"{b}: &{b} [{','.join([f'*{a}'] * 10)}]\n" for a, b in zip("abcdef", "bcdefg", strict=True)),
         7,
     ),
     "cdi.not-text": (b"cdiVersion: 0.5.0\nkind: \xff\xfe\n", 2),
@@ -39,7 +40,10 @@ TEXTS = {
     "cdi.missing-field": (spec("mounts: [{hostPath: /etc/hosts}]"), 5),
     "cdi.unquoted": (spec(name="0x10"), 4),
     "cdi.invalid-version": (spec(version="9.9.0"), 1),
-    "cdi.version-too-old": (spec("deviceNodes: [{path: /dev/null, hostPath: /dev/zero}]", version="0.4.0", name="a"), 5),
+    "cdi.version-too-old": (
+        spec("deviceNodes: [{path: /dev/null, hostPath: /dev/zero}]", version="0.4.0", name="a"),
+        5,
+    ),
     "cdi.version-too-new": (spec("intelRdt: {enableCMT: true}"), 5),
     "cdi.bad-kind": (spec(kind="gpu"), 2),
     "cdi.bad-annotation": (spec(more="annotations: {a b: c}\n"), 6),
