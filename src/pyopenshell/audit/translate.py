@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pyopenshell.audit.context import Context, Process
+    from pyopenshell.effective.devices import Devices
     from pyopenshell.effective.model import Effective, Grant
     from pyopenshell.launch.reports import Counts, Use
 
@@ -41,7 +42,8 @@ def _grant(grant: Grant, context: Context) -> dict[str, Any]:
         context,
         code="grant.runtime-addition" if added else "grant.enrichment",
         severity=_grant_severity(grant),
-        message=f"{verb} from {grant.origin}: {', '.join(grant.access)} on {grant.path}: {grant.reason}",
+        message=f"{verb} from {grant.origin}: {', '.join(grant.access)} on {grant.path}"
+        f"{f', which is {grant.source} of the host' if grant.source else ''}: {grant.reason}",
         unmapped={"runtime_addition": added, "grant": grant.as_dict()},
     )
     event |= {
@@ -56,6 +58,17 @@ def _grant(grant: Grant, context: Context) -> dict[str, Any]:
     if grant.status in ("enforced", "covered", "blocked"):
         event |= {"action_id": 1, "action": "Allowed", "disposition_id": 1, "disposition": "Allowed"}
     return event
+
+
+def _devices(devices: Devices) -> dict[str, Any]:
+    """Return what was given besides paths: of variables the names, of hooks the programs that were not run."""
+    return {
+        "asked": devices.asked,
+        "given": [{"name": one.name, "uuids": list(one.uuids), "origin": str(one.origin)} for one in devices.given],
+        "variables": [one.name for one in devices.env if one.status == "set"],
+        "groups": [one.gid for one in devices.groups if one.status == "member"],
+        "hooks_not_run": [one.path for one in devices.hooks],
+    }
 
 
 def _grant_severity(grant: Grant) -> str:
@@ -104,6 +117,7 @@ def enforcement(effective: Effective, receipt: dict[str, Any], context: Context)
             "credentials": receipt["credentials"],
             "canary": receipt["canary"],
             "checks": {"total": len(receipt["supervisor_checks"]) + 1, "failed": failed},
+            **({"devices": _devices(effective.devices)} if effective.devices else {}),
         },
     )
     return event | {

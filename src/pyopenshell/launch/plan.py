@@ -204,9 +204,7 @@ def _links(grants: tuple[Grant, ...], hide: tuple[str, ...]) -> tuple[tuple[str,
     Covered grants count: they have no rule and no mount of their own, but their paths are used as written too.
     """
     used = [
-        (grant.path, grant.resolved)
-        for grant in grants
-        if grant.status in ("planned", "covered") and not grant.source
+        (grant.path, grant.resolved) for grant in grants if grant.status in ("planned", "covered") and not grant.source
     ]
     return tuple(
         sorted(

@@ -60,10 +60,10 @@ def test_rules_with_gpu(root):
 
 @pytest.mark.parametrize(
     ("nodes", "count", "code"),
-    [((), "all", "gpu.missing"), (("nvidiactl",), "all", "gpu.missing"), (NODES, "1", "gpu.selection-unavailable")],
+    [((), "all", "gpu.missing"), (("nvidiactl",), "all", "gpu.missing"), (NODES, "2", "gpu.too-few")],
 )
 def test_a_gpu_that_is_not_there(root, nodes, count, code):
-    """Without a GPU, with a driver alone, and with a count: an error that says which, and nothing is started."""
+    """Without a GPU, with a driver alone, and with too few: an error that says which, and nothing is started."""
     own = callers.in_own_mounts(callers.devices(*nodes))
     assert code == callers.refused(root, "--gpu", count, preexec_fn=own)["code"]
 
