@@ -95,5 +95,5 @@ def _refused(broker: Mapping[str, int] | None) -> Iterator[str]:
 def _unasked(effective: Effective, broker: Mapping[str, int] | None) -> Iterator[str]:
     """Yield that no thread was named: cuInit does that after it has opened its devices."""
     given = effective.devices.given if effective.devices else ()
-    if broker is not None and not broker.get("granted") and any(one.gpus for one in given):
+    if broker is not None and not broker.get("granted") and given:
         yield f"a device or a library is missing, for no thread was ever named (the broker was not asked); {PROBE}"

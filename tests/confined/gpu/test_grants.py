@@ -87,7 +87,7 @@ def test_another_path_takes_a_mount_namespace(anyone, folder):
 
 
 def test_files_where_the_host_has_none(anyone, folder):
-    """A library is shown in a folder of the host's that lacks it: its neighbours are still there, and nothing can be added."""
+    """A library is shown in a folder of the host's that lacks it; its neighbours are there, and none can be added."""
     world.needs_namespaces()
     (folder / "libcuda.so.550").write_text("a driver's library")
     os.chmod(folder, 0o755)
@@ -148,7 +148,7 @@ def test_a_spec_out_of_date_weakens_nothing_else(anyone, folder):
 
 
 def test_what_comes_with_a_device(anyone, folder):
-    """Variables are set, the runtime's own stand; groups as far as they can be had; hooks are told with their effect."""
+    """Variables are set, the runtime's own stand; groups are had where they can be; hooks are told with their effect."""
     common = {
         "env": ["NVIDIA_VISIBLE_DEVICES=void", "HOME=/elsewhere", "VENDOR=x=y"],
         "additionalGids": [44, 0],
