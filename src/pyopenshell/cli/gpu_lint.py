@@ -56,6 +56,7 @@ def _stdin() -> bytes:
 def _document(report: Report) -> dict[str, Any]:
     """Return the report as data."""
     return {
+        "schema": "pyopenshell.gpu-lint/1",
         "clean": not report.errors,
         "errors": report.errors,
         "warnings": len(report.faults) - report.errors,

@@ -43,7 +43,7 @@ def _other_name(
             note("field-case", f"{show(name)} in {what} is written {right}", f"write {right}", *child.key)
             fields[right] = child
             return
-    meant = nearest(name, known)
+    meant = nearest(name, sorted(known))
     mend = f"write {meant}" if meant else f"remove it; {what} has {', '.join(sorted(known))}"
     note("unknown-field", f"unknown field {show(name)} in {what}", mend, *child.key)
 

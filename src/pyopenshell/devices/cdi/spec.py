@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pyopenshell.devices.cdi import fields as read
 from pyopenshell.devices.cdi import names, values, versions
-from pyopenshell.devices.cdi.edits import EditsReader
+from pyopenshell.devices.cdi.edits import EDITS, EditsReader
 from pyopenshell.devices.cdi.model import CdiDevice, Edits, Spec
 
 TYPE_CHECKING = False
@@ -108,8 +108,9 @@ class _Reader(EditsReader):
             if name:
                 self.device_name(name, fields["name"], lines)
             self.annotations(fields, "a device")
-            edits = self.edits(fields["containerEdits"]) if "containerEdits" in fields else Edits()
-            if edits == _NOTHING.replace(line=edits.line):
+            written = fields.get("containerEdits")
+            edits = Edits() if written is None else self.edits(written)
+            if edits == _NOTHING.replace(line=edits.line) and not _unknown(written):
                 message = f"device {names.show(name)} has no container edits"
                 self.note("empty-device", message, None, node.line, node.column)
             devices.append(CdiDevice(name, edits, node.line))
@@ -133,3 +134,8 @@ class _Reader(EditsReader):
 
 
 _NOTHING = Edits()
+
+
+def _unknown(edits: Node | None) -> bool:
+    """Whether fields that CDI does not have are all there is: a fault already, and what was meant is not missing."""
+    return edits is not None and edits.kind == "mapping" and not EDITS.issuperset(edits.value)

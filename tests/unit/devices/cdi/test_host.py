@@ -14,6 +14,7 @@ from tests.unit.devices.cdi.cases import spec
 def check(edits, *, driver=None, kind="nvidia.com/gpu", file="/etc/cdi/nvidia.yaml"):
     """The faults of a spec whose device has these edits, as (code, line)."""
     found = read_bytes(spec(edits, kind=kind).encode(), file).spec
+    assert found is not None
     faults = Faults(file)
     host.check(found, driver, faults.note)
     return faults.ordered()
@@ -179,6 +180,7 @@ def test_gpus_in_no_spec():
     """GPUs and control nodes that no spec names, by vendor, with the vendor's tool; never what manages all GPUs."""
     edits = "deviceNodes: [{path: /dev/x, hostPath: /dev/nvidiactl}, {path: /dev/nvidia1}]"
     found = read_bytes(spec(edits).encode(), "a").spec
+    assert found is not None
     faults = Faults(None)
     host.uncovered([found], DEVICES, faults.note)
     said = [(fault.message, fault.mend.partition(" --")[0]) for fault in faults.ordered()]

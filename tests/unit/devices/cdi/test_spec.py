@@ -29,6 +29,7 @@ def test_samples_have_no_fault(path):
     """Specs in the shape that nvidia-ctk writes are read as they are."""
     reading = read_file(str(path), 3)
     assert () == reading.faults
+    assert reading.spec is not None
     assert ("nvidia.com/gpu", 3, str(path)) == (reading.spec.kind, reading.spec.priority, reading.spec.file)
     assert "all" in [device.name for device in reading.spec.devices]
 
