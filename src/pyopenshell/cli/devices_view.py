@@ -37,11 +37,10 @@ def show(shape: dict[str, Any] | None) -> None:
 
 
 def _row(key: str, one: dict[str, Any]) -> tuple[str, ...]:
-    what = {
-        "env": lambda: f"{one['name']}={one['value']}",
-        "groups": lambda: str(one["gid"]),
-        "hooks": lambda: " ".join(one["args"]) or one["path"],
-    }[key]()
+    if key == "env":
+        what = f"{one['name']}={one['value']}"
+    else:
+        what = str(one["gid"]) if key == "groups" else " ".join(one["args"]) or one["path"]
     return what, one["status"], _from(one), one["detail"] or "-"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyopenshell.devices import inventory, select
+from pyopenshell.devices import inventory, select, visible
 from pyopenshell.devices.cdi import registry
 from pyopenshell.devices.cdi.fault import ERROR, Fault
 from pyopenshell.devices.edits import Merged, merged
@@ -32,6 +32,9 @@ def choose(count: int | None, names: tuple[str, ...], folders: tuple[str, ...], 
     GpuError as ``select.select`` does.
     """
     specs = registry.read(registry.folders(folders, environ))
-    selection = select.select(count, names, inventory.read(nvml=False), specs, environ)
+    found = inventory.read(nvml=False)
+    if visible.needs_uuids(found.gpus, environ):
+        found = inventory.read()
+    selection = select.select(count, names, found, specs, environ)
     faults = tuple(fault for fault in specs.faults if fault.severity == ERROR and (fault.file or "").endswith(SPECS))
     return Chosen(selection, merged(selection.choices), faults)

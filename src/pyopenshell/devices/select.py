@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pyopenshell.devices import visible
 from pyopenshell.devices.gpu import Gpu, Inventory, Mig
 from pyopenshell.devices.numbers import Nodes
 from pyopenshell.errors import GpuError
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from pyopenshell.devices.cdi.registry import Found, Registry
-    from pyopenshell.devices.visible import Visible
 
 ALL = -1
 """A count that means every GPU there is."""
@@ -29,6 +29,11 @@ class Unit(Record):
 
     gpu: Gpu
     mig: Mig | None = None
+
+    @property
+    def key(self) -> tuple[str, int, int]:
+        """What tells it from all others of the host."""
+        return self.gpu.vendor, self.gpu.index, self.mig.index if self.mig else -1
 
     @property
     def nodes(self) -> tuple[str, ...]:
@@ -78,7 +83,7 @@ class Selection(Record):
     @property
     def units(self) -> tuple[Unit, ...]:
         """Every GPU and instance that was chosen, once."""
-        return tuple({unit.nodes: unit for choice in self.choices for unit in choice.units}.values())
+        return tuple({unit.key: unit for choice in self.choices for unit in choice.units}.values())
 
     @property
     def is_gpu(self) -> bool:
@@ -100,6 +105,8 @@ class Selection(Record):
         if not self.is_cuda:
             return None
         units = [unit for unit in self.units if unit.gpu.vendor in CUDA]
+        if any(unit.gpu.vendor == "wsl" and not unit.uuid for unit in units):
+            return None  # one node for all of the Windows host's: the caller's own value chooses among them
         if not units:
             return NONE_VISIBLE if self.count == 0 and not self.choices else None
         uuids = [unit.uuid for unit in units if unit.uuid]
@@ -118,13 +125,11 @@ def select(
     Raises GpuError, with a list of what there is: for a name that is unknown or cannot be resolved, for more GPUs than
     there are, for fewer than were named.
     """
-    from pyopenshell.devices.visible import visible
-
     nodes = Nodes()
-    seen = visible(inventory.gpus, environ)
+    seen = visible.visible(inventory.gpus, environ)
     every = [unit for gpu in inventory.gpus for unit in _units(gpu)]
     named = [_named(name, every, registry, nodes) for name in dict.fromkeys(names)]
-    held = {unit.nodes for choice in named for unit in choice.units}
+    held = {unit.key for choice in named for unit in choice.units}
     if count is None:
         return Selection(count, tuple(named), inventory)
     if count not in (ALL, 0) and count < len(held):
@@ -135,22 +140,17 @@ def select(
         )
     if count == 0 and held:
         raise GpuError("--gpu 0 asks for no GPU, and --device names one", hint="leave one out", code="gpu.count")
-    free = [unit for unit in _visible_units(seen) if unit.nodes not in held]
+    free = [unit for gpu in seen.gpus for unit in _units(gpu) if unit.key not in held]
     wanted = len(free) if count == ALL else count - len(held)
     if (count == ALL and not free and not held) or wanted > len(free):
         raise _too_few(count, len(held), every, free=free, seen=seen, registry=registry)
     covering = _single(every, registry, nodes) if wanted else {}
-    chosen = [Choice((unit,), covering.get(unit.nodes)) for unit in free[:wanted]]
+    chosen = [Choice((unit,), covering.get(unit.key)) for unit in free[:wanted]]
     return Selection(count, (*named, *chosen), inventory, seen.notes)
 
 
 def _units(gpu: Gpu) -> list[Unit]:
     return [Unit(gpu, mig) for mig in gpu.migs] or [Unit(gpu)]
-
-
-def _visible_units(seen: Visible) -> list[Unit]:
-    """Return what the caller's environment leaves to choose from, in its order."""
-    return [unit for gpu in seen.gpus for unit in _units(gpu)]
 
 
 def _named(name: str, every: list[Unit], registry: Registry, nodes: Nodes) -> Choice:
@@ -164,22 +164,22 @@ def _held(found: Found, every: list[Unit], nodes: Nodes) -> tuple[Unit, ...]:
     return tuple(unit for unit in every if (mine := nodes.numbers(unit.nodes)) and mine <= own)
 
 
-def _single(every: list[Unit], registry: Registry, nodes: Nodes) -> dict[tuple[str, ...], Found]:
-    """Return, by a unit's nodes, the CDI device that holds it and no other.
+def _single(every: list[Unit], registry: Registry, nodes: Nodes) -> dict[tuple[str, int, int], Found]:
+    """Return, by a unit's key, the CDI device that holds it and no other.
 
     A GPU has several names as a rule (its index, its UUID, ``all`` where it is alone): the shortest is the index.
     """
-    result: dict[tuple[str, ...], Found] = {}
+    result: dict[tuple[str, int, int], Found] = {}
     for name in sorted(registry.names(), key=lambda name: (len(name), name)):
         found = registry.find(name)
         held = _held(found, every, nodes)
         if len(held) == 1:
-            result.setdefault(held[0].nodes, found)
+            result.setdefault(held[0].key, found)
     return result
 
 
 def _too_few(
-    count: int, held: int, every: list[Unit], *, free: list[Unit], seen: Visible, registry: Registry
+    count: int, held: int, every: list[Unit], *, free: list[Unit], seen: visible.Visible, registry: Registry
 ) -> GpuError:
     """Say what there is, and what of it is left."""
     if not every:

@@ -148,7 +148,7 @@ def test_a_spec_out_of_date_weakens_nothing_else(anyone, folder):
 
 
 def test_what_comes_with_a_device(anyone, folder):
-    """Variables are set, the runtime's own stand; groups are had where they can be; hooks are told with their effect."""
+    """Variables are set, the runtime's own stand; groups where they can be had; hooks are told with what follows."""
     common = {
         "env": ["NVIDIA_VISIBLE_DEVICES=void", "HOME=/elsewhere", "VENDOR=x=y"],
         "additionalGids": [44, 0],

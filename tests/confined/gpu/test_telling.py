@@ -1,4 +1,4 @@
-"""What is said before a program that uses CUDA starts, and after it failed: the cause, and the line that is to blame."""
+"""What is said before a program that uses CUDA starts, and after it failed: the cause, and the line to blame."""
 
 import os
 
@@ -87,7 +87,7 @@ def test_a_cache_that_cannot_be_written(anyone):
 
 
 def test_modes_that_keep_the_user_out(anyone, folder):
-    """A node that the sandbox's user may not open is told as it starts, and named as the cause when the program failed."""
+    """A node that the sandbox's user may not open is told as it starts, and is the cause when the program failed."""
     world.needs_namespaces()
     place = hosts.nodes(folder, "nvidia0")
     (place / "nvidia0").chmod(0o600)
