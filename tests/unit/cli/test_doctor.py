@@ -13,6 +13,7 @@ import pytest
 from pyopenshell.cli import doctor
 from pyopenshell.cli.doctor import codes, everything, kernel, launched, process, view
 from pyopenshell.cli.doctor.codes import check
+from pyopenshell.cli.doctor.roots import Roots
 from pyopenshell.devices.host import Host, Namespaces
 from pyopenshell.launch import facts
 
@@ -164,7 +165,7 @@ def test_a_group_that_fails_is_a_finding(monkeypatch):
 
     monkeypatch.setattr(everything.Hardware, "_cgroups", broken)
     monkeypatch.setattr(everything.Hardware, "_engines", lambda _self: [check("engine.none", "engines", "none")])
-    found = {row.code: row for row in everything.Hardware(everything.Roots()).checks(launch=False)}
+    found = {row.code: row for row in everything.Hardware(Roots()).checks(launch=False)}
     assert ("cgroup", "ZeroDivisionError: odd") == (found["doctor.untried"].name, found["doctor.untried"].evidence)
     assert "engine.none" in found
 

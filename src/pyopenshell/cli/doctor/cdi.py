@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pyopenshell.cli.doctor.codes import LOW, MEDIUM, Check, check
 from pyopenshell.devices.cdi import names
-from pyopenshell.devices.cdi.codes import AGAIN, GENERATE
+from pyopenshell.devices.cdi.codes import GENERATE
 from pyopenshell.devices.cdi.fault import ERROR
 from pyopenshell.devices.cdi.registry import STANDARD
 
@@ -61,7 +61,7 @@ def checks(registry: Registry, faults: Sequence[Fault], inventory: Inventory) ->
         yield _faults(wrong, [folder.path for folder in registry.folders])
     for fault in faults:
         if fault.code == "cdi.uncovered" and resolvable:
-            yield check("cdi.uncovered", "specs", fault.message, AGAIN, (f"sudo {GENERATE}",))
+            yield check("cdi.uncovered", "specs", fault.message, fault.mend)
 
 
 def _faults(wrong: Sequence[Fault], folders: Sequence[str]) -> Check:
