@@ -25,7 +25,7 @@ cdiVersion: 0.5.0
 kind: nvidia.com/gpu
 devices:
   - name: "0"
-    containerEdits: {deviceNodes: [{path: /dev/nvidia1}]}
+    containerEdits: {deviceNodes: [{path: /dev/nvidia0, hostPath: /dev/first}]}
   - name: "1:0"
     containerEdits:
       deviceNodes:
@@ -62,6 +62,7 @@ def driver(names, closed=()):
             path = Path("/proc/driver", name)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
+        Path("/dev/first").symlink_to("nvidia1")
         Path("/dev/nvidia-caps").mkdir(exist_ok=True)
         for number, name in enumerate(CAPS):
             os.mknod(f"/dev/{name}", stat.S_IFCHR | 0o444, os.makedev(234, number))
@@ -140,6 +141,14 @@ def test_two_gpus_one_of_them_split(listed, library, specs):
         shape[key] for key in ("visible_by", "driver", "source")
     )
     assert {"folders": [str(specs)], "others": ["nvidia.com/gpu=9"], "errors": 0} == shape["cdi"]
+
+
+def test_one_instance_is_visible(listed, library):
+    """Of a GPU whose instance a variable names, the other instances are not."""
+    environ = {"CUDA_VISIBLE_DEVICES": "MIG-bbbb", **fake_library.environment(library, "two")}
+    shape = json.loads(listed("-o", "json", environ=environ, **own(driver(NODES))))
+    assert [False, True] == [gpu["visible"] for gpu in shape["gpus"]]
+    assert [False, True] == [mig["visible"] for mig in shape["gpus"][1]["migs"]]
 
 
 def test_for_people(listed, library, specs):

@@ -57,6 +57,15 @@ def test_gpus_are_met_by_address(host: Host) -> None:
     assert ("nvml", "570.86.15") == (found.source, found.driver)
 
 
+def test_an_address_is_enough(host: Host) -> None:
+    """It comes before the number, which another GPU could have by mistake."""
+    host.nodes("nvidia0", "nvidia1")
+    host.card("0000:1a:00.0", 0, MASKED)
+    host.card("0000:c1:00.0", 1, MASKED)
+    found = joined(host, Gpu(0, "nvidia", (), 0, "GPU-b", None, "0000:c1:00.0"))
+    assert [None, "GPU-b"] == [gpu.uuid for gpu in found.gpus]
+
+
 def test_gpus_are_met_by_minor_where_proc_is_silent(host: Host) -> None:
     """The library's places are taken then, for CDI specs are numbered by it."""
     host.nodes("nvidia0", "nvidia1")

@@ -84,6 +84,7 @@ def test_cuda_counts_the_gpus_that_are_here() -> None:
         ("MIG-GPU-aaaa1111/3/0", []),
         ("MIG-GPU-aaaa1111", []),
         ("0", [(0, ["MIG-1111", "MIG-1122"])]),
+        ("GPU-aaaa1111,MIG-3333", [(0, ["MIG-1111", "MIG-1122"])]),
     ],
 )
 def test_instances_by_uuid(value: str, found: list[tuple[int, list[str]]]) -> None:
@@ -196,6 +197,14 @@ def test_amd_is_not_cudas() -> None:
     amd = tuple(Gpu(index, "amd", (f"/dev/dri/renderD{128 + index}",)) for index in range(2))
     assert [0, 1] == left(amd, CUDA_VISIBLE_DEVICES="-1", NVIDIA_VISIBLE_DEVICES="none")
     assert [1] == left(amd, SLURM_STEP_GPUS="1")
+
+
+def test_amd_beside_nvidia() -> None:
+    """Places count for each vendor by itself: what narrows NVIDIA's GPUs neither names nor takes AMD's."""
+    amd = Gpu(0, "amd", ("/dev/dri/renderD128",))
+    assert (GPUS[1], amd) == visible((*GPUS[:2], amd), {CONTAINER: "1"}).gpus
+    assert (GPUS[1], amd) == visible((GPUS[1], amd), {CONTAINER: "0"}).gpus
+    assert (GPUS[1], amd) == visible((*GPUS[:2], amd), {CUDA: "1"}).gpus
 
 
 def test_no_gpu_and_every_variable() -> None:
