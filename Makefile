@@ -70,6 +70,12 @@ support: $(VENV)/.compiled ## Measure containers and all kernels, and write docs
 evidence: $(VENV)/.compiled build ## See which procfs files can be opened for writing, and write docs/evidence/procfs.md
 	@$(BIN)/python -m evidence
 
+test-gpu: $(VENV)/.compiled $(VENV)/.test ## Run the tests that take a GPU; without one, say so
+	@$(BIN)/python -m tests.gpu $(ARGS)
+
+evidence-gpu: $(VENV)/.compiled ## Record what starting CUDA asks of the kernel, and write docs/evidence/gpu.md
+	@$(BIN)/python -m evidence.gpu
+
 lock: build ## Resolve the dependencies again and write requirements/*.txt
 	@test -x build/uv/bin/uv || { $(PYTHON) -m venv build/uv && build/uv/bin/python -m pip --quiet install $(UV); }
 	@for set in "run pyproject.toml" "build --group build" "test pyproject.toml --extra test -c requirements/run.txt" \
@@ -116,4 +122,4 @@ $(VENV)/.installed: $(VENV)/.run pyproject.toml bin/openshell $(wildcard README.
 $(VENV)/.compiled: $(VENV)/.installed $(SOURCES)
 	@$(BIN)/python -m compileall -q src && touch $@
 
-.PHONY: help demo test test-kernels check $(CHECKS:%=check-%) bench support evidence lock clean
+.PHONY: help demo test test-kernels check $(CHECKS:%=check-%) bench support evidence test-gpu evidence-gpu lock clean
