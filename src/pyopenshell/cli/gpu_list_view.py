@@ -86,7 +86,11 @@ def _nodes(nodes: list[dict[str, Any]]) -> str:
 
 
 def _closed(one: dict[str, Any]) -> str:
-    return f"denied: {one['mode']} {_owner(one)}" if one["state"] == "denied" else str(one["state"])
+    """Say why a node cannot be opened. Where its mode lets everybody in, a device cgroup is what is left as a rule."""
+    if one["state"] != "denied":
+        return str(one["state"])
+    rest = ", not by its mode: by a device cgroup?" if one["mode"][7:9] == "rw" else f": {one['mode']} {_owner(one)}"
+    return f"denied{rest}"
 
 
 def _owner(one: dict[str, Any]) -> str:

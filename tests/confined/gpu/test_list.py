@@ -20,6 +20,7 @@ FIRST, SECOND = "GPU-11111111-0000-0000-0000-000000000001", "GPU-22222222-0000-0
 MASKED = "GPU-????????-????-????-????-????????????"
 CAPS = ("nvidia-caps/nvidia-cap1", "nvidia-caps/nvidia-cap21", "nvidia-caps/nvidia-cap22")
 VARIABLES = ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "NVIDIA_VISIBLE_DEVICES", "SLURM_STEP_GPUS", "SLURM_JOB_GPUS")
+DEVICES = Path("/sys/fs/cgroup/devices")
 SPEC = """\
 cdiVersion: 0.5.0
 kind: nvidia.com/gpu
@@ -188,6 +189,30 @@ def test_a_user_who_may_not_open_a_gpu(listed, library):
     assert "/dev/nvidia0 (denied: crw------- root:root)" in text
     assert "note: NVML does not start: Driver Not Loaded" in text
     assert "told by: the driver (/proc/driver/nvidia)" in text
+
+
+def test_a_job_that_may_open_one_gpu(listed):
+    """A device cgroup denies what modes allow, as Slurm's device constraints do; it is found without opening."""
+    group = DEVICES / f"openshell-list-{os.getpid()}"
+    settings = own(driver(NODES))
+    try:
+        group.mkdir()
+    except OSError:
+        pytest.skip("needs: device cgroups of version 1")
+    prepare = settings["preexec_fn"]
+
+    def constrained():
+        prepare()
+        (group / "cgroup.procs").write_text(str(os.getpid()))
+        number = os.stat("/dev/nvidia0").st_rdev
+        (group / "devices.deny").write_text(f"c {os.major(number)}:{os.minor(number)} rwm")
+
+    try:
+        text = listed(preexec_fn=constrained)
+    finally:
+        group.rmdir()
+    assert "/dev/nvidia0 (denied, not by its mode: by a device cgroup?)" in text
+    assert "/dev/nvidia1 (" not in text
 
 
 def test_a_library_that_crashes(listed, library):
