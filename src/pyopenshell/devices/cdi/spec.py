@@ -38,7 +38,7 @@ class _Reader(EditsReader):
         listed = fields.get("devices")
         found = [] if listed is None else read.sequence(listed, "devices", self.note)
         devices = self.devices(found)
-        if not found:
+        if not found and not _unknown(root, SPEC):
             place = root if listed is None else listed
             self.note("no-devices", "the spec has no devices", None, *place.key)
         version = self.version(fields, root)
@@ -110,7 +110,7 @@ class _Reader(EditsReader):
             self.annotations(fields, "a device")
             written = fields.get("containerEdits")
             edits = Edits() if written is None else self.edits(written)
-            if edits == _NOTHING.replace(line=edits.line) and not _unknown(written):
+            if edits == _NOTHING.replace(line=edits.line) and not _unknown(written, EDITS):
                 message = f"device {names.show(name)} has no container edits"
                 self.note("empty-device", message, None, node.line, node.column)
             devices.append(CdiDevice(name, edits, node.line))
@@ -136,6 +136,6 @@ class _Reader(EditsReader):
 _NOTHING = Edits()
 
 
-def _unknown(edits: Node | None) -> bool:
-    """Whether fields that CDI does not have are all there is: a fault already, and what was meant is not missing."""
-    return edits is not None and edits.kind == "mapping" and not EDITS.issuperset(edits.value)
+def _unknown(node: Node | None, known: frozenset[str]) -> bool:
+    """Whether a mapping has fields that CDI does not: a fault already, and what was meant is then not missing."""
+    return node is not None and node.kind == "mapping" and not known.issuperset(node.value)

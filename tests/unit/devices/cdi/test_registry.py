@@ -1,6 +1,8 @@
 """Which folders are read, which spec decides, and what is said about names that cannot be resolved."""
 
 import errno
+import subprocess
+import sys
 
 import pytest
 
@@ -202,3 +204,23 @@ def test_nothing_at_all():
     """An empty registry has no names and says so."""
     assert () == registry.Registry().names()
     assert "no spec is in any folder" == refusal(registry.Registry(), "a/b=c").hint
+
+
+IMPORTS = """\
+import sys
+before = set(sys.modules)
+from pyopenshell.devices.cdi import registry
+registry.read(sys.argv[1:])
+print(*sorted({name.partition(".")[0] for name in set(sys.modules) - before} - {"pyopenshell", "__future__"}))
+"""
+
+
+def test_a_host_without_specs_imports_next_to_nothing(write, tmp_path):
+    """A launch with a GPU looks here too: the YAML parser, which is dear, is imported for a spec alone."""
+
+    def imported(folder):
+        command = [sys.executable, "-c", IMPORTS, str(folder)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+
+    assert {"errno", "itertools"} >= set(imported(tmp_path / "gone"))
+    assert "yaml" in imported(write("a", "x.yaml", 0))

@@ -278,3 +278,9 @@ def test_mends_name_what_was_meant():
     }
     for text, mend in mends.items():
         assert mend in [fault.mend for fault in read_bytes(text.encode(), "a").faults]
+
+
+@pytest.mark.parametrize("text", [spec("deviceNoodles: []"), "cdiVersion: 0.5.0\nkind: a.com/b\ndevice: []\n"])
+def test_what_is_misspelt_is_not_missing_too(text):
+    """One mistake is one fault: a field under a wrong name does not count as absent."""
+    assert ["unknown-field"] == [code for code, _ in read(text)[1]]
