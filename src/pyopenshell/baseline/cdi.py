@@ -9,8 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pyopenshell.devices.cdi.model import Mount
-    from pyopenshell.devices.edits import Merged, Node, Whose
+    from pyopenshell.devices.edits import Merged, Node, Shown, Whose
 
 RIGHTS = {"r": ("read_file", "ioctl_dev"), "w": ("write_file", "ioctl_dev")}
 """What the letters of a device node's permissions allow. ``m``, making the node, is never granted."""
@@ -35,20 +34,23 @@ def _nodes(nodes: tuple[Node, ...]) -> Iterator[Proposal]:
         yield _proposal(one.whose, (node.path, node.host_path), access, reason, problem)
 
 
-def _mounts(mounts: tuple[tuple[Mount, Whose], ...]) -> Iterator[Proposal]:
-    for mount, whose in mounts:
-        reason = f"A mount of {whose.name}, with the options {', '.join(mount.options) or 'none'}."
+def _mounts(mounts: tuple[Shown, ...]) -> Iterator[Proposal]:
+    for shown in mounts:
+        mount = shown.mount
+        reason = f"A mount of {shown.whose.name}, with the options {', '.join(mount.options) or 'none'}."
         problem = None
         if mount.type not in BIND:
             problem = f"a mount of type {mount.type} is not made: the sandbox shows files of the host only"
-        yield _proposal(whose, (mount.container_path, mount.host_path), _access(mount), reason, problem)
+        yield _proposal(shown.whose, (mount.container_path, mount.host_path), _access(shown), reason, problem)
 
 
-def _access(mount: Mount) -> tuple[str, ...]:
-    """Return what a mount's options leave. A socket in it can be connected to, as in a container."""
-    options = set(mount.options)
+def _access(shown: Shown) -> tuple[str, ...]:
+    """Return what a mount's options leave. A socket, or one in a folder, can be connected to, as in a container."""
+    options = set(shown.mount.options)
+    lost = {"execute"} if "noexec" in options else set()
+    lost |= {"resolve_unix"} if shown.is_file else set()
     access = (*READ_ONLY, "resolve_unix") if "ro" in options else READ_WRITE
-    return tuple(right for right in access if right != "execute" or "noexec" not in options)
+    return tuple(right for right in access if right not in lost)
 
 
 def _proposal(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from pyopenshell.devices.numbers import Nodes
 from pyopenshell.record import Record
 
@@ -30,11 +32,19 @@ class Node(Record):
     problem: str | None = None
 
 
+class Shown(Record):
+    """A mount to show. ``is_file``: an ordinary file of the host, in which nobody can listen."""
+
+    mount: Mount
+    whose: Whose
+    is_file: bool = False
+
+
 class Merged(Record):
     """Everything the chosen devices change, with where each stands. ``other`` names what no sandbox applies."""
 
     nodes: tuple[Node, ...] = ()
-    mounts: tuple[tuple[Mount, Whose], ...] = ()
+    mounts: tuple[Shown, ...] = ()
     hooks: tuple[tuple[Hook, Whose], ...] = ()
     env: tuple[tuple[str, Whose], ...] = ()
     groups: tuple[tuple[int, Whose], ...] = ()
@@ -55,7 +65,10 @@ def merged(choices: Iterable[Choice]) -> Merged:
     devices = Nodes()
     return Merged(
         nodes=tuple(Node(node, whose, devices.problem(node)) for node, whose in _once(parts, _nodes)),
-        mounts=_once(parts, lambda edits: edits.mounts),
+        mounts=tuple(
+            Shown(mount, whose, os.path.isfile(mount.host_path))
+            for mount, whose in _once(parts, lambda edits: edits.mounts)
+        ),
         hooks=_once(parts, lambda edits: edits.hooks),
         env=_once(parts, lambda edits: edits.env),
         groups=_once(parts, lambda edits: edits.groups),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 from pyopenshell.effective.declared import NOTHING, WRITING, Placed, unused
@@ -97,7 +98,7 @@ def _bind(request: Request, candidate: Candidate, source: str, shown: dict[str, 
         pass  # by another name
     elif request.isolation["mount"].state == "open":
         candidate.skip(f"{source} cannot be shown here: that takes a mount namespace, and there is none")
-    elif at.place is None or (at.real is not None and at.is_dir != from_host.is_dir):
+    elif at.place is None or at.errno not in (0, errno.ENOENT) or (at.real and at.is_dir != from_host.is_dir):
         candidate.skip(f"{source} cannot be shown here: something else is in the way")
     elif shown.setdefault(at.place, from_host.real) != from_host.real:
         candidate.skip(f"{source} cannot be shown here: {shown[at.place]} is")

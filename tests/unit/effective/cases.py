@@ -181,7 +181,7 @@ def request(
 
 def composed(**fields: Any) -> Effective:
     """Compose a policy of these fields; those named as ``request``'s own go there."""
-    own = ("gpu", "devices", "proposals", "resolve", *Request._fields)
+    own = ("gpu", "devices", "chosen", "proposals", "resolve", *Request._fields)
     mine = {name: value for name, value in fields.items() if name in own and name not in ("policy", "network")}
     rest = {name: value for name, value in fields.items() if name not in mine}
     return compose(request(policy(**rest), **mine))
