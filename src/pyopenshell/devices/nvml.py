@@ -67,7 +67,11 @@ def _run(seconds: float) -> tuple[str, str]:
         finally:
             os.close(writer)
         deadline = time.monotonic() + seconds
-        text, in_time = _read(reader, deadline)
+        try:
+            text, in_time = _read(reader, deadline)
+        except BaseException:  # an interrupt leaves nothing behind that hangs
+            _ended(child, deadline, in_time=False)
+            raise
     finally:
         os.close(reader)
     return text, _ended(child, deadline, in_time=in_time)

@@ -114,6 +114,19 @@ def test_it_hangs(ask):
     assert before == children()
 
 
+def test_an_interrupt_ends_it(ask, monkeypatch):
+    """Whoever gives up waiting leaves no hanging library behind."""
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    before = children()
+    monkeypatch.setattr(nvml, "_read", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        ask("hang")
+    assert before == children()
+
+
 def test_odd_names(ask):
     """Tabs and newlines forge no line, and a name that is no text is none."""
     assert nvml.Answer((Gpu(0, "nvidia", (), 0, None, None, "x y"),), "570.86.15") == ask("odd")
