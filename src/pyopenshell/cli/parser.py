@@ -57,7 +57,9 @@ def build() -> Parser:
     _why(_verb(verbs, parser, "why", "why:why", "say whether a path or a system call is allowed, and what decides"))
     doctor = _verb(verbs, parser, "doctor", "doctor:doctor", "say whether a sandbox would work on this host")
     doctor.add_argument("check", nargs="?", choices=("check",), help="the same, as OpenShell spells it")
-    doctor.add_argument("--gpu", action="store_true", help="ask for a sandbox with a GPU: without one the answer is no")
+    doctor.add_argument(
+        "--gpu", nargs="?", type=_gpus, metavar="COUNT", help="ask for a sandbox with a GPU, with COUNT, or all"
+    )
     _folders(doctor)
     _format(doctor)
     _gpu(_verb(verbs, parser, "gpu", None, "the GPUs of this host, their CDI specs, and what goes wrong with them"))

@@ -152,6 +152,8 @@ def test_what_a_node_costs(host):
         "nvidia-uvm": "High",
         "nvidia-uvm-tools": "Medium",
     } == severities
+    host.nodes("nvidia-uvm-tools", mode=0)
+    assert "High" == host.found()["nvidia-uvm-tools"].severity
 
 
 def test_a_capability_is_opened_for_reading(host):

@@ -137,7 +137,7 @@ complete -c openshell -n '_shtab_openshell_using why' -s o -l output -xka "table
 complete -c openshell -n '_shtab_openshell_using why; and test $_shtab_openshell_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'the path; a relative one counts from the current folder'
 complete -c openshell -n '_shtab_openshell_using; and test $_shtab_openshell_npos -eq 0' -a doctor -d 'Say whether a sandbox would work on this host.'
 complete -c openshell -n '_shtab_openshell_using doctor' -s h -l help -d 'show this help message and exit'
-complete -c openshell -n '_shtab_openshell_using doctor' -l gpu -d 'ask for a sandbox with a GPU: without one the answer is no'
+complete -c openshell -n '_shtab_openshell_using doctor' -l gpu -x -d 'ask for a sandbox with a GPU, with COUNT, or all'
 complete -c openshell -n '_shtab_openshell_using doctor' -l cdi-spec-dir -xka "(__fish_complete_directories)" -d 'look for CDI specs here instead; where two name a device, the last folder decides; repeatable'
 complete -c openshell -n '_shtab_openshell_using doctor' -s o -l output -xka "table json yaml" -d 'how to print (table)'
 complete -c openshell -n '_shtab_openshell_using doctor; and test $_shtab_openshell_npos -eq 0' -ka "check" -d 'the same, as OpenShell spells it'

@@ -74,7 +74,7 @@ _shtab_openshell_completions_defaults_added=0
 
 _shtab_openshell_doctor_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
-  "--gpu[ask for a sandbox with a GPU\: without one the answer is no]"
+  "--gpu[ask for a sandbox with a GPU, with COUNT, or all]:COUNT:"
   "*--cdi-spec-dir[look for CDI specs here instead\; where two name a device, the last folder decides\; repeatable]:DIR:_files -/"
   {-o,--output}"[how to print (table)]:output:(table json yaml)"
   ":the same, as OpenShell spells it:(check)"

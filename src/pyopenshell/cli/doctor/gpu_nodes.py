@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from pyopenshell.effective.model import Identity
 
 BESIDE = {"nvidiactl": HIGH, "nvidia-uvm": HIGH, "nvidia-uvm-tools": MEDIUM, "nvidia-modeset": LOW}
-"""How much the absence or denial of each of NVIDIA's control nodes costs (docs/design.md, section 4)."""
+"""How much the absence of each of NVIDIA's control nodes costs: the first two are what nothing works without."""
+FATAL_DENIALS = ("nvidia-uvm-tools",)
+"""Nodes that recent drivers do without, and whose denial they take for fatal."""
 UVM = ("nvidia-uvm", "nvidia-uvm-tools")
 _OTHER_ERRORS = {
     errno.ENXIO: "gpu.node-dead",
@@ -56,12 +58,17 @@ def _kind(device: Device) -> str:
 
 def _cost(device: Device, *, usable: bool) -> str:
     """Return the severity of not having this node. ``usable``: another GPU can be opened."""
-    name = os.path.basename(device.path)
     if device.role == "caps":
         return MEDIUM
     if device.role == "gpu":
         return MEDIUM if usable else HIGH
-    return BESIDE.get(name, HIGH)
+    return cost(device.path, there=True)
+
+
+def cost(path: str, *, there: bool) -> str:
+    """Return the severity of a node that cannot be used; ``there``: it is denied, or its driver fails."""
+    name = os.path.basename(path)
+    return HIGH if there and name in FATAL_DENIALS else BESIDE.get(name, HIGH)
 
 
 def _node(device: Device, number: int, identity: Identity, roots: Roots, severity: str) -> Check:
@@ -193,7 +200,7 @@ def _missing(devices: Sequence[Device], roots: Roots) -> Iterator[Check]:
         path = f"{roots.dev}/{row.pattern}"
         if row.role != "control" or row.vendor not in vendors or path in there:
             continue
-        severity = BESIDE.get(row.pattern, HIGH)
+        severity = cost(path, there=False)
         seen, steps = "not there", []
         if row.pattern in UVM and not os.path.isdir(f"{roots.sys}/module/nvidia_uvm"):
             seen, steps = "not there; the module nvidia-uvm is not loaded", ["sudo modprobe nvidia-uvm"]

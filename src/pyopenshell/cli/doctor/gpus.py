@@ -100,7 +100,7 @@ def launched(done: Launched) -> Check:
     seen = f"`true` ran in one, in {done.seconds:.1f} s, with {len(devices) - len(ill)} device nodes"
     if ill:
         seen += "; without " + ", ".join(f"{grant.get('path')} ({grant.get('status')})" for grant in ill)
-    if any(gpu_nodes.BESIDE.get(os.path.basename(str(grant.get("path"))), HIGH) == HIGH for grant in ill):
+    if any(gpu_nodes.cost(str(grant.get("path")), there=grant.get("status") != "skipped") == HIGH for grant in ill):
         return check("gpu.sandbox-failed", "a GPU sandbox", seen, "CUDA needs each of them: see what is said of them")
     return check("gpu.sandbox-ok", "a GPU sandbox", seen)
 
