@@ -28,11 +28,13 @@ def read(dev_root: str = "/dev", proc_root: str = "/proc", sys_root: str = "/sys
     can take seconds.
     """
     devices = nodes.present(dev_root, proc_root, sys_root)
-    found, notes = _nvidia(devices, proc_root, dev_root)
-    integrated = _tegra(devices, found, proc_root)
+    found, untold, notes = _nvidia(devices, proc_root, dev_root)
+    integrated = _tegra(devices, found, untold, proc_root)
     if integrated:
-        own = {path for gpu in integrated for path in gpu.nodes}
-        found = [gpu.replace(index=gpu.index + 1) for gpu in found if own.isdisjoint(gpu.nodes)]
+        found = [gpu.replace(index=gpu.index + 1) for gpu in found]
+    elif untold:
+        found += untold
+        notes.append(f"the driver says nothing of {_listed(gpu.nodes[0] for gpu in untold)}")
     gpus = (*integrated, *found, *_wsl(devices), *_amd(devices, sys_root))
     if any(gpu.vendor == "wsl" for gpu in gpus):
         notes.append("the GPUs of a Windows host share one device: they cannot be granted one by one")
@@ -45,8 +47,8 @@ def read(dev_root: str = "/dev", proc_root: str = "/proc", sys_root: str = "/sys
     return inventory
 
 
-def _nvidia(devices: tuple[Device, ...], proc_root: str, dev_root: str) -> tuple[list[Gpu], list[str]]:
-    """Return NVIDIA's GPUs, each with its node, and what does not fit together.
+def _nvidia(devices: tuple[Device, ...], proc_root: str, dev_root: str) -> tuple[list[Gpu], list[Gpu], list[str]]:
+    """Return NVIDIA's GPUs, each with its node; those that the driver says nothing of; and what does not fit together.
 
     A GPU keeps its place among all that the driver drives: in a container it is number 3 where it was number 3 on the
     host. Where the driver says nothing of a GPU, its minor number stands for its place.
@@ -55,6 +57,7 @@ def _nvidia(devices: tuple[Device, ...], proc_root: str, dev_root: str) -> tuple
         minor: device.path
         for device in nodes.gpus(devices)
         if device.vendor == "nvidia" and (minor := nvidia.number(device.path[len(f"{dev_root}/nvidia") :])) is not None
+        if device.path == f"{dev_root}/nvidia{minor}"
     }
     every = nvidia.cards(proc_root)
     driven = [card for card in every if not card.excluded]
@@ -73,30 +76,30 @@ def _nvidia(devices: tuple[Device, ...], proc_root: str, dev_root: str) -> tuple
     if lost:
         many = "a GPU" if len(lost) == 1 else f"{len(lost)} GPUs"
         notes.append(f"the driver knows {many} without a device in {dev_root}: {_listed(card.bus for card in lost)}")
-    left = [present[minor] for minor in sorted(present)]
-    if left and driven and len(lost) == len(absent):
-        notes.append(f"the driver knows no GPU behind {_listed(left)}: not counted")
-        return gpus, notes
-    if left:
-        notes.append(f"the driver says nothing of {_listed(left)}")
+    if present and driven and len(lost) == len(absent):
+        left = _listed(present[minor] for minor in sorted(present))
+        notes.append(f"the driver knows no GPU behind {left}: not counted")
+        return gpus, [], notes
+    untold = []
     for index, minor in enumerate(sorted(present), start=len(driven)):
         migs = nvidia.instances(minor, proc_root, dev_root)
-        gpus.append(Gpu(index if driven else minor, "nvidia", (present[minor],), minor, migs=migs))
-    return gpus, notes
+        untold.append(Gpu(index if driven else minor, "nvidia", (present[minor],), minor, migs=migs))
+    return gpus, untold, notes
 
 
-def _tegra(devices: tuple[Device, ...], others: list[Gpu], proc_root: str) -> list[Gpu]:
+def _tegra(devices: tuple[Device, ...], found: list[Gpu], untold: list[Gpu], proc_root: str) -> list[Gpu]:
     """Return a Tegra's integrated GPU, with every node of it.
 
-    Where NVIDIA's other driver serves its display, ``nvidiaN`` belongs to it too. A Tegra whose GPU that driver
-    drives has no node of the older driver, whose names end in ``-gpu`` or lie in ``nvgpu``.
+    Where NVIDIA's other driver serves its display, and says nothing of a GPU behind ``nvidiaN``, that belongs to it
+    too. A Tegra whose GPU that driver drives has no node of the older driver, whose names end in ``-gpu`` or lie in
+    ``nvgpu``.
     """
     own = [device.path for device in nodes.gpus(devices) if device.vendor == "tegra"]
     old = any(path.endswith("-gpu") or "/nvgpu/" in path for path in own)
-    if not own or (others and not old):
+    if not own or ((found or untold) and not old):
         return []
     first = [path for path in own if path.endswith(("/nvhost-ctrl-gpu", "/nvgpu/igpu0/ctrl"))]
-    display = [path for gpu in others if gpu.bus is None for path in gpu.nodes]
+    display = [path for gpu in untold for path in gpu.nodes]
     name = nvidia.read(f"{proc_root}/device-tree/model").strip("\0\n ")[: nvidia.LONGEST]
     return [Gpu(0, "tegra", tuple(dict.fromkeys([*first, *own, *display])), name=name or None)]
 

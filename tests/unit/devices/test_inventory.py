@@ -47,7 +47,7 @@ def test_the_index_is_the_place_on_the_bus_and_not_the_minor(host: Host) -> None
 
 def test_nodes_alone(host: Host) -> None:
     """Where the driver says nothing, minor numbers stand for places; that it says nothing is told."""
-    host.nodes("nvidia1", "nvidia10")
+    host.nodes("nvidia1", "nvidia10", "nvidia01")
     found = read(host)
     expected = (Gpu(1, "nvidia", ("nvidia1",), 1), Gpu(10, "nvidia", ("nvidia10",), 10))
     assert (expected, "nodes") == (found.gpus, found.source)
@@ -122,6 +122,7 @@ def test_tegra(host: Host) -> None:
     found = read(host)
     nodes = ("nvhost-ctrl-gpu", "nvhost-as-gpu", "host1x-fence", "dri/renderD128", "nvidia0")
     assert (Gpu(0, "tegra", nodes, name="NVIDIA Jetson AGX Orin Developer Kit"),) == found.gpus
+    assert () == found.notes
 
 
 def test_tegra_beside_another_gpu(host: Host) -> None:
