@@ -62,7 +62,8 @@ def _check_verbs(parser: Parser, words: Sequence[str]) -> None:
 
 def _elsewhere(parser: Parser, word: str) -> str | None:
     """Return the spelling of a verb that exists in a group: ``openshell list`` means ``sandbox list``."""
-    return next((f"{name} {word}" for name, verb in reversed(parser.verbs.items()) if word in verb.verbs), None)
+    groups = sorted(parser.verbs, key=lambda name: name != "sandbox")  # what is meant nearly always
+    return next((f"{name} {word}" for name in groups if word in parser.verbs[name].verbs), None)
 
 
 def _unknown_arguments(parser: Parser, unknown: Sequence[str]) -> UsageError:

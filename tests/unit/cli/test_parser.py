@@ -76,9 +76,9 @@ def test_why_asks_what_can_be_answered():
 @pytest.mark.parametrize(
     ("argv", "gpu", "path"),
     [
-        (["why", "--gpu", "/dev/nvidia0"], -1, "/dev/nvidia0"),
+        (["why", "--gpu", "/dev/nvidia0"], 1, "/dev/nvidia0"),
         (["why", "--gpu", "0", "/proc"], 0, "/proc"),
-        (["why", "/proc", "--gpu"], -1, "/proc"),
+        (["why", "/proc", "--gpu"], 1, "/proc"),
         (["why", "/proc", "--gpu=2"], 2, "/proc"),
         (["why", "--gpu", "all", "/proc"], -1, "/proc"),
         (["why", "/proc"], None, "/proc"),
