@@ -97,6 +97,8 @@ def test_hooks(tmp_path):
 def test_a_path_is_judged_once():
     """The nodes of all devices are those of ``all`` too: the first place is enough."""
     assert ["node-missing"] == codes("deviceNodes: [{path: /dev/gone}, {path: /dev/gone}]")
+    mount, hook = "{hostPath: /no, containerPath: /a}", "{hookName: prestart, path: /no}"
+    assert ["mount-missing", "hook-missing"] == codes(f"mounts: [{mount}, {mount}], hooks: [{hook}, {hook}]")
     assert 2 == len(codes("deviceNodes: [{path: /dev/null, major: 7}, {path: /dev/null, major: 8}]"))
 
 

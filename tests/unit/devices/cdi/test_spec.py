@@ -3,6 +3,7 @@
 import pathlib
 
 import pytest
+import yaml
 
 from pyopenshell.devices.cdi.model import DeviceNode, Hook, Mount
 from pyopenshell.devices.cdi.read import read_bytes, read_file
@@ -284,3 +285,11 @@ def test_mends_name_what_was_meant():
 def test_what_is_misspelt_is_not_missing_too(text):
     """One mistake is one fault: a field under a wrong name does not count as absent."""
     assert ["unknown-field"] == [code for code, _ in read(text)[1]]
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.name)
+def test_the_parser_in_python_reads_the_same(path, monkeypatch):
+    """Where PyYAML was built without libyaml, its own parser does."""
+    expected = read_file(str(path))
+    monkeypatch.delattr(yaml, "CSafeLoader", raising=False)
+    assert expected == read_file(str(path))
