@@ -195,6 +195,7 @@ static void misbehave(void)
     if (!how)
         return;
     printf("a line that a driver prints\n");
+    fflush(stdout);
     if (!strcmp(how, "crash"))
         *(volatile int *)(uintptr_t)8 = 1;
     if (!strcmp(how, "abort"))

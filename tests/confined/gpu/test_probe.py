@@ -1,15 +1,22 @@
 """``openshell gpu probe`` inside the real sandbox, with a driver library that asks for what the real one asks for."""
 
+import errno
 import json
 import os
 import shutil
+import signal
+import subprocess
 import tempfile
+from typing import Any
 
 import pytest
 
 import pyopenshell
+from pyopenshell.devices.probe import attempt
+from pyopenshell.kernel import namespaces as ns
+from pyopenshell.landlock import downgrade
 from tests.confined.gpu import fake
-from tests.confined.landlock.harness import needs_landlock
+from tests.confined.landlock.harness import ABI, confined, errno_of, in_child, needs_landlock
 from tests.confined.launch import world
 from tests.confined.whole import callers
 from tests.confined.whole.conftest import anyone, folder, root, user
@@ -164,6 +171,43 @@ def test_a_driver_that_hangs(anyone, library):
     env = (*PRETENDED, "FAKE_CUDA=hang")
     code, found = probed(anyone, library, "--gpu", "0", env=env, more=("--timeout", "1"))
     assert (1, "did not end within 1 seconds in cuInit(0)") == (code, found["steps"][1]["message"])
+
+
+def test_an_interrupted_probe(user, library):
+    """Ctrl-C ends it, and the driver's call that hangs with it."""
+    marker = "6543"
+    environment = user.environment | {"LD_LIBRARY_PATH": str(library), "FAKE_CUDA": "hang"}
+    command = [*world.COMMAND, "gpu", "probe", "--timeout", marker]
+    settings: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **callers.USER}
+    with subprocess.Popen(command, cwd=library, env=environment, **settings) as probe:
+        assert probe.stderr is not None
+        assert "a line that a driver prints\n" == probe.stderr.readline()
+        probe.send_signal(signal.SIGINT)
+        assert 130 == probe.wait(world.SECONDS)
+    assert [] == world.with_marker(f"--timeout\0{marker}")
+
+
+@pytest.mark.skipif(ABI < 5, reason="needs: Landlock ABI 5")
+@pytest.mark.parametrize(("rights", "answer"), [((), errno.EACCES), (("ioctl_dev",), 0)])
+def test_ioctls_that_are_denied(rights, answer):
+    """A device that opens and whose ioctls Landlock denies is told from a driver that does not know the request."""
+    rules = [(DEVICE, ("read_file", "write_file", *rights))]
+    handled = downgrade.handled(ABI, tcp=False)
+    assert answer == confined(lambda: attempt.device(DEVICE), handled, rules)
+
+
+def test_a_mount_without_devices(workdir):
+    """The kernel says EACCES there too; file modes allow it, and no sandbox is about."""
+    world.needs_root()
+    world.needs_namespaces()
+    node = f"{workdir}/node"
+
+    def inside():
+        callers.in_own_mounts(lambda: ns.mount("tmpfs", str(workdir), "tmpfs", ns.MS_NODEV, "mode=755"))()
+        os.mknod(node, 0o020666, fake.ZERO)
+        return [errno_of(lambda: attempt.device(node)), attempt.denier("device", node, errno.EACCES)]
+
+    assert [errno.EACCES, attempt.MOUNT] == in_child(inside)
 
 
 def test_a_library_that_may_not_be_read(anyone, built):

@@ -1,10 +1,12 @@
 """The probe's parts: steps apart, where the library may lie, which Python is asked, what is lacking, in which order."""
 
 import errno
+import faulthandler
 import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -30,8 +32,13 @@ class cuda:
 
 
 def died(number):
-    """An action that is ended by a signal."""
-    return lambda _tell: os.kill(os.getpid(), number)
+    """An action that is ended by a signal, quietly: pytest would have it print a stack."""
+
+    def end(_tell):
+        faulthandler.disable()
+        os.kill(os.getpid(), number)
+
+    return end
 
 
 def test_what_a_child_tells_is_known():
@@ -231,7 +238,7 @@ def test_one_of_a_group_is_enough(tmp_path):
 
 def test_an_attempt_that_dies_is_a_result(monkeypatch):
     """The others are tried without it; so is one that hangs."""
-    monkeypatch.setitem(attempt.WAYS, "device", lambda path: os.kill(os.getpid(), signal.SIGBUS))
+    monkeypatch.setitem(attempt.WAYS, "device", died(signal.SIGBUS))
     monkeypatch.setitem(attempt.WAYS, "connect", lambda path: signal.pause())
     wanted = [need("a", way="device"), need("/", way="read"), need("b", way="connect"), need("/missing")]
     found = needs.lacking(wanted, 304, 0.5)
@@ -260,6 +267,13 @@ def test_the_cache_that_is_in_force():
     assert ["/cache"] == cache({"CUDA_CACHE_PATH": "/cache", "HOME": "/home/me"})
     assert ["/home/me/.nv/ComputeCache"] == cache({"HOME": "/home/me"})
     assert [] == cache({"HOME": "/home/me", "CUDA_CACHE_DISABLE": "1"})
+
+
+def test_the_page_has_every_need():
+    """docs/gpu.md names each path of the table."""
+    page = (Path(__file__).parents[3] / "docs" / "gpu.md").read_text()
+    names = [one.path for one in (*needs.FIRST, *needs.REST)] + [f"/dev/{name}" for name in needs.CONTROL]
+    assert [] == [name for name in (*names, needs.CACHE[0], needs.CACHE[2]) if name not in page]
 
 
 def test_mig_capabilities(monkeypatch, tmp_path):
