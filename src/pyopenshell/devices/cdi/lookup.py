@@ -7,23 +7,29 @@ from pyopenshell.devices.cdi.codes import fault
 from pyopenshell.devices.cdi.fault import ERROR, Fault
 from pyopenshell.errors import GpuError
 from pyopenshell.policy.problems import nearest
+from pyopenshell.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pyopenshell.devices.cdi.model import Spec
-    from pyopenshell.devices.cdi.registry import Conflict, Registry
+    from pyopenshell.devices.cdi.registry import Registry
 
 LINT = "openshell gpu lint"
 """The command that says what is wrong with specs."""
 
 
+class Conflict(Record):
+    """A device that several specs of one folder name: each with the line it stands on."""
+
+    name: str
+    places: tuple[tuple[str, int], ...]
+
+
 def clashes(specs: Sequence[Spec]) -> tuple[tuple[Conflict, ...], tuple[Fault, ...]]:
     """Return the devices that two specs of one folder name, and a fault for each two specs that share devices."""
     from itertools import pairwise
-
-    from pyopenshell.devices.cdi.registry import Conflict
 
     owners: dict[str, list[tuple[Spec, int]]] = {}
     for spec in specs:
@@ -37,14 +43,12 @@ def clashes(specs: Sequence[Spec]) -> tuple[tuple[Conflict, ...], tuple[Fault, .
         for (spec, line), (later, its_line) in pairwise(places):
             code = "conflict" if spec.priority == later.priority else "shadowed"
             pairs.setdefault((code, spec.file, later.file), []).append((name, line, its_line))
-        if same := [(spec.file, line) for spec, line in places if _beside(spec, places)]:
-            conflicts.append(Conflict(name, tuple(same)))
+        beside: dict[int, list[tuple[str, int]]] = {}
+        for spec, line in places:
+            beside.setdefault(spec.priority, []).append((spec.file, line))
+        if same := tuple(place for those in beside.values() if len(those) > 1 for place in those):
+            conflicts.append(Conflict(name, same))
     return tuple(conflicts), tuple(_clash(*pair, shared) for pair, shared in pairs.items())
-
-
-def _beside(spec: Spec, places: list[tuple[Spec, int]]) -> bool:
-    """Whether another spec of the same folder is among those that name a device."""
-    return sum(other.priority == spec.priority for other, _ in places) > 1
 
 
 def _clash(code: str, file: str, later: str, shared: list[tuple[str, int, int]]) -> Fault:

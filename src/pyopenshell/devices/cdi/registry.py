@@ -11,6 +11,7 @@ import os
 from pyopenshell.devices.cdi import files, lookup, names
 from pyopenshell.devices.cdi.codes import fault
 from pyopenshell.devices.cdi.fault import Fault
+from pyopenshell.devices.cdi.lookup import Conflict
 from pyopenshell.devices.cdi.model import CdiDevice, Spec
 from pyopenshell.devices.cdi.read import Faults, Reading, read_file
 from pyopenshell.record import Record
@@ -47,13 +48,6 @@ class Scan(Record):
     folder: Folder | None
     readings: tuple[Reading, ...]
     beside: tuple[Fault, ...]
-
-
-class Conflict(Record):
-    """A device that several specs of one folder name: each with the line it stands on."""
-
-    name: str
-    places: tuple[tuple[str, int], ...]
 
 
 class Registry(Record):
