@@ -1,10 +1,13 @@
 """What a CDI spec gives a sandbox, to the letter: device nodes by their permissions, mounts, and nothing besides."""
 
+import errno
 import os
+import tempfile
 
 import pytest
 
 from pyopenshell.kernel import landlock
+from pyopenshell.launch import binding
 from tests.confined.gpu import hosts
 from tests.confined.landlock.harness import needs_landlock
 from tests.confined.launch import world
@@ -103,6 +106,30 @@ for name, path, flags in (("write", given["at"], os.O_WRONLY), ("add", "/usr/lib
     assert sorted({*os.listdir("/usr/lib"), "openshell-test"}) == found["neighbours"]
     assert {found["write"], found["add"]} <= {"EACCES", "EROFS"}
     assert not os.path.exists("/usr/lib/openshell-test")
+
+
+def test_a_folder_too_large_for_a_stand_in(anyone, folder):
+    """What cannot be shown is skipped and told, though a grant on the folder above covers it; the rest is given."""
+    world.needs_namespaces()
+    place = hosts.nodes(folder, "nvidia0")
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as large:
+        os.chmod(large, 0o755)
+        for number in range(binding.MOST + 1):
+            os.close(os.open(f"{large}/{number}", os.O_CREAT | os.O_WRONLY))
+        edits = {
+            "deviceNodes": [hosts.node("/dev/nvidia0", place / "nvidia0")],
+            "mounts": [hosts.mount("/etc/hostname", f"{large}/library", "ro")],
+        }
+        device = ("-n", "large", "--cdi-spec-dir", hosts.spec(folder, {"0": edits}), "--device", hosts.named(0))
+        found = anyone.ask(
+            "answer = [os.path.exists(given['at']), attempt(os.open, '/dev/nvidia0', os.O_RDWR)]",
+            *("-q", *device),
+            policy=world.policy(read_only=(large,)),
+            at=f"{large}/library",
+        )
+    assert [False, "ok"] == found
+    grant = anyone.record("large").grant(f"{large}/library")
+    assert ("skipped", errno.E2BIG) == (grant["status"], grant["detail"]["errno"])
 
 
 def test_folders_read_only_and_not(anyone, folder):

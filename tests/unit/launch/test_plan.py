@@ -5,8 +5,10 @@ import os
 
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.devices import choices
 from tests.unit.effective.cases import STEADY, USUAL, World, by_id, composed
 
+from pyopenshell.devices.cdi.model import DeviceNode, Edits
 from pyopenshell.devices.host import Namespaces
 from pyopenshell.kernel import namespaces as ns
 from pyopenshell.landlock.abi import MAX_ABI
@@ -114,6 +116,18 @@ def test_private_folders_are_not_bound_back():
     """The private /tmp is not the host's, and what the runtime makes in /run is not there yet; a daemon's socket is."""
     assert () == planned(composed()).bind
     assert [("/run/nvidia-persistenced",) * 2 + (False,)] == list(planned(composed(gpu=0)).bind)
+
+
+def test_what_is_shown_at_another_path():
+    """It is bound there and nowhere else: not back, not writable by itself, no link; the rule is about that path."""
+    nodes = (DeviceNode("/run/gpu", "/dev/nvidia0"), DeviceNode("/opt/gpu", "/dev/sda", "r"))
+    effective = composed(chosen=choices.by_spec(Edits(device_nodes=nodes)))
+    found = planned(effective)
+    assert [("/dev/nvidia0", "/run/gpu", True), ("/dev/sda", "/opt/gpu", False)] == [one[1:] for one in found.bound]
+    assert {"/run/gpu", "/opt/gpu"} <= {path for _grant, path, _follow, _mask in found.rules}
+    shown = {"/run/gpu", "/opt/gpu", "/dev/nvidia0", "/dev/sda"}
+    assert shown.isdisjoint([*(real for _written, real, _writable in found.bind), *found.writable])
+    assert () == found.links
 
 
 def test_unshare_flags():
