@@ -6,7 +6,7 @@ import re
 
 from pyopenshell.devices.diagnosis.catalogue import PIECES
 from pyopenshell.devices.diagnosis.row import CERTAINTIES, Row
-from pyopenshell.devices.diagnosis.text import Excerpt, Text, find
+from pyopenshell.devices.diagnosis.text import Excerpt, Text
 from pyopenshell.record import Record
 
 MOST = 8
@@ -52,7 +52,7 @@ def matches(text: Text) -> tuple[Match, ...]:
 def _spans(text: Text, row: Row, pieces: tuple[bytes, ...]) -> list[Span]:
     found: list[Span] = []
     start = 0
-    while len(found) < MOST and (place := find(text.squeezed, pieces, start)) is not None:
+    while len(found) < MOST and (place := text.find(pieces, start)) is not None:
         found.append(Span(row, *place))
         start = place[1]
     return found
@@ -96,8 +96,9 @@ def _match(text: Text, spans: list[Span]) -> Match:
 
 
 def _names(excerpt: Excerpt) -> list[str]:
-    """Return the CDI names from the match on; where a break is in the middle of the first one, mended."""
-    return NAMES.findall(excerpt.begun) or NAMES.findall(excerpt.begun + excerpt.after)
+    """Return the CDI names from the match on; those of the next line where a wrapped one has none, be it in a word."""
+    begun, after = excerpt.begun, excerpt.after
+    return NAMES.findall(begun) or NAMES.findall(f"{begun} {after}") or NAMES.findall(begun + after)
 
 
 def _few(found: list[str]) -> tuple[str, ...]:

@@ -12,8 +12,8 @@ CERTAINTIES = (CERTAIN, LIKELY, POSSIBLE)
 class Row(Record):
     """A failure pattern and its cause. ``code`` is stable.
 
-    ``patterns`` are texts as the programs print them; ``…`` stands for up to ``text.GAP`` other characters. Capitals,
-    quotes, spaces and line breaks do not matter (``text``). A row without patterns is a conclusion from looking at the
+    ``patterns`` are texts as the programs print them; ``…`` stands for a path or a name. Capitals, quotes, spaces
+    and line breaks do not matter (``text``). A row without patterns is a conclusion from looking at the
     host (``refine``). ``said_by`` names the programs; ``cause`` is a sentence; ``steps`` are for a person to do, in
     their order, never run from here. ``source`` says where the text was seen: ``seen`` (here, from the program itself)
     or an issue thread, as ``owner/repository#number``. ``refine`` names what of the host tells the causes apart.

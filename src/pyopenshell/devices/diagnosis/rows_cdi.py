@@ -69,7 +69,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         "cdi.unknown-field",
-        ("failed to unmarshal CDI Spec: … json: unknown field",),
+        ("failed to unmarshal CDI Spec: error unmarshaling JSON: while decoding JSON: json: unknown field",),
         "podman --log-level=debug, dockerd, containerd",
         "A spec has a key that this engine does not know, so all of it is refused: a misspelling, or a spec made by a"
         " tool newer than the engine.",

@@ -90,7 +90,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         "docker.gpus-needs-runtime",
-        ("invoking the NVIDIA Container Runtime Hook directly … is not supported",),
+        ("invoking the NVIDIA Container Runtime Hook directly (e.g. specifying the docker --gpus flag)",),
         "docker",
         "--gpus starts the toolkit's hook, and this toolkit is set to a mode (cdi; csv on Jetson) that works only"
         " through its runtime.",

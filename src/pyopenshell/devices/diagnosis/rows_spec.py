@@ -43,8 +43,8 @@ ROWS: tuple[Row, ...] = (
         "cdi.mount-missing",
         (
             "failed to fulfil mount request: open",
-            "error mounting … nvidia … to rootfs at … no such file or directory",
-            "error mounting … libcuda … to rootfs at … no such file or directory",
+            "error mounting … nvidia … to rootfs at … : stat … no such file or directory",
+            "error mounting … libcuda … to rootfs at … : stat … no such file or directory",
         ),
         "runc, crun",
         "The spec mounts a file that is not on the host any more: the driver was upgraded since, and the versions in"
@@ -92,7 +92,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         "cdi.generate-no-nvml",
-        ("failed to generate CDI spec … ERROR_LIBRARY_NOT_FOUND", "failed to initialize NVML: ERROR_LIBRARY_NOT_FOUND"),
+        ("failed to initialize NVML: ERROR_LIBRARY_NOT_FOUND",),
         "nvidia-ctk",
         "nvidia-ctk found no libnvidia-ml.so.1: the driver's libraries are not installed, or not where it looks.",
         (
@@ -106,7 +106,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         "cdi.generate-no-libcuda",
-        ("failed to generate CDI spec … failed to locate libcuda.so",),
+        ("failed to get libraries for driver version: failed to locate libcuda.so",),
         "nvidia-ctk",
         "nvidia-ctk found the driver's version and not the library libcuda.so of that version: the libraries are in a"
         " folder that it does not search, or of another version.",
@@ -122,7 +122,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         "cdi.generate-too-early",
         (
-            "failed to generate CDI spec … failed to initialize NVML: Driver Not Loaded",
+            "failed to create device CDI specs: failed to initialize NVML: Driver Not Loaded",
             "nvidia-cdi-refresh … failed to initialize NVML: Driver Not Loaded",
         ),
         "nvidia-ctk, nvidia-cdi-refresh.service",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from pyopenshell.record import Record
 
@@ -18,6 +18,10 @@ LIMIT = 32 << 20
 """Bytes of a text that are looked at: its last ones, where a log has what made the program stop."""
 GAP = 300
 """Squeezed characters that ``…`` in a pattern may stand for: a path of an overlay and then some."""
+WORDS, BREAKS_IN = 4, 8
+"""Blanks and line breaks that ``…`` may stand for: it is a path or a name, not the beginning of another message."""
+ATTEMPTS = 200
+"""Places of one pattern that may turn out to be of two messages before it is given up."""
 BLOCK = 1 << 12
 """Bytes between the places where a position in the squeezed text is known."""
 SHOWN = 240
@@ -47,6 +51,8 @@ ESCAPES = (
 COLOURS = re.compile(rb"\x1b(?:\[[0-?]*+[ -/]*+[@-~]|\][^\x07\x1b\n]*+(?:\x07|\x1b\\)|[ -/]++[0-~]|[@-Z^_])")
 """Control sequences (ECMA-35 and 48: CSI, shorter ones) and terminated OSC; without backtracking."""
 BREAKS = re.compile(rb"[\n\x0b]")
+BLANKS = re.compile(rb"[^!-{}~]+")
+"""What separates words: no printable ASCII, or the bar of a box."""
 
 
 class Excerpt(Record):
@@ -88,6 +94,23 @@ class Text:
                 left -= 1
         raise AssertionError("a position outside the text")  # our bug: what is found lies in the text
 
+    def find(self, pieces: tuple[bytes, ...], start: int = 0) -> tuple[int, int] | None:
+        """Return where, from ``start`` of the squeezed text, the pieces stand in one message."""
+        for _attempt in range(ATTEMPTS):
+            places = find(self.squeezed, pieces, start)
+            if places is None:
+                return None
+            if all(self._is_one_word(left[1] - 1, right[0]) for left, right in pairwise(places)):
+                return places[0][0], places[-1][1]
+            start = places[0][0] + 1
+        return None
+
+    def _is_one_word(self, left: int, right: int) -> bool:
+        """Whether between two characters of the squeezed text are few enough blanks and line breaks."""
+        runs = BLANKS.findall(self.plain, self.position(left) + 1, self.position(right))
+        breaks = sum(b"\n" in run or INNER in run for run in runs)
+        return breaks <= BREAKS_IN and len(runs) - breaks <= WORDS
+
     def line(self, position: int) -> int:
         """Return the number, from 1, of the line of the input that a position in ``plain`` is on."""
         return self.plain.count(b"\n", 0, position) + 1
@@ -119,14 +142,15 @@ def parts(pattern: str) -> tuple[bytes, ...]:
     return tuple(squeeze(part.encode()) for part in pattern.split("…"))
 
 
-def find(squeezed: bytes, pieces: tuple[bytes, ...], start: int = 0) -> tuple[int, int] | None:
+def find(squeezed: bytes, pieces: tuple[bytes, ...], start: int = 0) -> tuple[tuple[int, int], ...] | None:
     """Return the first place, from ``start``, where the pieces follow each other with no more than ``GAP`` between.
 
-    A piece that is too far away moves the start to where it can be reached from, so that nothing is read again and
-    again: the time is that of a few ``bytes.find``.
+    Each piece is returned with where it begins and ends. A piece that is too far away moves the start to where it can
+    be reached from, so that nothing is read again and again: the time is that of a few ``bytes.find``.
     """
     while (begin := squeezed.find(pieces[0], start)) >= 0:
         end = reach = begin + len(pieces[0])
+        places = [(begin, end)]
         for piece in pieces[1:]:
             place = squeezed.find(piece, end)
             if place < 0:
@@ -136,8 +160,9 @@ def find(squeezed: bytes, pieces: tuple[bytes, ...], start: int = 0) -> tuple[in
                 start = max(begin + 1, place - (reach - begin) - GAP)
                 break
             end, reach = place + len(piece), reach + GAP + len(piece)
+            places.append((place, end))
         else:
-            return begin, end
+            return tuple(places)
     return None
 
 
