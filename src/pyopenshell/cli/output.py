@@ -32,6 +32,8 @@ STYLES = {
     "fail": "red",
     "no": "red",
     "denied": "red",
+    "error": "red",
+    "warning": "yellow",
     "looser": "red",
     "tighter": "green",
     "High": "bold red",

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
+
 from pyopenshell.devices import inventory, select, visible
-from pyopenshell.devices.cdi import registry
+from pyopenshell.devices.cdi import modes, registry
 from pyopenshell.devices.cdi.fault import ERROR, Fault
 from pyopenshell.devices.edits import Merged, merged
 from pyopenshell.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 
 SPECS = (".yaml", ".json")
@@ -18,11 +20,16 @@ SPECS = (".yaml", ".json")
 
 
 class Chosen(Record):
-    """What was selected, and what the CDI specs of that say; ``faults`` are those of specs that are not used."""
+    """What was selected, and what the CDI specs of that say.
+
+    ``faults`` are those of specs that are not used; ``writable`` are specs in use, or their folders, that others can
+    write: the path, what lets them, and the mend.
+    """
 
     selection: select.Selection
     merged: Merged
     faults: tuple[Fault, ...] = ()
+    writable: tuple[tuple[str, str, str], ...] = ()
 
 
 def choose(count: int | None, names: tuple[str, ...], folders: tuple[str, ...], environ: Mapping[str, str]) -> Chosen:
@@ -37,4 +44,17 @@ def choose(count: int | None, names: tuple[str, ...], folders: tuple[str, ...], 
         found = inventory.read()
     selection = select.select(count, names, found, specs, environ)
     faults = tuple(fault for fault in specs.faults if fault.severity == ERROR and (fault.file or "").endswith(SPECS))
-    return Chosen(selection, merged(selection.choices), faults)
+    return Chosen(selection, merged(selection.choices), faults, tuple(_writable(selection)))
+
+
+def _writable(selection: select.Selection) -> Iterator[tuple[str, str, str]]:
+    """Yield what others can write of the specs in use: they choose what the sandbox is given."""
+    files = {choice.found.spec.file for choice in selection.choices if choice.found}
+    for path in sorted({*files, *map(os.path.dirname, files)}):
+        yield from ((path, message, mend) for code, message, mend in _modes(path) if code == "writable")
+
+
+def _modes(path: str) -> list[tuple[str, str, str]]:
+    told: list[tuple[str, str, str]] = []
+    modes.check(path, lambda code, message, mend, *_place: told.append((code, message, mend)))
+    return told

@@ -179,6 +179,9 @@ def findings(chosen: Chosen, devices: Devices) -> Iterator[Finding]:
     for key, whose in merged.other:
         text = f"{_place(whose)}: {key} is about containers, and means nothing to a process sandbox"
         yield Finding("cdi.not-applied", "Low", text)
+    for path, why, mend in chosen.writable:
+        text = f"{path} says what this sandbox is given, and others can change it: {why}"
+        yield Finding("cdi.spec-writable", "High", text, mend)
     for note in selection.notes:
         yield Finding("gpu.narrowed", "Informational", note)
     # A GPU that no spec covers: one of those that are not used should have covered it.

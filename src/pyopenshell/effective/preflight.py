@@ -25,13 +25,26 @@ REGENERATE = "nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml writes the s
 
 def findings(request: Request, grants: list[Placed]) -> list[Finding]:
     """Return what an operator should mend before starting a program that uses the devices."""
-    about = [*request.about_devices, *_missing(request, grants)]
+    about = [*request.about_devices, *_specs(request, grants), *_missing(grants)]
     if request.cuda:
         about += [*_procfs(grants), *_cache(request, grants), *_shared_memory(request)]
     return about
 
 
-def _missing(request: Request, grants: list[Placed]) -> Iterator[Finding]:
+def _specs(request: Request, grants: list[Placed]) -> Iterator[Finding]:
+    """Report specs that the sandbox may rewrite: what it writes there, its next run would be given."""
+    files = {one.origin.file for one in request.devices.given if one.origin.file} if request.devices else set()
+    writers = [item for item in grants if item.writes and not item.private and item.grant.status == "planned"]
+    for file in sorted(files):
+        place = request.resolve(file).real or normal(file)
+        for item in writers:
+            if inside(place, item.place):
+                text = f"{item.label} lets the sandbox rewrite the CDI spec {place}, which its next run would follow"
+                hint = "keep specs outside the folders that it may write"
+                yield Finding("cdi.spec-in-reach", "Medium", text, hint, item.grant.id)
+
+
+def _missing(grants: list[Placed]) -> Iterator[Finding]:
     """Report the paths that a device needs and does not get: one finding for a device or mount each spec names."""
     stale: dict[tuple[str, str], list[Placed]] = {}
     for item in grants:

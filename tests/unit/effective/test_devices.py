@@ -169,6 +169,17 @@ def test_shared_memory():
     assert not findings(composed(gpu=0, isolation=bare, read_write=["/dev/shm"]), "cuda.no-shared-memory")
 
 
+def test_specs_that_others_write():
+    """Whoever can change a spec chooses what the sandbox is given: strangers, and the sandbox itself."""
+    chosen = choices.by_spec(Edits(device_nodes=(node("/dev/nvidia0"),)))
+    exposed = chosen.replace(writable=((choices.FILE, "mode 0666: everybody can write it", "chmod go-w x"),))
+    (told,) = findings(composed(chosen=exposed, resolve=HOST.resolve), "cdi.spec-writable")
+    assert ("High", "chmod go-w x") == (told.severity, told.hint)
+    within = World(folders=["/etc/cdi", "/home/me/project"], files=[choices.FILE], devices=["/dev/nvidia0"])
+    (told,) = findings(composed(chosen=chosen, resolve=within.resolve, read_write=["/etc/cdi"]), "cdi.spec-in-reach")
+    assert "policy.yaml:110" in told.message
+
+
 GOOD, BAD = composed(gpu=-1, devices=GPUS), composed(gpu=-1, devices=GPUS, cuda_thread_names="off")
 NEVER, ONCE = {"granted": 0, "passed": 3, "gone": 1}, {"granted": 2, "passed": 0}
 
