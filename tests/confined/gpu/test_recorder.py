@@ -26,6 +26,20 @@ def done(call):
 code = recorder.record(sys.argv[1:], calls.note, done)
 print(json.dumps({"code": code, "seen": seen, "parts": log.parts()}), file=sys.stderr)
 """
+STOPPING = """
+import os, select, signal, sys
+reader, writer = os.pipe()
+pid = os.fork()
+if pid == 0:
+    os.kill(os.getpid(), signal.SIGSTOP)
+    os.write(writer, b"x")
+    os._exit(7)
+_, status = os.waitpid(pid, os.WUNTRACED)
+if not os.WIFSTOPPED(status) or select.select([reader], [], [], 0.3)[0]:
+    sys.exit(1)
+os.kill(pid, signal.SIGCONT)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +132,11 @@ def test_what_cuda_asks_for(library):
     } == rows
     loading = [row["subject"] for row in seen["parts"]["loading the library"]["rows"]]
     assert str(library) in loading
+
+
+def test_a_stop_is_a_stop():
+    """A child that stops itself stands still until it is told to go on, as it does when nobody watches."""
+    assert 7 == watched(world.PYTHON, "-I", "-S", "-c", STOPPING)["code"]
 
 
 def test_a_watched_program_that_crashes(library):

@@ -23,8 +23,8 @@ class Probe(Record):
 
     @property
     def works(self) -> bool:
-        """Whether CUDA starts and shows a device, and nothing that was tried failed."""
-        return not any(step.status == FAILED for step in self.steps) and self.steps[2].status == OK
+        """Whether CUDA starts, shows a device, and nothing else that was tried failed."""
+        return self.failure is None
 
     @property
     def failure(self) -> Step | None:
@@ -40,10 +40,10 @@ def probe(python: str | None, limit: float = LIMIT) -> Probe:
     done.append(_after(done, "cuInit(0)") or steps.start(name, limit))
     done.append(_after(done, "devices") or steps.devices(name, limit))
     done.append(_after(done, product.NAME) or product.multiply(python, limit))
-    code = next((step.code for step in done if step.status == FAILED), None)
-    if done[0].status != OK or not any(step.status == FAILED for step in done):
-        return Probe(tuple(done))
-    return Probe(tuple(done), needs.lacking(needs.table(os.environ), code, min(limit, NEED_LIMIT)))
+    found = Probe(tuple(done))
+    if found.failure is None or found.failure is done[0]:
+        return found
+    return found.replace(lacking=needs.lacking(needs.table(os.environ), found.failure.code, min(limit, NEED_LIMIT)))
 
 
 def _after(done: list[Step], name: str) -> Step | None:
