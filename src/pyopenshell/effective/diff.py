@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any
 
+    from pyopenshell.effective.devices import Devices
     from pyopenshell.effective.model import Effective, Finding
 
 ORDER = (LOOSER, TIGHTER, OTHER)
@@ -29,6 +30,7 @@ KINDS = (
     "network",
     "thread-names",
     "grant",
+    "devices",
     "syscalls",
     "identity",
     "finding",
@@ -68,6 +70,7 @@ def compare(a: Effective, b: Effective) -> tuple[Difference, ...]:
         *_network(a, b),
         *_thread_names(a, b),
         *grants(a, b),
+        *_devices(a, b),
         *syscalls(a.seccomp, b.seccomp, a.landlock.handled, b.landlock.handled),
         *_identity(a, b),
         *_findings(a, b),
@@ -205,6 +208,18 @@ def _identity(a: Effective, b: Effective) -> Iterator[Difference]:
     won = alike and not set(other.groups) <= set(one.groups)
     lost = alike and not set(one.groups) <= set(other.groups)
     yield from changed("identity", "user", shapes, judge(won=won, lost=lost))
+
+
+def _devices(a: Effective, b: Effective) -> Iterator[Difference]:
+    """Compare what was given and the variables that came with it. Paths are grants, groups are the identity's."""
+    yield from changed("devices", "devices", [_given(side.devices) for side in (a, b)])
+
+
+def _given(devices: Devices | None) -> dict[str, Any] | None:
+    if devices is None:
+        return None
+    given = [f"{one.name} ({', '.join(one.uuids)})" if one.uuids else one.name for one in devices.given]
+    return {"given": given, "variables": devices.variables}
 
 
 def _findings(a: Effective, b: Effective) -> Iterator[Difference]:

@@ -96,6 +96,7 @@ class _Side:
         return {
             "origin": f"declared/{origin.name}" if origin.kind == "declared" else str(origin),
             "resolved": neutral(self.effective, grant.resolved),
+            **({"source": grant.source} if grant.source else {}),
             "access": sorted(grant.access),
             "gives": sorted(self.gives(grant)),
             "status": grant.status,

@@ -51,7 +51,7 @@ def _groups(a: Iterable[Mapping[str, str]], b: Iterable[Mapping[str, str]]) -> d
     """Return by direction the rows that only A has, and those that only B has."""
     one, other = _by_syscall(a), _by_syscall(b)
     groups: dict[str, tuple[Rows, Rows]] = {}
-    for name in dict.fromkeys((*one, *other)):
+    for name in sorted({*one, *other}):
         before, after = one.get(name, {}), other.get(name, {})
         if before != after:
             gone, new = groups.setdefault(_direction(before, after), ({"rows": []}, {"rows": []}))

@@ -5,6 +5,7 @@ import pytest
 from pyopenshell.devices.cdi.model import DeviceNode, Edits, Hook, Mount
 from pyopenshell.devices.host import Device
 from pyopenshell.effective.aftermath import likely
+from pyopenshell.effective.diff import compare
 from pyopenshell.effective.load import from_dict
 from pyopenshell.effective.model import Isolation
 from pyopenshell.effective.settle import Outcome, settle
@@ -221,3 +222,15 @@ def test_ids_are_distinct():
     """Two devices, and baselines beside them, never share an id."""
     effective = given(node("/dev/nvidia0"), node("/dev/nvidia0", permissions="r"))
     assert len(effective.grants) == len(by_id(effective))
+
+
+def test_devices_are_compared():
+    """Another GPU, another variable and another file behind a path are differences; the same device is none."""
+    one = given(node("/dev/gpu", "/dev/other0"), common=Edits(env=("A=b",)))
+    assert () == compare(one, given(node("/dev/gpu", "/dev/other0"), common=Edits(env=("A=b",))))
+    other = given(node("/dev/gpu", "/dev/nvidiactl"), common=Edits(env=("A=c",)))
+    found = {difference.kind: difference for difference in compare(one, other)}
+    assert {"devices", "grant"} == found.keys()
+    assert ("/dev/other0", "/dev/nvidiactl") == (found["grant"].a["source"], found["grant"].b["source"])
+    assert ("b", "c") == (found["devices"].a["variables"]["A"], found["devices"].b["variables"]["A"])
+    assert "devices" in {difference.kind for difference in compare(composed(), one)}
