@@ -67,7 +67,7 @@ def _devices(devices: Devices) -> dict[str, Any]:
         "given": [{"name": one.name, "uuids": list(one.uuids), "origin": str(one.origin)} for one in devices.given],
         "variables": [one.name for one in devices.env if one.status == "set"],
         "groups": [one.gid for one in devices.groups if one.status == "member"],
-        "hooks_not_run": [one.path for one in devices.hooks],
+        "hooks_not_run": [f"{one.stage} {one.path}" for one in devices.hooks],
     }
 
 

@@ -40,7 +40,7 @@ def _row(key: str, one: dict[str, Any]) -> tuple[str, ...]:
     if key == "env":
         what = f"{one['name']}={one['value']}"
     else:
-        what = str(one["gid"]) if key == "groups" else " ".join(one["args"]) or one["path"]
+        what = str(one["gid"]) if key == "groups" else f"{one['stage']} {' '.join(one['args']) or one['path']}"
     return what, one["status"], _from(one), one["detail"] or "-"
 
 

@@ -205,7 +205,7 @@ def test_what_comes_with_a_device(anyone, folder):
     assert "LD_LIBRARY_PATH=/opt/nowhere" in record.findings["cdi.hook-not-run"]["hint"]
     told = [event["unmapped"] for event in record.events if event["class_uid"] == 5019]
     (given,) = [one["devices"] for one in told if "devices" in one]
-    assert (["NVIDIA_VISIBLE_DEVICES", "VENDOR"], ["/usr/bin/nvidia-cdi-hook"]) == (
+    assert (["NVIDIA_VISIBLE_DEVICES", "VENDOR"], ["createContainer /usr/bin/nvidia-cdi-hook"]) == (
         [name_ for name_ in given["variables"] if not name_.startswith("CUDA_")],
         given["hooks_not_run"],
     )
