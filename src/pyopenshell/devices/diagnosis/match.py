@@ -37,7 +37,7 @@ class Span(Record):
 
 
 def matches(text: Text) -> tuple[Match, ...]:
-    """Return the rows found, the most certain first, then as they come in the text.
+    """Return the rows found, as they come in the text.
 
     Where two rows' texts lie over each other, the more certain one counts, or else the longer text.
     """
@@ -45,8 +45,7 @@ def matches(text: Text) -> tuple[Match, ...]:
     places: dict[str, list[Span]] = {}
     for span in _uncovered(sorted(spans, key=lambda span: (span.start, -span.end))):
         places.setdefault(span.row.code, []).append(span)
-    first = sorted(places.values(), key=lambda found: (_rank(found[0]), found[0].start))
-    return tuple(_match(text, found[:MOST]) for found in first)
+    return tuple(_match(text, found[:MOST]) for found in places.values())
 
 
 def _spans(text: Text, row: Row, pieces: tuple[bytes, ...]) -> list[Span]:

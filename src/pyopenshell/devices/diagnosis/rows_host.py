@@ -53,7 +53,7 @@ ROWS: tuple[Row, ...] = (
         HERE,
         "The specs are good and have no device of this name.",
         (
-            "Ask for one that there is (below, or openshell gpu list)",
+            "Ask for one that there is: openshell gpu list",
             "Where the GPU is new, or MIG instances were made: sudo nvidia-ctk cdi generate"
             " --output=/etc/cdi/nvidia.yaml",
         ),

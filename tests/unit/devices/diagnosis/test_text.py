@@ -123,6 +123,16 @@ def test_ten_megabytes(noise):
         assert 20 > time.monotonic() - begin
 
 
+@pytest.mark.parametrize("noise", [b"x", b" ", b"\xff", b'a\\"b ', b"\x1b[31m"])
+def test_in_the_middle_of_ten_megabytes_of_one_line(noise):
+    """An error far from both ends of a line is found, and shown with a little of what is around it."""
+    half = noise * (5_000_000 // len(noise))
+    cause = only(half + b" " + ERROR.encode() + b" " + half)
+    assert "unresolvable CDI devices nvidia.com/gpu=all" in cause.evidence
+    assert 300 > len(cause.evidence)
+    assert ("nvidia.com/gpu=all",) == cause.names
+
+
 def test_of_more_the_end_counts():
     """A text above the limit is cut at its beginning, and says so."""
     text = Text(b"nvml error: driver not loaded\n" + b"\n" * LIMIT)
@@ -165,5 +175,6 @@ def test_a_gap_has_its_length(between):
     text = b"first" + b"-" * between + b"last"
     expected = ((0, 5), (5 + between, len(text))) if between <= GAP else None
     assert expected == find(text, (b"first", b"last"))
-    later = text.replace(b"last", b"first-last")
-    assert find(later, (b"first", b"last")) is not None
+    later = b"first" + b"-" * 50 + text
+    assert (expected and ((55, 60), (60 + between, len(later)))) == (find(later, (b"first", b"last"), 1))
+    assert (find(later, (b"first", b"last")) is None) == (between > GAP)
