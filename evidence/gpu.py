@@ -67,15 +67,16 @@ def started(library: str) -> dict[str, Any]:
 def launched() -> dict[str, Any]:
     """Probe in a sandbox under each way to name threads; return what the steps answered, or why there is no answer."""
     torch = gpu_host.pytorch()
+    torch = torch if torch and gpu_host.reachable(torch.python) else None
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="openshell-evidence.", dir="/var/tmp") as folder:
         os.chmod(folder, 0o755)
         sources = gpu_host.copy_sources(os.path.join(folder, "sources"))
         os.mkdir(f"{folder}/work", 0o777)
-        folders = [sources, *gpu_host.places_of(gpu_host.interpreter()), *(torch[1] if torch else ())]
+        folders = [sources, *gpu_host.places_of(gpu_host.interpreter()), *(torch.folders if torch else ())]
         folders += gpu_host.loading(os.environ)[1]
         for mode in gpu_host.MODES:
-            found[mode] = _probed(folder, mode, folders, gpu_host.probe(sources, torch and torch[0]))
+            found[mode] = _probed(folder, mode, folders, gpu_host.probe(sources, torch and torch.python))
     return found
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import shutil
+import stat
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ import pyopenshell
 from pyopenshell.devices import nodes
 from pyopenshell.devices.probe import product
 from pyopenshell.kernel import landlock
+from pyopenshell.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -36,11 +38,11 @@ import json, os, sys
 try:
     import torch
     places = [os.path.dirname(os.path.dirname(torch.__file__))]
-    cuda = torch.version.cuda
+    version = torch.version.cuda and torch.__version__
 except Exception:
-    places, cuda = [], None
+    places, version = [], None
 print(json.dumps({"places": [sys.prefix, sys.base_prefix, os.path.dirname(os.path.realpath(sys.executable)), *places],
-                  "cuda": cuda}))
+                  "version": version}))
 """
 
 
@@ -71,8 +73,15 @@ def facts() -> dict[str, Any]:
         "driver": _driver(),
         "gpus": _models() or gpus(),
         "python": platform.python_version(),
+        "pytorch": _named(pytorch()),
         "started_by": "root" if os.geteuid() == 0 else "an ordinary user",
     }
+
+
+def _named(found: PyTorch | None) -> str:
+    if found is None:
+        return "none with CUDA"
+    return found.version if reachable(found.python) else f"{found.version}, which other users cannot execute"
 
 
 def _has_notification() -> bool:
@@ -121,14 +130,33 @@ def copy_sources(folder: str) -> str:
     return folder
 
 
-def pytorch() -> tuple[str, list[str]] | None:
-    """Return the Python whose PyTorch has CUDA, and the folders beyond the system's that it is in; None for none."""
+class PyTorch(Record):
+    """A PyTorch with CUDA: its Python, the folders beyond the system's that both are in, its version."""
+
+    python: str
+    folders: tuple[str, ...]
+    version: str
+
+
+def pytorch() -> PyTorch | None:
+    """Return the PyTorch with CUDA that a probe would find; None for none."""
     found = product.search(None, os.environ)
     if found is None:
         return None
     done = subprocess.run([found, "-c", _PLACES], capture_output=True, text=True, check=False, cwd="/")
-    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else {"cuda": None}
-    return (found, outside(told["places"])) if told["cuda"] else None
+    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else {"version": None}
+    return PyTorch(found, tuple(outside(told["places"])), told["version"]) if told["version"] else None
+
+
+def reachable(path: str) -> bool:
+    """Whether any user can get to a program and execute it: what root starts in a sandbox runs as somebody else."""
+    steps = [place for start in (path, os.path.realpath(path)) for place in _above(start)]
+    return all(os.stat(step).st_mode & stat.S_IXOTH for step in steps)
+
+
+def _above(path: str) -> list[str]:
+    parts = os.path.abspath(path).split("/")[1:]
+    return ["/" + "/".join(parts[:end]) for end in range(len(parts) + 1)]
 
 
 def outside(folders: Iterable[str]) -> list[str]:

@@ -49,7 +49,8 @@ def _facts(facts: dict[str, Any]) -> str:
     return (
         f"Recorded on {facts['date']}: {gpus}, driver {facts['driver'] or 'of unknown version'}; "
         f"Linux {facts['kernel']}, {facts['machine']}, Landlock ABI {facts['landlock_abi']}, "
-        f"seccomp notification: {notification}; Python {facts['python']}, started by {facts['started_by']}."
+        f"seccomp notification: {notification}; Python {facts['python']}; PyTorch: {facts['pytorch']}; "
+        f"started by {facts['started_by']}."
     )
 
 

@@ -35,8 +35,9 @@ def place():
 
 @pytest.fixture(scope="session")
 def torch():
-    """The Python whose PyTorch has CUDA and the folders it is in, or None."""
-    return gpu_host.pytorch()
+    """The PyTorch with CUDA, None where none can be executed in a sandbox."""
+    found = gpu_host.pytorch()
+    return found if found and gpu_host.reachable(found.python) else None
 
 
 @pytest.fixture(params=["root", "user"])
@@ -58,7 +59,7 @@ def anyone(request):
 @pytest.fixture(scope="session")
 def outside(place, torch):
     """What the probe says without a sandbox: where that fails, no sandbox is to blame."""
-    command = gpu_host.probe(place, torch and torch[0])
+    command = gpu_host.probe(place, torch and torch.python)
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=gpu_host.SECONDS, cwd="/")
     assert done.stdout, done.stderr
     return json.loads(done.stdout)

@@ -51,7 +51,13 @@ FACTS: dict[str, object] = {
     "kernel": "6.18",
     "machine": "x86_64",
 }
-FACTS |= {"landlock_abi": 7, "seccomp_notification": True, "python": "3.12.3", "started_by": "root"}
+FACTS |= {
+    "landlock_abi": 7,
+    "seccomp_notification": True,
+    "python": "3.12.3",
+    "pytorch": "/a/python3",
+    "started_by": "root",
+}
 STEPS = {name: {"status": "ok", "code": None} for name in ("cuInit(0)", "devices", "PyTorch")}
 FOUND = {
     "facts": FACTS,

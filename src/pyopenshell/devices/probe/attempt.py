@@ -30,7 +30,7 @@ FILTER = "a syscall filter"
 
 def device(path: str) -> None:
     """Open a device for reading and writing, and send it an ioctl that only terminals know."""
-    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOCTTY)
     try:
         fcntl.ioctl(fd, termios.TCGETS, bytes(TERMIOS_BYTES))
     except OSError as error:

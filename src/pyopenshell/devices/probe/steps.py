@@ -149,4 +149,4 @@ def _died(name: str, ended: Ended, found: dict[str, Any]) -> Step:
 
 def _hidden() -> str:
     value = os.environ.get(HIDING)
-    return "" if value is None else f"; {HIDING} is {value!r}, and hides the others"
+    return "" if value is None else f"; {HIDING} is {value!r}: what it does not name is hidden"
