@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 
 from pyopenshell.effective.declared import NOTHING, WRITING, Placed, unused
@@ -74,7 +73,9 @@ def join(request: Request, declared: list[Placed]) -> tuple[list[Placed], list[F
         if proposal.problem:
             candidate.skip(proposal.problem)
         elif proposal.source is not None:
-            _bind(request, candidate, proposal.source, shown)
+            from pyopenshell.effective.elsewhere import show
+
+            show(request, candidate, proposal.source, declared, shown)
         elif where.errno:
             candidate.skip(
                 os.strerror(where.errno), where.errno
@@ -84,26 +85,6 @@ def join(request: Request, declared: list[Placed]) -> tuple[list[Placed], list[F
     findings.extend(_keep_protected(candidates, request))
     _cover(candidates, declared)
     return [candidate.placed() for candidate in candidates], findings
-
-
-def _bind(request: Request, candidate: Candidate, source: str, shown: dict[str, str]) -> None:
-    """Plan that the sandbox sees ``source`` at the proposal's path, or skip it where that cannot be.
-
-    The rule is about the path in the sandbox, which need not be on the host. ``shown`` is what is seen where so far.
-    """
-    from_host, at = request.resolve(source), request.resolve(candidate.proposal.path)
-    if from_host.real is None:
-        candidate.skip(f"{source} on the host: {os.strerror(from_host.errno)}", from_host.errno)
-    elif at.real == from_host.real:
-        pass  # by another name
-    elif request.isolation["mount"].state == "open":
-        candidate.skip(f"{source} cannot be shown here: that takes a mount namespace, and there is none")
-    elif at.place is None or at.errno not in (0, errno.ENOENT) or (at.real and at.is_dir != from_host.is_dir):
-        candidate.skip(f"{source} cannot be shown here: something else is in the way")
-    elif shown.setdefault(at.place, from_host.real) != from_host.real:
-        candidate.skip(f"{source} cannot be shown here: {shown[at.place]} is")
-    else:
-        candidate.source, candidate.real, candidate.is_dir = from_host.real, at.place, from_host.is_dir
 
 
 def _resolve(request: Request, proposal: Proposal) -> Resolved:
