@@ -76,7 +76,7 @@ def launched() -> dict[str, Any]:
         folders = [sources, *gpu_host.places_of(gpu_host.interpreter()), *(torch.folders if torch else ())]
         folders += gpu_host.loading(os.environ)[1]
         for mode in gpu_host.MODES:
-            found[mode] = _probed(folder, mode, folders, gpu_host.probe(sources, torch and torch.python))
+            found[mode] = _probed(folder, mode, folders, gpu_host.probe(sources, torch.python if torch else None))
     return found
 
 

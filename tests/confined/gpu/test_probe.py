@@ -20,6 +20,7 @@ from tests.confined.landlock.harness import ABI, confined, errno_of, in_child, n
 from tests.confined.launch import world
 from tests.confined.whole import callers
 from tests.confined.whole.conftest import anyone, folder, root, user
+from tests.unit.devices.test_probe import torch
 
 __all__ = ["anyone", "folder", "root", "user"]
 pytestmark = needs_landlock
@@ -83,8 +84,10 @@ def test_it_works(anyone, library, choice):
     assert [expected] == found["steps"][2]["found"]["devices"]
 
 
-def test_without_thread_names(anyone, library):
+@pytest.mark.parametrize("surroundings", ["namespaces", "no namespaces"])
+def test_without_thread_names(anyone, library, surroundings):
     """Under ``off`` it is error 304, and of all accesses just naming a thread was denied, by the sandbox's rules."""
+    anyone.world = world.WORLDS[surroundings]
     policy = allowing(runtime={"cuda_thread_names": "off"})
     code, found = probed(anyone, library, "--gpu", "0", env=PRETENDED, policy=policy)
     assert ("ok", "failed", "not tried") == outcomes(found)
@@ -241,3 +244,16 @@ def test_it_leaves_nothing(user, library):
     assert 1 == done.returncode, done.stderr
     assert before == sorted(os.listdir(library))
     assert [] == [name for name in os.listdir("/dev/shm") if "openshell-probe" in name]
+
+
+def test_a_product_that_fails(anyone, library):
+    """CUDA starts, and a program with it does not: then what programs need besides is tried, too."""
+    (library / "torch.py").write_text(torch(start="raise RuntimeError('out of shared memory')"))
+    (library / "python").write_text(f'#!/bin/sh\nPYTHONPATH={library} exec {world.PYTHON} -S "$@"\n')
+    (library / "python").chmod(0o755)
+    anyone.world = world.NO_NAMESPACES
+    more = ("--python", f"{library}/python")
+    code, found = probed(anyone, library, "--gpu", "0", env=PRETENDED, more=more)
+    assert (1, "failed") == (code, found["steps"][3]["status"])
+    assert "RuntimeError: out of shared memory" == found["steps"][3]["message"]
+    assert ["/dev/shm"] == lacking(found)

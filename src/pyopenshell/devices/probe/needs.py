@@ -1,7 +1,7 @@
 """What CUDA is known to need of a host, as a table, and what of it this process does not get.
 
 The rows were collected from the failures of programs that lacked one of them; ``errors`` are the numbers with which
-``cuInit`` was seen to fail then. Their order is that of likelihood.
+``cuInit`` was seen to fail then, or is expected to. Their order is that of likelihood.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ CAPABILITIES = "/proc/driver/nvidia/capabilities"
 class Need(Record):
     """One access: how it is tried (``attempt.WAYS``), what it is for, what to do where it is denied.
 
-    ``group``: of the needs that share one, a single one that works is enough. ``optional``: nothing is wrong where
+    ``group``: of the needs that share one, a single one that works is enough. Without
+    ``errors`` CUDA starts, and programs miss it later. ``optional``: nothing is wrong where
     the path does not exist.
     """
 
@@ -67,7 +68,7 @@ FIRST = (
     ),
 )
 CONTROL = {"nvidiactl": (304, 100), "nvidia-uvm": (304, 999), "nvidia-uvm-tools": (304,), "nvidia-modeset": (304,)}
-"""Errors that a control node which does not open was seen to cause."""
+"""Errors where a control node does not open."""
 NEEDED = ("nvidiactl", "nvidia-uvm")
 """The control nodes without which CUDA never starts."""
 LOAD = "load the driver and make its nodes: nvidia-modprobe -c0 -u"

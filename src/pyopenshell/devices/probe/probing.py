@@ -43,7 +43,10 @@ def probe(python: str | None, limit: float = LIMIT) -> Probe:
     found = Probe(tuple(done))
     if found.failure is None or found.failure is done[0]:
         return found
-    return found.replace(lacking=needs.lacking(needs.table(os.environ), found.failure.code, min(limit, NEED_LIMIT)))
+    # What was never seen to keep CUDA from starting is no cause where it did not start.
+    started = done[1].status == OK
+    wanted = [need for need in needs.table(os.environ) if need.errors or started]
+    return found.replace(lacking=needs.lacking(wanted, found.failure.code, min(limit, NEED_LIMIT)))
 
 
 def _after(done: list[Step], name: str) -> Step | None:
