@@ -126,6 +126,23 @@ ROWS: tuple[Row, ...] = (
         CERTAIN,
     ),
     Row(
+        "driver.xid",
+        ("NVRM: Xid (PCI:", "XidCriticalError: Xid="),
+        "the kernel's log, nvidia-device-plugin",
+        "The driver reported an error of a GPU; its number (Xid) says which. 13, 31, 43 and 45 are most often the"
+        " program's own doing; 48, 63, 64, 94 and 95 are errors of memory, 74 of NVLink, 79 a lost GPU, 119 and 120 of"
+        " the GPU's firmware.",
+        (
+            "Look the number up in NVIDIA's list: docs.nvidia.com/deploy/xid-errors",
+            "See which program: the line names its pid; after 13 and 31, run it under compute-sanitizer",
+            "After errors of memory: nvidia-smi -q -d ECC,ROW_REMAPPER, then sudo nvidia-smi --gpu-reset -i NUMBER (or"
+            " reboot)",
+            "Kubernetes' device plugin keeps such a GPU out until it is restarted itself",
+        ),
+        "akash-network/support#244, NVIDIA/k8s-device-plugin#1340, NVIDIA/k8s-device-plugin#259",
+        POSSIBLE,
+    ),
+    Row(
         "nvml.unknown-error",
         ("Failed to initialize NVML: Unknown Error",),
         "nvidia-smi in a container that ran for a while",

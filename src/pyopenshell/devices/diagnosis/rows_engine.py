@@ -144,6 +144,18 @@ ROWS: tuple[Row, ...] = (
         CERTAIN,
     ),
     Row(
+        "podman.device-denied",
+        ("error creating device nodes: open … permission denied",),
+        "runc, from rootless podman",
+        "A rootless container was to be given a device in a way that runc cannot without root, most often twice: by"
+        " --device /dev/dri and by CDI, or through nvidia-container-runtime.",
+        (
+            "Ask for the GPU by its CDI name alone: podman run --device nvidia.com/gpu=all …",
+            "With crun, and without nvidia-container-runtime: podman --runtime crun run …",
+        ),
+        "NVIDIA/nvidia-container-toolkit#1151, containers/ramalama#1487",
+    ),
+    Row(
         "containerd.no-runtime",
         ('no runtime for "nvidia" is configured',),
         "kubelet, containerd",

@@ -37,6 +37,22 @@ ROWS: tuple[Row, ...] = (
         "driver",
     ),
     Row(
+        "torch.init-failed",
+        ("CUDA driver initialization failed, you might not have a CUDA gpu",),
+        "PyTorch (CUDA 3)",
+        "The driver's library was found and would not start (CUDA's error 3): the kernel module does not answer, a"
+        " device node cannot be opened, or the process was forked after CUDA had started.",
+        (
+            "See whether the driver answers: nvidia-smi; ls -l /dev/nvidia*",
+            "Load module and nodes: sudo nvidia-modprobe -c=0 -u",
+            "In a sandbox of ours: openshell run --gpu … -- openshell gpu probe",
+            "Try it alone, without workers: python -c 'import torch; print(torch.cuda.device_count())'",
+        ),
+        "pytorch/pytorch#131117, facebookresearch/detectron2#2847",
+        LIKELY,
+        "driver",
+    ),
+    Row(
         "torch.no-driver",
         ("Found no NVIDIA driver on your system",),
         "PyTorch",

@@ -5,8 +5,13 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pyopenshell.devices.cdi.codes import CODES as FAULTS
+from pyopenshell.devices.cdi.codes import fault
+from pyopenshell.devices.cdi.registry import Folder
 from pyopenshell.devices.diagnosis import Surroundings, diagnose
 from pyopenshell.devices.diagnosis.row import CERTAINTIES
+from pyopenshell.devices.diagnosis.surroundings import Card, Setting
+from pyopenshell.devices.host import Device
 from tests.unit.devices.diagnosis.texts import SAMPLES
 
 CODES = sorted(SAMPLES)
@@ -18,6 +23,54 @@ NOISE = st.one_of(
     ),
 )
 ROW = st.sampled_from(CODES).flatmap(lambda code: st.tuples(st.just(code), st.sampled_from(SAMPLES[code])))
+
+NAMES = st.sampled_from(["nvidia.com/gpu=all", "nvidia.com/gpu=0", "amd.com/gpu=0", "example.com/nic=x"])
+HERE = st.builds(
+    Surroundings,
+    st.lists(st.builds(Folder, st.sampled_from(["/etc/cdi", "/run/cdi"]), st.integers(0, 40), st.integers(0, 3))).map(
+        tuple
+    ),
+    st.lists(
+        st.builds(
+            lambda code, line: fault(code.removeprefix("cdi."), "wrong", file="/etc/cdi/x.yaml", line=line),
+            st.sampled_from(sorted(FAULTS)),
+            st.none() | st.integers(1, 9),
+        )
+    ).map(tuple),
+    st.lists(NAMES).map(tuple),
+    st.lists(
+        st.builds(
+            Device,
+            st.sampled_from(["/dev/nvidia0", "/dev/nvidiactl", "/dev/kfd"]),
+            st.sampled_from(["gpu", "control"]),
+            st.sampled_from(["nvidia", "amd", "wsl"]),
+        )
+    ).map(tuple),
+    st.none() | st.just("570.169"),
+    st.lists(st.builds(Card, st.just("0000:01:00.0"), st.sampled_from(["nvidia", "amd"]))).map(tuple),
+    st.lists(
+        st.builds(
+            Setting,
+            st.sampled_from(["docker", "containerd", "podman"]),
+            st.just("/usr/bin/x"),
+            st.none() | st.booleans(),
+            st.just("a file"),
+            st.just("28.2"),
+            st.lists(st.sampled_from(["/etc/cdi", "/opt/cdi"])).map(tuple),
+        )
+    ).map(tuple),
+)
+
+
+@given(ROW, HERE)
+@settings(max_examples=300)
+def test_every_host_has_an_answer(row, here):
+    """Whatever a host shows, a failure keeps a cause whose symptom it is, and every cause has its steps."""
+    code, text = row
+    causes = diagnose(text, here)
+    assert code in [cause.symptom for cause in causes]
+    assert all(cause.steps and all(cause.steps) for cause in causes)
+    assert len({(cause.code, cause.seen) for cause in causes}) == len(causes)
 
 
 @given(st.one_of(NOISE, st.text(max_size=400)))

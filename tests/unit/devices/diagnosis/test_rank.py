@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pyopenshell.devices.diagnosis import diagnose
-from tests.unit.devices.diagnosis.texts import HOOK, SAMPLES
+from tests.unit.devices.diagnosis.prefixes import HOOK
+from tests.unit.devices.diagnosis.texts import SAMPLES
 
 GENERAL = SAMPLES["cdi.unresolvable"][0]
 

@@ -12,7 +12,8 @@ from pyopenshell.devices.diagnosis.catalogue import BY_CODE, PIECES, ROWS
 from pyopenshell.devices.diagnosis.refine import REFINEMENTS
 from pyopenshell.devices.diagnosis.row import CERTAINTIES
 from pyopenshell.devices.diagnosis.text import find, squeeze
-from tests.unit.devices.diagnosis.texts import NEAR, SAMPLES
+from tests.unit.devices.diagnosis.misses import NEAR
+from tests.unit.devices.diagnosis.texts import SAMPLES
 
 WITH_TEXT = [row for row in ROWS if row.patterns]
 CASES = [(code, text) for code, texts in SAMPLES.items() for text in texts]
