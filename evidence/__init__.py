@@ -1,1 +1,1 @@
-"""``make evidence``: which procfs files a sandboxed process can open for writing, measured. Not part of the package."""
+"""What is measured: procfs files that open for writing, and what starting CUDA asks for. Not part of the package."""
