@@ -27,16 +27,19 @@ OTHERWISE = ("openshell gpu lint", "openshell doctor --gpu")
 
 def diagnose(arguments: argparse.Namespace) -> int:
     """Print the causes. Returns 0 where the text was recognised, 1 where nothing is known of it."""
-    from pyopenshell.devices.diagnosis.answer import found
+    from pyopenshell.devices.diagnosis.answer import answer
     from pyopenshell.devices.diagnosis.look import look_around
-    from pyopenshell.devices.diagnosis.text import Text
+    from pyopenshell.devices.diagnosis.text import LIMIT, Text
 
     text = Text(_input(arguments.file))
     here = look_around(arguments.cdi_spec_dirs)
-    causes = found(text, here)
+    causes = answer(text, here)
     if arguments.output != "table":
         output.document(_document(text, here, causes), arguments.output)
     elif causes:
+        if text.cut:
+            output.line(f"The text is long: its last {LIMIT >> 20} MiB count, and lines are numbered there.")
+            output.line()
         for number, cause in enumerate(causes, 1):
             _show(number, cause)
     else:
@@ -46,7 +49,7 @@ def diagnose(arguments: argparse.Namespace) -> int:
 
 def _input(name: str) -> bytes:
     """Return the end of a file or of standard input. Raises OpenShellError where it cannot be read."""
-    if name == STDIN and sys.stdin is not None and sys.stdin.isatty():
+    if name == STDIN and sys.stdin is not None and sys.stdin.isatty() and sys.stderr is not None:
         print("paste what the engine said, and end with Ctrl-D on a line of its own", file=sys.stderr, flush=True)
     try:
         with open(0 if name == STDIN else name, "rb", buffering=0, closefd=name != STDIN) as file:
@@ -65,8 +68,8 @@ def _end(file: Any) -> bytes:
     from pyopenshell.devices.diagnosis.text import LIMIT
 
     if file.seekable():
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - LIMIT - 1))
+        here = file.tell()
+        file.seek(max(here, file.seek(0, os.SEEK_END) - LIMIT - 1))
     kept = bytearray()
     total = 0
     while total < MOST and (piece := file.read(PIECE)):

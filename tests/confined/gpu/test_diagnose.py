@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from tests.confined.launch import world
+from tests.places import engines
 
 ERROR = "Error: setting up CDI devices: unresolvable CDI devices nvidia.com/gpu=7\n"
 HEALTHY = "Container started\nall is well\n"
@@ -160,6 +161,17 @@ def test_a_log_of_a_gibibyte(diagnose, workdir):
     assert 30 > time.monotonic() - begin
     assert "cdi.folder-empty" == codes(done)[0]
     assert json.loads(done.stdout)["text"]["cut"]
+    assert diagnose(log).stdout.startswith("The text is long: its last 32 MiB count")
+
+
+def test_what_was_read_before_is_not_read_again(workdir):
+    """A file on standard input is read from where it stands."""
+    (workdir / "log").write_text("Failed to initialize NVML: Unknown Error\n" + ERROR)
+    with (workdir / "log").open("rb", buffering=0) as file:
+        file.readline()
+        done = subprocess.run([*COMMAND, "-o", "json"], stdin=file, capture_output=True, text=True, timeout=60)
+    assert "nvml.unknown-error" not in codes(done)
+    assert "cdi.unresolvable" in {cause["symptom"] for cause in json.loads(done.stdout)["causes"]}
 
 
 def test_a_long_pipe(diagnose):
@@ -209,3 +221,26 @@ def test_what_podman_really_says(diagnose, engine):
     assert ["cdi.unknown-field", "cdi.folder-empty"] == codes(diagnose("-o", "json", text=said))
     said = engine(good.replace('"0"', '"7"').replace("env: [A=b]", "deviceNodes: [{path: /dev/nvidia977}]"))
     assert "cdi.node-missing" == codes(diagnose("-o", "json", text=said))[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("option", "expected"),
+    [
+        ("--device=openshell.example/gpu=7", {"cdi.off", "docker.cdi-unresolvable"}),
+        ("--gpus=all", {"docker.no-gpu-driver", "docker.no-gpu-vendor"}),
+        ("--runtime=nvidia", {"docker.runtime-unknown"}),
+    ],
+)
+def test_what_docker_really_says(diagnose, option, expected):
+    """Whatever its version: a daemon without CDI or without the device, without a GPU driver, without the runtime."""
+    try:
+        with engines.docker() as engine:
+            command = [*engine.command, "run", "--rm", "--network=none", option, "place", "/bin/true"]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    except engines.Missing as missing:
+        pytest.skip(str(missing))
+    if not done.returncode:
+        pytest.skip("needs: docker without NVIDIA's toolkit")
+    answer = json.loads(diagnose("-o", "json", text=done.stderr).stdout)
+    assert expected & {cause["symptom"] for cause in answer["causes"]}

@@ -22,10 +22,10 @@ def diagnose(text: str | bytes, surroundings: Surroundings | None = None) -> tup
     ``text.LIMIT`` bytes, the last ones count. With ``surroundings`` (``surroundings.read()`` of the host that the text
     is from) a message with several causes is narrowed down. Nothing is run and nothing is raised.
     """
-    return found(Text(text), surroundings)
+    return answer(Text(text), surroundings)
 
 
-def found(text: Text, surroundings: Surroundings | None) -> tuple[Cause, ...]:
+def answer(text: Text, surroundings: Surroundings | None) -> tuple[Cause, ...]:
     """Return the causes of a prepared text."""
     causes: dict[tuple[str, tuple[str, ...]], Cause] = {}
     for match in matches(text):

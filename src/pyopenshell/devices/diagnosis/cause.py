@@ -10,9 +10,9 @@ class Cause(Record):
 
     ``code``, ``cause``, ``steps``, ``source``, ``said_by`` and ``certainty`` are the catalogue's (``row.Row``); steps
     that this host's own state suggests come first. ``evidence`` is the line that told, printable and cut, on ``line``
-    of the text (from 1); ``names`` are CDI devices and ``paths`` files that it names. ``seen`` are sentences about this
-    host, where it was looked at. ``symptom`` is the code of the row whose text was found: another one than ``code``
-    where the host told which of several causes it is.
+    of the text (from 1; of its end, where it was cut); ``names`` are CDI devices and ``paths`` files that it names.
+    ``seen`` are sentences about this host, where it was looked at. ``symptom`` is the code of the row whose text was
+    found: another one than ``code`` where the host told which of several causes it is.
     """
 
     code: str
