@@ -112,7 +112,17 @@ def test_the_origin_is_told(root, specs, folder):
     root.run("-q", "-n", "by-table", "--cdi-spec-dir", folder, "--gpu", "--", "/usr/bin/true", **own)
     (given,) = root.record("by-table").effective["devices"]["given"]
     assert ("baseline", "gpu") == (given["origin"]["kind"], given["origin"]["name"])
-    assert "gpu.no-spec" in root.record("by-table").findings
+    findings = root.record("by-table").findings
+    assert ("gpu.no-spec" in findings, "cdi.spec-refused" in findings) == (True, False)
+
+
+def test_a_spec_that_is_not_used(root, specs):
+    """It is told where a GPU would have come from it: file, line, fault and mend."""
+    (specs / "nvidia.json").write_text('{"cdiVersion": "0.5.0",\n "kind": "nvidia.com/gpu", "devicez": []}')
+    done = root.run("--cdi-spec-dir", specs, "--gpu", "--", "/usr/bin/true", preexec_fn=host())
+    (line,) = [line for line in done.stderr.splitlines() if "a CDI spec is not used" in line]
+    assert f"{specs}/nvidia.json:2" in line
+    assert "devicez" in line
 
 
 @pytest.mark.parametrize(

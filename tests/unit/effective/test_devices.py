@@ -5,6 +5,7 @@ import pytest
 from pyopenshell.devices.cdi.model import DeviceNode, Edits, Hook, Mount
 from pyopenshell.devices.host import Device
 from pyopenshell.effective.aftermath import likely
+from pyopenshell.effective.devices import report
 from pyopenshell.effective.diff import compare
 from pyopenshell.effective.load import from_dict
 from pyopenshell.effective.model import Isolation
@@ -113,6 +114,19 @@ def test_what_is_stored_is_read_back():
     assert [("A", "b", "set"), ("HOME", "/x", "skipped"), ("CUDA_VISIBLE_DEVICES", "GPU-1", "set")] == variables
 
 
+def test_roots_group_is_never_joined():
+    """Not even where any group could be."""
+    chosen = choices.by_spec(Edits(groups=(0, 44)))
+    assert ["skipped", "member"] == [one.status for one in report(chosen, (), may_join=True).groups]
+
+
+def test_a_file_by_another_name_is_no_other_file():
+    """Where the spec's two paths lead to one file nothing is shown elsewhere."""
+    linked = World(folders=["/usr/lib", "/home/me/project"], files=["/usr/lib/x"]).link("/lib", "/usr/lib")
+    found = grant(given(mounts=[Mount("/usr/lib/x", "/lib/x", ("ro", "noexec"))], resolve=linked.resolve), "/lib/x")
+    assert (None, "/usr/lib/x") == (found.source, found.resolved)
+
+
 def test_nothing_of_devices_where_none_are_asked_for():
     """The shape is as it was."""
     assert "devices" not in composed(include_workdir=True).as_dict()
@@ -201,6 +215,7 @@ NEVER, ONCE = {"granted": 0, "passed": 3, "gone": 1}, {"granted": 2, "passed": 0
         (BAD, 1, None, None, ("if CUDA failed", "cuda_thread_names: off")),
         (BAD, 48, None, None, ("error 304", "cuda_thread_names: off")),
         (BAD, 0, None, None, ()),
+        (BAD, 143, 15, None, ()),
         (composed(cuda_thread_names="off"), 48, None, None, ()),
     ],
 )
