@@ -45,7 +45,11 @@ def open_folder(path: str) -> int:
     except FileExistsError:
         pass
     except FileNotFoundError:
-        os.makedirs(path, 0o700, exist_ok=True)
+        before = os.umask(0o077)  # makedirs gives its mode to the last folder alone
+        try:
+            os.makedirs(path, exist_ok=True)
+        finally:
+            os.umask(before)
     try:
         fd = os.open(path, FOLDER)
     except OSError as error:

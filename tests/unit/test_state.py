@@ -181,3 +181,14 @@ def test_full_while_running(tmp_path):
     print(runs.find("demo").effective(), sorted(os.listdir(run.path)))"""
     told = with_mounts(f"mount -t tmpfs -o size=64k none {tmp_path}", body.strip()).splitlines()
     assert told == ["No space left on device", "{'old': 1} ['effective.json', 'meta.json', 'policy.yaml']"]
+
+
+def test_every_folder_that_is_made_is_ours_alone(tmp_path):
+    """Whatever the caller's umask, on the way to a folder too: the next command would refuse what others can write."""
+    before = os.umask(0)
+    try:
+        os.close(state.open_folder(str(tmp_path / "a" / "b" / "c")))
+        assert 0 == os.umask(0)
+    finally:
+        os.umask(before)
+    assert [0o700] * 3 == [(tmp_path / path).stat().st_mode & 0o777 for path in ("a", "a/b", "a/b/c")]
