@@ -257,3 +257,13 @@ def test_interpreter_behind_a_closed_folder():
         assert process.closed_to_others(f"{root}/home/env") is None
         os.chmod(f"{root}/home", 0o700)
         assert f"{root}/home" == process.closed_to_others(f"{root}/home/env")
+
+
+def test_no_home_folder(monkeypatch):
+    """Where nothing says where records go, that is a finding too."""
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+    monkeypatch.setattr(os, "geteuid", lambda: 61999)
+    row = process._state()
+    assert ("state.unusable", True) == (row.code, "XDG_STATE_HOME" in str(row.hint))

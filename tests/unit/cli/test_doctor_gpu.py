@@ -4,6 +4,7 @@ import errno
 import os
 import socket
 import stat
+import time
 
 import pytest
 from tests.unit.devices.anyone import reachable
@@ -161,6 +162,40 @@ def test_a_capability_is_opened_for_reading(host):
     host.nodes("nvidia0")
     host.nodes("nvidia-caps/nvidia-cap21", mode=0o444)
     assert "gpu.node-ok" == host.found()["nvidia-caps/nvidia-cap21"].code
+
+
+def test_whom_nobody_here_can_become(host, monkeypatch):
+    """Nothing is said of nodes, libraries and sockets that could not be tried."""
+
+    def denied(_):
+        raise PermissionError(errno.EPERM, "no")
+
+    monkeypatch.setattr(opening, "_become", denied)
+    host.nodes(*USUAL)
+    library(host)
+    host.file("/run/nvidia-persistenced/socket")
+    assert {"gpu.node-untried"} == {check.code for check in host.found().values()}
+    found = host.driver()
+    assert ("persistenced", "persistenced.untried") in found
+    assert ("libcuda.so.1", "driver.ok") in found
+
+
+def test_attempts_that_hang(host, monkeypatch):
+    """One that is not answered in time counts as that; the others are tried all the same, up to a bound."""
+    monkeypatch.setattr(opening, "_attempt", lambda _, path: time.sleep(60) if path.startswith("/slow") else 0)
+    attempts = [(opening.READ, path) for path in ("/a", "/slow1", "/b", "/slow2", "/c")]
+    start = time.monotonic()
+    answers = [*opening.outcomes(USER, attempts, 0.2).values()]
+    assert time.monotonic() - start < 10
+    assert [0, errno.ETIMEDOUT, 0, errno.ETIMEDOUT, errno.ETIMEDOUT] == answers
+
+
+def test_in_a_container(host):
+    """There nobody can load a module: the node must be given to it."""
+    host.nodes("nvidia0")
+    rows = gpu_nodes.checks(host.inventory().devices, USER, host.roots, contained=True)
+    (row,) = [row for row in rows if row.name.endswith("/nvidia-uvm")]
+    assert ((), True) == (row.steps, f"--device {row.name}" in str(row.hint))
 
 
 def test_nodes_for_the_administrator_are_not_tried(host):

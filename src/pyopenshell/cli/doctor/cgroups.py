@@ -41,5 +41,8 @@ def checks(roots: Roots) -> Iterator[Check]:
         yield check("cgroup.ok", "cgroup", f"{where}; {', '.join(found.writable)} can be handed on")
     rules = found.device_rules
     if rules and cgroups.UNLIMITED not in rules:
+        rules = tuple(rule for rule in rules if {"r", "w"} & {*rule.rpartition(" ")[2]})  # to make nodes opens none
         more = f" and {len(rules) - RULES_SHOWN} more" if len(rules) > RULES_SHOWN else ""
-        yield check("cgroup.devices", "device cgroup", f"allows only {', '.join(rules[:RULES_SHOWN])}{more}")
+        yield check(
+            "cgroup.devices", "device cgroup", f"opens only {', '.join(rules[:RULES_SHOWN]) or 'nothing'}{more}"
+        )

@@ -110,7 +110,7 @@ def _library(
     denied = opening.outcomes(identity, [(opening.READ, roots.root + first.file)])[
         opening.READ, roots.root + first.file
     ]
-    if denied and here:
+    if denied not in (0, opening.UNTRIED) and here:
         right = False
         yield check(
             "driver.unreadable",
@@ -142,10 +142,14 @@ def _persistenced(identity: Identity, roots: Roots) -> Check:
         seen = f"{SOCKET}, in a folder {stat.filemode(os.stat(roots.root + FOLDER).st_mode)}"
     except OSError:
         seen = SOCKET
-    if number in (errno.ENOENT, errno.ENOTDIR):
+    if number in (errno.ENOENT, errno.ENOTDIR) or not os.path.lexists(roots.root + FOLDER):
         return check("persistenced.none", "persistenced", f"{SOCKET} is not there")
     if number == 0:
         return check("persistenced.ok", "persistenced", f"{seen}: it answers {who.words(identity)}")
+    if number == opening.UNTRIED:
+        return check(
+            "persistenced.untried", "persistenced", f"{seen}; this process cannot become {who.words(identity)}"
+        )
     answer = errno.errorcode.get(number, str(number))
     if number in (errno.EACCES, errno.EPERM):
         hint = "CUDA and NVML take a denial there for a fatal error: let everybody enter the folder, and use the socket"

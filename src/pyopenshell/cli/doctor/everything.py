@@ -93,13 +93,14 @@ class Hardware:
         return found
 
     def _gpus(self, *, launch: bool) -> Iterable[Check]:
-        from pyopenshell.cli.doctor import gpu_nodes, gpus
+        from pyopenshell.cli.doctor import gpu_nodes, gpus, surroundings
 
         launched = self._launched() if launch and self.inventory.gpus and self.roots == Roots() else []
         machine = gpus.hardware(self.roots)
         yield gpus.summary(self.inventory, gpu=self.gpu is not None, seen=[*machine])
         yield from gpus.without_nodes(machine, self.inventory)
-        found = list(gpu_nodes.checks(self.inventory.devices, self.identity, self.roots))
+        contained = surroundings.container(self.roots, os.environ) is not None
+        found = list(gpu_nodes.checks(self.inventory.devices, self.identity, self.roots, contained=contained))
         own = {path for one in self.inventory.gpus for path in one.nodes}
         self.usable = any(check.code == "gpu.node-ok" and check.name in own for check in found)
         yield from found

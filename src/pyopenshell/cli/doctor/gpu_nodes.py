@@ -36,8 +36,11 @@ DEVICE_CGROUP = (
 )
 
 
-def checks(devices: Sequence[Device], identity: Identity, roots: Roots) -> Iterator[Check]:
-    """Check every node, then name those that should be beside them. Without devices there is nothing to check."""
+def checks(devices: Sequence[Device], identity: Identity, roots: Roots, *, contained: bool = False) -> Iterator[Check]:
+    """Check every node, then name those that should be beside them. Without devices there is nothing to check.
+
+    ``contained``: this is a container, where whoever started it decides which nodes there are.
+    """
     tried = [device for device in devices if device.role != "admin"]
     answers = opening.outcomes(identity, [(_kind(device), device.path) for device in tried])
     outcome = {device.path: answers[_kind(device), device.path] for device in tried}
@@ -48,7 +51,7 @@ def checks(devices: Sequence[Device], identity: Identity, roots: Roots) -> Itera
             yield check("gpu.node-admin", device.path, seen)
         else:
             yield _node(device, outcome[device.path], identity, roots, _cost(device, usable=usable))
-    yield from _missing(devices, roots)
+    yield from _missing(devices, roots, contained=contained)
 
 
 def _kind(device: Device) -> str:
@@ -76,6 +79,8 @@ def _node(device: Device, number: int, identity: Identity, roots: Roots, severit
     described = _described(device.path)
     if number == 0:
         return check("gpu.node-ok", device.path, f"{described}; opened as {who.words(identity)}")
+    if number == opening.UNTRIED:
+        return check("gpu.node-untried", device.path, f"{described}; this process cannot become {who.words(identity)}")
     answer = errno.errorcode.get(number, str(number))
     seen = f"{described}; {device.role} node; open as {who.words(identity)}: {answer}"
     if number == errno.EACCES:
@@ -192,7 +197,7 @@ def _mend_driver(code: str, device: Device) -> tuple[str, tuple[str, ...]]:
     return "the driver cannot serve it: its log says why", ("sudo dmesg | tail -n 50",)
 
 
-def _missing(devices: Sequence[Device], roots: Roots) -> Iterator[Check]:
+def _missing(devices: Sequence[Device], roots: Roots, *, contained: bool) -> Iterator[Check]:
     """Name the control nodes that are not beside a GPU of their vendor, with what makes them."""
     vendors = {device.vendor for device in nodes.gpus(tuple(devices))}
     there = {device.path for device in devices}
@@ -208,5 +213,8 @@ def _missing(devices: Sequence[Device], roots: Roots) -> Iterator[Check]:
             steps.append(
                 "sudo nvidia-modprobe -m" if row.pattern == "nvidia-modeset" else "sudo nvidia-modprobe -c 0 -u"
             )
-        hint = f"{row.reason} In a container, whoever starts it must give it this node as well"
+        hint = row.reason.rstrip(".")
+        if contained:
+            hint += f"; whoever starts this container must give it the node (docker and podman: --device {path})"
+            steps = []
         yield check("gpu.node-missing", path, seen, hint, tuple(steps), severity=severity)

@@ -97,7 +97,8 @@ def launched(done: Launched) -> Check:
     grants = (done.effective or {}).get("grants") or []
     devices = [grant for grant in grants if "ioctl_dev" in (grant.get("access") or []) and _gpu(grant)]
     ill = [grant for grant in devices if grant.get("status") not in ("enforced", "covered")]
-    seen = f"`true` ran in one, in {done.seconds:.1f} s, with {len(devices) - len(ill)} device nodes"
+    count = len(devices) - len(ill)
+    seen = f"`true` ran in one, in {done.seconds:.1f} s, with {count} device node{'s' * (count != 1)}"
     if ill:
         seen += "; without " + ", ".join(f"{grant.get('path')} ({grant.get('status')})" for grant in ill)
     if any(gpu_nodes.cost(str(grant.get("path")), there=grant.get("status") != "skipped") == HIGH for grant in ill):

@@ -23,18 +23,22 @@ PATIENCE = 15.0
 """Seconds for one attempt. A driver that starts a GPU because of it may take several."""
 HANGS = 2
 """After so many attempts without an answer the others are not made, and count the same."""
+UNTRIED = -1
+"""The answer where this process could not become the identity, so that nothing was tried."""
 _FLAGS = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
 def outcomes(
     identity: Identity, attempts: Iterable[tuple[str, str]], patience: float = PATIENCE
 ) -> dict[tuple[str, str], int]:
-    """Return 0 or an errno for each attempt, a kind and a path. ETIMEDOUT: there was no answer, or nobody could ask."""
+    """Return 0, an errno or ``UNTRIED`` for each attempt, a kind and a path. ETIMEDOUT: there was no answer."""
     results: dict[tuple[str, str], int] = {}
     queue = list(dict.fromkeys(attempts))
     hung = 0
     while queue:
         answers = _ask(identity, queue, patience) if hung < HANGS else []
+        if answers == [UNTRIED]:
+            return results | dict.fromkeys(queue, UNTRIED)
         results.update(zip(queue, answers, strict=False))
         queue = queue[len(answers) :]
         if queue:  # the child hangs in this one, or died of it
@@ -44,13 +48,17 @@ def outcomes(
 
 
 def _ask(identity: Identity, attempts: Sequence[tuple[str, str]], patience: float) -> list[int]:
-    """Return the answers of one child, as far as it came."""
+    """Return the answers of one child, as far as it came; ``UNTRIED`` alone where it could not become the identity."""
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
         try:
             os.close(reader)
-            _become(identity)
+            try:
+                _become(identity)
+            except OSError:
+                os.write(writer, struct.pack("i", UNTRIED))
+                os._exit(0)
             for kind, path in attempts:
                 os.write(writer, struct.pack("i", _attempt(kind, path)))
         finally:

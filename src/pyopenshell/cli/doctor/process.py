@@ -41,8 +41,9 @@ def _state() -> Check:
     """Write a file where run records go, and remove it."""
     from pyopenshell import state
 
-    root = state.state_root()
+    root = "state"
     try:
+        root = state.state_root()
         folder = state.open_folder(root)
         try:
             state.write_whole(folder, ".doctor", b"a record is larger than this" * 1000)
