@@ -7,6 +7,10 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pyopenshell.devices.diagnosis import Cause as Cause
+    from pyopenshell.devices.diagnosis import Surroundings as Surroundings
+    from pyopenshell.devices.diagnosis import diagnose as diagnose
+    from pyopenshell.devices.diagnosis.look import look_around as look_around
     from pyopenshell.effective.model import Effective as Effective
     from pyopenshell.errors import OpenShellError as OpenShellError
     from pyopenshell.errors import PolicyError as PolicyError
@@ -19,12 +23,16 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "Cause": "pyopenshell.devices.diagnosis",
     "Effective": "pyopenshell.effective.model",
     "OpenShellError": "pyopenshell.errors",
     "Policy": "pyopenshell.policy.model",
     "PolicyError": "pyopenshell.errors",
     "PolicyRefused": "pyopenshell.errors",
     "RunRequest": "pyopenshell.sandbox",
+    "Surroundings": "pyopenshell.devices.diagnosis",
+    "diagnose": "pyopenshell.devices.diagnosis",
+    "look_around": "pyopenshell.devices.diagnosis.look",
     "plan": "pyopenshell.sandbox",
     "run": "pyopenshell.sandbox",
 }

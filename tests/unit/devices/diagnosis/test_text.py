@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyopenshell.devices.diagnosis import diagnose
+from pyopenshell import diagnose
 from pyopenshell.devices.diagnosis.text import BLOCK, GAP, KEPT, LIMIT, Text, find, squeeze
 
 ERROR = 'Error: unable to start container "9a2f": setting up CDI devices: unresolvable CDI devices nvidia.com/gpu=all'
