@@ -14,8 +14,11 @@ import sys
 import tempfile
 from typing import Any
 
+import pyopenshell
 from pyopenshell.record import Record
 
+COMMAND = os.path.join(os.path.dirname(os.path.abspath(pyopenshell.__file__)), "__main__.py")
+"""The file that is the command."""
 SECONDS = 60
 """How long it may take. A driver that has to start its GPUs takes seconds."""
 
@@ -46,8 +49,6 @@ def launch(
     """
     import time
 
-    from pyopenshell import __main__
-
     folder = _folder()
     if folder is None:
         return None
@@ -59,7 +60,7 @@ def launch(
             os.chown(workdir, *owner)
         variables = {**os.environ, **(environment or {}), "XDG_STATE_HOME": os.path.join(folder, "state")}
         variables.pop("OPENSHELL_DEBUG", None)  # a traceback is no error in the documented shape
-        own = [sys.executable, *(["-I"] if sys.flags.isolated else []), os.path.abspath(__main__.__file__)]
+        own = [sys.executable, *(["-I"] if sys.flags.isolated else []), COMMAND]
         start = time.monotonic()
         done = subprocess.run(
             [*own, "run", "-q", "-o", "json", *options, "--", "true"],
