@@ -79,7 +79,7 @@ def _library(
     name: str, found: tuple[Library, ...], inventory: Inventory, identity: Identity, roots: Roots, *, here: bool
 ) -> Iterator[Check]:
     """Check the library that the loader takes; without one, the first there is."""
-    first = next((library for library in found if library.found_by_loader), found[0])
+    first = found[-1]
     seen = first.path if first.path == first.file else f"{first.path} is {first.file}"
     right = True
     if first.is_stub and here:
