@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pyopenshell.kernel import namespaces as ns
+from tests.confined.gpu import hosts
 from tests.confined.landlock.harness import NOBODY, needs_landlock
 from tests.confined.launch import world
 from tests.confined.whole import callers
@@ -237,19 +238,21 @@ def test_variables_that_leave_nothing(doctor, library):
     )
 
 
-def test_specs_are_read_from_the_folder_given(doctor, tmp_path_factory):
+def test_specs_are_read_from_the_folder_given(doctor):
     """The flag's folder is looked into, by the doctor and by the sandbox that it launches."""
+    # A GPU is known by its node's number, so that each has its own.
+    host = [nodes(ALL[:4], FULL), nodes(["nvidia0"], ZERO), nodes(["nvidia1"], os.makedev(1, 3))]
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
-        os.chmod(folder, 0o755)
-        edits = {"deviceNodes": [{"path": f"/dev/{name}"} for name in ALL]}
-        spec = {"cdiVersion": "0.5.0", "kind": "nvidia.com/gpu", "devices": [{"name": "all", "containerEdits": edits}]}
-        Path(folder, "nvidia.json").write_text(json.dumps(spec))
-        os.chmod(f"{folder}/nvidia.json", 0o644)
-        _, checks = doctor.found("--gpu", "all", "--cdi-spec-dir", folder, host=[nodes(ALL)], code=1)
-        assert "1 resolve: nvidia.com/gpu=all" == checks["devices"]["evidence"]
-        Path(folder, "nvidia.json").write_text("{")
-        _, checks = doctor.found("--cdi-spec-dir", folder, host=[nodes(ALL)])
-        assert ("cdi.faults", [f"openshell gpu lint {folder}"]) == (checks["specs"]["code"], checks["specs"]["steps"])
+        place = hosts.spec(Path(folder), {"0": {"deviceNodes": [hosts.node("/dev/nvidia0")]}})
+        for path, mode in ((folder, 0o755), (place, 0o755), (place / "nvidia.json", 0o644)):
+            os.chmod(path, mode)
+        _, checks = doctor.found("--gpu", "--cdi-spec-dir", str(place), host=host, code=1)
+        assert "1 resolve: nvidia.com/gpu=0" == checks["devices"]["evidence"]
+        assert "cdi.uncovered" in {check["code"] for check in checks.values()}
+        assert ", as nvidia.com/gpu=0" in checks["a GPU sandbox"]["evidence"]
+        (place / "nvidia.json").write_text("{")
+        _, checks = doctor.found("--cdi-spec-dir", str(place), host=host)
+        assert ("cdi.faults", [f"openshell gpu lint {place}"]) == (checks["specs"]["code"], checks["specs"]["steps"])
 
 
 def test_the_table(doctor):

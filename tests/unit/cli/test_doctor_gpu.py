@@ -235,6 +235,14 @@ def test_groups(host):
     assert ((), True) == (stranger.steps, "--group-add 44" in str(stranger.hint))
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs: root")
+def test_a_group_that_is_kept_out(host):
+    """Of owner, group and others the first that fits decides: a mode can keep its own group out."""
+    host.nodes("nvidia0", mode=0o606, group=44)
+    assert "gpu.node-ok" == host.found()["nvidia0"].code
+    assert "gpu.node-mode" == host.found(USER.replace(groups=(44,)))["nvidia0"].code
+
+
 def test_what_the_module_was_told(host):
     """The hint has the parameters of NVIDIA's module that make the modes, the mode as people know it."""
     host.nodes("nvidia0", mode=0o600)
@@ -267,6 +275,13 @@ def test_gpus_without_nodes(host, vendor, kind, bound, words):
     assert words is None or words in str(rows[0].hint)
     there = Inventory((Gpu(0, "nvidia", ("/dev/nvidia0",), bus="0000:41:00.0"),))
     assert [] == list(gpus.without_nodes(machine, there))
+
+
+def test_the_gpu_without_a_node_is_named():
+    """Of two GPUs it is the one whose address no node's GPU has."""
+    there = Inventory((Gpu(0, "nvidia", ("/dev/nvidia0",), bus="00000000:41:00.0"),))
+    machine = {"0000:41:00.0": "nvidia", "0000:c1:00.0": ""}
+    assert ["0000:c1:00.0"] == [row.name for row in gpus.without_nodes(machine, there)]
 
 
 def test_the_summary(host):
@@ -376,6 +391,16 @@ def test_forward_compatibility_may_differ(host):
     library(host, folder="/usr/local/cuda/compat")
     found = host.driver(folders=["/usr/local/cuda/compat"])
     assert ("libcuda.so.1", "driver.mismatch") not in found
+
+
+def test_another_version_besides(host):
+    """The one that the loader takes is judged; what lies elsewhere is told."""
+    host.nodes(*USUAL)
+    module(host)
+    library(host)
+    library(host, version="535.1.2", folder="/usr/local/nvidia/lib64")
+    row = host.driver()["libcuda.so.1", "driver.ok"]
+    assert row.evidence.endswith("; besides /usr/local/nvidia/lib64/libcuda.so.535.1.2")
 
 
 def test_libraries_that_are_missing(host):

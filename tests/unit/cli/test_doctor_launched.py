@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 
 import pytest
 from tests.unit.devices.anyone import as_anyone, reachable
@@ -15,12 +16,12 @@ def command(tmp_path, monkeypatch):
     """Put a program of ours in the place of the command; its argument is the code it runs."""
     monkeypatch.setattr(launched, "_folder", lambda: str(tmp_path / "trial"))
 
-    def run(code, **options):
+    def run(code):
         os.makedirs(tmp_path / "trial", exist_ok=True)
         script = tmp_path / "command.py"
         script.write_text(f"import json, os, sys, time\n{code}\n")
         monkeypatch.setattr(launched, "COMMAND", str(script))
-        found = launched.launch("--gpu", "1", **options)
+        found = launched.launch("--gpu", "1")
         assert not (tmp_path / "trial").exists()
         return found
 
@@ -35,14 +36,12 @@ with open(f"{state}/openshell/runs/1/effective.json", "w") as file:
 """
 
 
-def test_what_is_run(command):
+def test_what_is_run(command, monkeypatch):
     """The command itself, quietly, in a folder of its own with the caller's environment; its report comes back."""
     told = '{"argv": sys.argv[1:], "cwd": os.getcwd(), "debug": "OPENSHELL_DEBUG" in os.environ, "x": os.environ["X"]}'
-    os.environ["OPENSHELL_DEBUG"] = "1"
-    try:
-        found = command(SAVES.replace("CONTENT", f"json.dumps({told})"), environment={"X": "y"})
-    finally:
-        del os.environ["OPENSHELL_DEBUG"]
+    monkeypatch.setenv("OPENSHELL_DEBUG", "1")
+    monkeypatch.setenv("X", "y")
+    found = command(SAVES.replace("CONTENT", f"json.dumps({told})"))
     assert (0, None) == (found.code, found.error)
     assert ["run", "-q", "-o", "json", "--gpu", "1", "--", "true"] == found.effective["argv"]
     assert (False, "y") == (found.effective["debug"], found.effective["x"])
@@ -106,16 +105,15 @@ def test_roots_folder_is_one_that_others_reach(tmp_path, monkeypatch):
 
 
 def test_a_users_folder_is_the_users(tmp_path):
-    """An ordinary user's own temporary folder is taken; where it cannot be written there is none."""
+    """An ordinary user's own temporary folder is taken; where it cannot be written, another."""
     reachable(tmp_path)
 
     def place(mode):
         os.chmod(tmp_path, mode)
 
         def made():
-            import tempfile
-
-            tempfile.tempdir = str(tmp_path)
+            os.environ["TMPDIR"] = str(tmp_path)
+            setattr(tempfile, "tempdir", None)  # noqa: B010 - what it remembers
             folder = launched._folder()
             if folder is not None:
                 os.rmdir(folder)
@@ -124,7 +122,7 @@ def test_a_users_folder_is_the_users(tmp_path):
         return as_anyone(made)
 
     assert str(tmp_path) == place(0o777)
-    assert "" == place(0o555)
+    assert str(tmp_path) != place(0o555)
 
 
 def test_why_is_said_for_each():

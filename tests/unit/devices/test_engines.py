@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import time
+from pathlib import Path
 
 import pytest
 
@@ -271,13 +272,20 @@ def test_programs_that_do_not_end(tmp_path, monkeypatch):
     programs = [
         program(tmp_path / "hangs", "exec sleep 100"),
         program(tmp_path / "floods", "exec yes 1.2.3"),
-        program(tmp_path / "forks", "sleep 100 & echo 4.5.6"),
+        program(tmp_path / "forks", f"sleep 100 & echo $! >{tmp_path}/left; echo 4.5.6"),
     ]
     start = time.monotonic()
     answers = [*engine_version.ask(programs).values()]
     assert time.monotonic() - start < 5
     assert [None, "1.2.3", "4.5.6"] == [engine_version.parsed(answer) for answer in answers]
     assert len(answers[1]) <= engine_version.LIMIT
+    left = int((tmp_path / "left").read_text())
+    for _ in range(100):
+        if not os.path.exists(f"/proc/{left}") or " Z " in Path(f"/proc/{left}/stat").read_text():
+            break
+        time.sleep(0.02)
+    else:
+        pytest.fail("what a program started outlives it")
 
 
 def test_whose_programs_root_runs(tmp_path):

@@ -78,8 +78,8 @@ def _no_library(name: str, version: str | None) -> Check:
 def _library(
     name: str, found: tuple[Library, ...], inventory: Inventory, identity: Identity, roots: Roots, *, here: bool
 ) -> Iterator[Check]:
-    """Check the library that the loader takes; without one, the first there is."""
-    first = found[-1]
+    """Check the first library: the one that the loader takes, where it takes one."""
+    first = found[0]
     seen = first.path if first.path == first.file else f"{first.path} is {first.file}"
     right = True
     if first.is_stub and here:

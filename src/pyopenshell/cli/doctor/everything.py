@@ -111,9 +111,9 @@ class Hardware:
         from pyopenshell.cli.doctor import gpus, launched
         from pyopenshell.cli.run_options import ALL_GPUS
 
-        variables = {"OPENSHELL_CDI_SPEC_DIRS": ":".join(self.cdi_folders)} if self.cdi_folders else None
+        folders = [word for folder in self.cdi_folders for word in ("--cdi-spec-dir", folder)]
         count = "all" if self.gpu == ALL_GPUS else str(self.gpu or 1)
-        done = launched.launch("--gpu", count, owner=_owner(), environment=variables)
+        done = launched.launch("--gpu", count, *folders, owner=_owner())
         if done is None:
             return []
         self.identity = who.as_launched(self.identity, done.effective)

@@ -99,6 +99,8 @@ def launched(done: Launched) -> Check:
     ill = [grant for grant in devices if grant.get("status") not in ("enforced", "covered")]
     count = len(devices) - len(ill)
     seen = f"`true` ran in one, in {done.seconds:.1f} s, with {count} device node{'s' * (count != 1)}"
+    named = {grant["origin"]["name"] for grant in devices if grant["origin"].get("kind") == "cdi"}
+    seen += f", as {' and '.join(sorted(named))}" if named else ""
     if ill:
         seen += "; without " + ", ".join(f"{grant.get('path')} ({grant.get('status')})" for grant in ill)
     if any(gpu_nodes.cost(str(grant.get("path")), there=grant.get("status") != "skipped") == HIGH for grant in ill):

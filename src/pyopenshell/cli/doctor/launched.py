@@ -39,9 +39,7 @@ class Launched(Record):
         return f"{self.error.get('message')} [{self.error.get('code')}]"
 
 
-def launch(
-    *options: str, owner: tuple[int, int] | None = None, environment: dict[str, str] | None = None
-) -> Launched | None:
+def launch(*options: str, owner: tuple[int, int] | None = None) -> Launched | None:
     """Run ``true`` in a sandbox of the built-in default policy. None where there is no folder to do it in.
 
     ``owner`` gets the working folder (root's privilege): whoever owns it is whom root's sandboxes run as. A run that
@@ -58,7 +56,7 @@ def launch(
         os.mkdir(workdir, 0o755)
         if owner is not None:
             os.chown(workdir, *owner)
-        variables = {**os.environ, **(environment or {}), "XDG_STATE_HOME": os.path.join(folder, "state")}
+        variables = {**os.environ, "XDG_STATE_HOME": os.path.join(folder, "state")}
         variables.pop("OPENSHELL_DEBUG", None)  # a traceback is no error in the documented shape
         own = [sys.executable, *(["-I"] if sys.flags.isolated else []), COMMAND]
         start = time.monotonic()
