@@ -46,7 +46,9 @@ def thread_names(request: Request, declared: list[Placed]) -> tuple[list[Grant],
     if not request.cuda or whole is not None:
         return [], findings
     if choice == "off":
-        message = "CUDA's thread names are off: cuInit will fail with error 304"
+        source, line = request.policy.source.file, request.policy.cuda_thread_names_line
+        where = f" ({source or 'policy'}:{line})" if line else ""
+        message = f"CUDA's thread names are off{where}: cuInit will fail with error 304"
         hint = "choose another runtime.cuda_thread_names for programs that use CUDA"
         return [], [Finding("cuda.thread-names.off", "High", message, hint)]
     if choice == "write_file":

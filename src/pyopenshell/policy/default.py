@@ -44,4 +44,5 @@ def default() -> Policy:
             "runtime": {"cuda_thread_names": "auto"},
         },
         filesystem=FilesystemPolicy(include_workdir=True),
+        cuda_thread_names_line=TEXT.count("\n"),  # it is the last one
     )

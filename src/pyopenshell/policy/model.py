@@ -69,7 +69,10 @@ class Source(Record):
 
 
 class Policy(Record):
-    """A validated policy. ``declared`` is the document as written: keys, values and order."""
+    """A validated policy. ``declared`` is the document as written: keys, values and order.
+
+    ``cuda_thread_names_line`` is where that key's value stands, 0 where it does not.
+    """
 
     source: Source
     declared: dict[str, Any]
@@ -79,5 +82,6 @@ class Policy(Record):
     process: ProcessPolicy = ProcessPolicy()
     network: tuple[NetworkPolicy, ...] = ()
     cuda_thread_names: str = "auto"
+    cuda_thread_names_line: int = 0
     kernel_log: str = "denials"
     kernel_log_quiet: tuple[str, ...] = ()

@@ -18,6 +18,7 @@ def validate(root: Node, source: Source, problems: Problems) -> Policy:
     """Return the policy that ``root`` describes. It is of use only if no problem was added."""
     tree = checked(root, POLICY, "", problems)
     process, runtime = part(tree, "process"), part(tree, "runtime")
+    thread_names = part(runtime, "cuda_thread_names")
     return Policy(
         source=source,
         declared=plain(root),
@@ -27,6 +28,7 @@ def validate(root: Node, source: Source, problems: Problems) -> Policy:
         process=ProcessPolicy(value(process, "run_as_user"), value(process, "run_as_group")),
         network=_network(part(tree, "network_policies"), problems),
         cuda_thread_names=value(runtime, "cuda_thread_names", "auto"),
+        cuda_thread_names_line=thread_names.line if thread_names else 0,
         kernel_log=value(runtime, "kernel_log", "denials"),
         kernel_log_quiet=filesystem.quiet(runtime, problems),
     )

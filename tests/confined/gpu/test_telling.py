@@ -45,7 +45,7 @@ def test_a_device_that_is_declared_read_only(anyone, device):
 def test_thread_names_that_are_off(anyone):
     """Before the launch as High, afterwards as the likely cause, by the key's own name."""
     done = anyone.run("--gpu", "0", "--", *FAILS, policy=world.policy(**OFF))
-    assert told(done, "high:", "error 304")
+    assert told(done, "high:", "policy.yaml:1)", "error 304")
     assert told(done, "48 is what an exit code keeps of CUDA's error 304", "runtime.cuda_thread_names: off")
     done = anyone.run("-q", "-n", "ends", "--gpu", "0", "--", "false", policy=world.policy(**OFF))
     (line,) = lines(done)
