@@ -255,6 +255,20 @@ def test_specs_are_read_from_the_folder_given(doctor):
         assert ("cdi.faults", [f"openshell gpu lint {place}"]) == (checks["specs"]["code"], checks["specs"]["steps"])
 
 
+def test_groups_that_a_spec_adds(doctor):
+    """Root's sandboxes get the groups of a spec, and the nodes are tried with them; a user cannot be given any."""
+    host = [nodes(ALL[:4], FULL), nodes(["nvidia0"], mode=0o660), lambda: os.chown("/dev/nvidia0", 0, 44)]
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        edits = {"deviceNodes": [hosts.node("/dev/nvidia0")], "additionalGids": [44]}
+        place = hosts.spec(Path(folder), {"0": edits})
+        for path, mode in ((folder, 0o755), (place, 0o755), (place / "nvidia.json", 0o644)):
+            os.chmod(path, mode)
+        _, checks = doctor.found("--cdi-spec-dir", str(place), host=host)
+        _, without = doctor.found("--cdi-spec-dir", folder, host=host)
+    expected = "gpu.node-ok" if doctor.who == "root" else "gpu.node-mode"
+    assert [expected, "gpu.node-mode"] == [found["/dev/nvidia0"]["code"] for found in (checks, without)]
+
+
 def test_the_table(doctor):
     """People read the worst first, each with its steps, then one sentence; a pipe gets no colours."""
     done = doctor.run("doctor", host=[nodes(["nvidiactl", "nvidia0"], mode=0o600)])
