@@ -25,7 +25,12 @@ def propose(
     result = (*process.proposals(private), *command, *proxy.proposals(private, network))
     if chosen is None:
         return result
-    from pyopenshell.baseline import cdi, gpu
+    if chosen.merged.nodes or chosen.merged.mounts:
+        from pyopenshell.baseline import cdi
 
-    runtime = gpu.proposals(chosen.selection, private) if chosen.selection.is_gpu else ()
-    return (*result, *cdi.proposals(chosen.merged), *runtime)
+        result = (*result, *cdi.proposals(chosen.merged))
+    if chosen.selection.is_gpu:
+        from pyopenshell.baseline import gpu
+
+        result = (*result, *gpu.proposals(chosen.selection, private))
+    return result

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 
-from pyopenshell.devices import inventory, select, visible
-from pyopenshell.devices.cdi import modes, registry
+from pyopenshell.devices import select
 from pyopenshell.devices.cdi.fault import ERROR, Fault
 from pyopenshell.devices.edits import Merged, merged
+from pyopenshell.devices.gpu import Inventory
 from pyopenshell.record import Record
 
 TYPE_CHECKING = False
@@ -38,6 +38,11 @@ def choose(count: int | None, names: tuple[str, ...], folders: tuple[str, ...], 
     ``folders`` are where specs are looked for; without any, where ``environ`` or the CDI specification say. Raises
     GpuError as ``select.select`` does.
     """
+    if count == 0 and not names:
+        return Chosen(select.Selection(0, (), Inventory()), Merged())  # nothing of the host matters
+    from pyopenshell.devices import inventory, visible
+    from pyopenshell.devices.cdi import registry
+
     specs = registry.read(registry.folders(folders, environ))
     found = inventory.read(nvml=False)
     if visible.needs_uuids(found.gpus, environ):
@@ -55,6 +60,8 @@ def _writable(selection: select.Selection) -> Iterator[tuple[str, str, str]]:
 
 
 def _modes(path: str) -> list[tuple[str, str, str]]:
+    from pyopenshell.devices.cdi import modes
+
     told: list[tuple[str, str, str]] = []
     modes.check(path, lambda code, message, mend, *_place: told.append((code, message, mend)))
     return told

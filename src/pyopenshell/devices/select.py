@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pyopenshell.devices import visible
 from pyopenshell.devices.gpu import Gpu, Inventory, Mig
 from pyopenshell.devices.numbers import Nodes
 from pyopenshell.errors import GpuError
@@ -13,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from pyopenshell.devices.cdi.registry import Found, Registry
+    from pyopenshell.devices.visible import Visible
 
 ALL = -1
 """A count that means every GPU there is."""
@@ -125,8 +125,10 @@ def select(
     Raises GpuError, with a list of what there is: for a name that is unknown or cannot be resolved, for more GPUs than
     there are, for fewer than were named.
     """
+    from pyopenshell.devices.visible import visible
+
     nodes = Nodes()
-    seen = visible.visible(inventory.gpus, environ)
+    seen = visible(inventory.gpus, environ)
     every = [unit for gpu in inventory.gpus for unit in _units(gpu)]
     named = [_named(name, every, registry, nodes) for name in dict.fromkeys(names)]
     held = {unit.key for choice in named for unit in choice.units}
@@ -179,7 +181,7 @@ def _single(every: list[Unit], registry: Registry, nodes: Nodes) -> dict[tuple[s
 
 
 def _too_few(
-    count: int, held: int, every: list[Unit], *, free: list[Unit], seen: visible.Visible, registry: Registry
+    count: int, held: int, every: list[Unit], *, free: list[Unit], seen: Visible, registry: Registry
 ) -> GpuError:
     """Say what there is, and what of it is left."""
     if not every:
