@@ -51,8 +51,10 @@ class Channel:
     def install(self, program: bytes) -> None:
         """Install a filter that notifies, and send its listener away: only the broker may hold it. Raises OSError."""
         listener, killable = seccomp.install_with_listener(program)
-        wire.send_descriptor(self._inner, KILLABLE if killable else INTERRUPTIBLE, listener)
-        os.close(listener)
+        try:
+            wire.send_descriptor(self._inner, KILLABLE if killable else INTERRUPTIBLE, listener)
+        finally:
+            os.close(listener)  # held here, whatever the filter stops would wait for an answer for ever
 
     def close(self) -> None:
         """Close init's end: nothing more will come."""
