@@ -32,6 +32,15 @@ def whom_sandboxes_run_as():
 
 
 @pytest.fixture
+def open_folder():
+    """An empty folder that everybody can enter, for tests of what others find; pytest's own are closed to them."""
+    folder = Path(tempfile.mkdtemp(prefix="openshell-test."))
+    os.chmod(folder, 0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
 def workdir():
     """An empty folder whose owner is whom the sandbox runs as; pytest's own folders are closed to them."""
     folder = Path(tempfile.mkdtemp(prefix="openshell-test."))

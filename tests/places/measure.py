@@ -149,7 +149,7 @@ def _findings(effective: dict[str, Any]) -> list[dict[str, str]]:
 
 def _kernel(max_abi: int | None) -> dict[str, Any]:
     """Return what the kernel says of itself, and which namespaces a throwaway child of this process could make."""
-    host = facts.host(max_abi, with_devices=False)
+    host = facts.host(max_abi)
     modules = _read("/sys/kernel/security/lsm")
     made = {kind: getattr(host.namespaces, kind) for kind in KINDS}
     return {

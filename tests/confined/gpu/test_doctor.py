@@ -58,8 +58,6 @@ class Doctor:
     """The command in a working folder, as root or as an ordinary user, on a host that actions have made."""
 
     def __init__(self, who, workdir, state):
-        world.needs_root()
-        world.needs_namespaces()
         self.who, self.workdir, self.state = who, workdir, state
         kept = {key: value for key, value in os.environ.items() if key not in VARIABLES}
         self.environ = {**kept, "XDG_STATE_HOME": str(state), "HOME": str(state), "TMPDIR": "/tmp"}
@@ -90,6 +88,8 @@ class Doctor:
 
 @pytest.fixture(params=["root", "user"])
 def doctor(request, workdir):
+    world.needs_root()
+    world.needs_namespaces()
     with tempfile.TemporaryDirectory(prefix="openshell-kept.", dir="/tmp") as folder:
         os.chmod(folder, 0o755)
         state = Path(folder, "state")

@@ -13,7 +13,7 @@ pytestmark = needs_landlock
 
 FAILS = ("sh", "-c", "exit 48")
 CRASHES = ("sh", "-c", "kill -SEGV $$")
-OFF = {"runtime": {"cuda_thread_names": "off"}}
+OFF = {"cuda_thread_names": "off"}
 
 
 def lines(done):
@@ -44,10 +44,10 @@ def test_a_device_that_is_declared_read_only(anyone, device):
 
 def test_thread_names_that_are_off(anyone):
     """Before the launch as High, afterwards as the likely cause, by the key's own name."""
-    done = anyone.run("--gpu", "0", "--", *FAILS, policy=world.policy(**OFF))
+    done = anyone.run("--gpu", "0", "--", *FAILS, policy=world.policy(runtime=OFF))
     assert told(done, "high:", "policy.yaml:1)", "error 304")
     assert told(done, "48 is what an exit code keeps of CUDA's error 304", "runtime.cuda_thread_names: off")
-    done = anyone.run("-q", "-n", "ends", "--gpu", "0", "--", "false", policy=world.policy(**OFF))
+    done = anyone.run("-q", "-n", "ends", "--gpu", "0", "--", "false", policy=world.policy(runtime=OFF))
     (line,) = lines(done)
     assert line.startswith("if CUDA failed (error 304, or no device), the likely cause: the policy says")
     assert [line] == anyone.record("ends").exit["likely"]

@@ -7,7 +7,6 @@ import stat
 import time
 
 import pytest
-from tests.unit.devices.anyone import reachable
 from tests.unit.devices.test_libraries import elf
 
 from pyopenshell.cli.doctor import (
@@ -82,9 +81,8 @@ class Host:
 
 
 @pytest.fixture
-def host(tmp_path):
-    reachable(tmp_path)
-    return Host(tmp_path)
+def host(open_folder):
+    return Host(open_folder)
 
 
 def test_nodes_that_are_right(host):

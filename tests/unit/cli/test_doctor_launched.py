@@ -5,7 +5,7 @@ import sys
 import tempfile
 
 import pytest
-from tests.unit.devices.anyone import as_anyone, reachable
+from tests.unit.devices.anyone import as_anyone
 
 from pyopenshell.cli.doctor import launched
 from pyopenshell.cli.doctor.launched import Launched
@@ -104,15 +104,14 @@ def test_roots_folder_is_one_that_others_reach(tmp_path, monkeypatch):
     assert "/tmp" == os.path.dirname(folder)
 
 
-def test_a_users_folder_is_the_users(tmp_path):
+def test_a_users_folder_is_the_users(open_folder):
     """An ordinary user's own temporary folder is taken; where it cannot be written, another."""
-    reachable(tmp_path)
 
     def place(mode):
-        os.chmod(tmp_path, mode)
+        os.chmod(open_folder, mode)
 
         def made():
-            os.environ["TMPDIR"] = str(tmp_path)
+            os.environ["TMPDIR"] = str(open_folder)
             setattr(tempfile, "tempdir", None)  # noqa: B010 - what it remembers
             folder = launched._folder()
             if folder is not None:
@@ -121,8 +120,8 @@ def test_a_users_folder_is_the_users(tmp_path):
 
         return as_anyone(made)
 
-    assert str(tmp_path) == place(0o777)
-    assert str(tmp_path) != place(0o555)
+    assert str(open_folder) == place(0o777)
+    assert str(open_folder) != place(0o555)
 
 
 def test_why_is_said_for_each():

@@ -17,13 +17,11 @@ if TYPE_CHECKING:
 FILE = "/etc/cdi/nvidia.yaml"
 
 
-def by_table(count: int | None, devices: tuple[Device, ...]) -> Chosen | None:
-    """Choose all GPUs among these nodes, or none where ``count`` is 0; without a count nothing is asked for.
+def by_table(count: int, devices: tuple[Device, ...]) -> Chosen:
+    """Choose all GPUs among these nodes, or none where ``count`` is 0.
 
     Capability nodes are those of one MIG instance of the first GPU.
     """
-    if count is None:
-        return None
     nodes = [device for device in devices if device.role == "gpu"]
     caps = tuple(device.path for device in devices if device.role == "caps")
     every = tuple(

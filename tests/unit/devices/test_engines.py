@@ -11,7 +11,7 @@ import pytest
 from pyopenshell.devices import engine_config, engine_version, engines
 from pyopenshell.devices.engine_config import Settings
 from pyopenshell.devices.engines import OFF, ON, TOO_OLD, UNKNOWN, find
-from tests.unit.devices.anyone import as_anyone, reachable
+from tests.unit.devices.anyone import as_anyone
 
 ROWS = {row.name: row for row in engines.ROWS}
 SAYS = {
@@ -50,9 +50,8 @@ class Host:
 
 
 @pytest.fixture
-def host(tmp_path):
-    reachable(tmp_path)
-    return Host(tmp_path)
+def host(open_folder):
+    return Host(open_folder)
 
 
 def test_none(host):

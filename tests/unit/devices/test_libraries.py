@@ -8,7 +8,7 @@ import pytest
 
 from pyopenshell.devices import libraries
 from pyopenshell.devices.libraries import CUDA, NVML, cached, find
-from tests.unit.devices.anyone import as_anyone, reachable
+from tests.unit.devices.anyone import as_anyone
 
 X86, ARM = 62, 183
 
@@ -47,9 +47,8 @@ class Host:
 
 
 @pytest.fixture
-def host(tmp_path):
-    reachable(tmp_path)
-    return Host(tmp_path)
+def host(open_folder):
+    return Host(open_folder)
 
 
 def test_nothing(host):

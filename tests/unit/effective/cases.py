@@ -150,7 +150,8 @@ def request(
     ``gpu`` asks for all of ``devices`` (-1) or for the runtime alone (0), by the table of nodes; ``chosen`` is another
     choice.
     """
-    chosen = chosen or choices.by_table(gpu, devices)
+    if gpu is not None and chosen is None:
+        chosen = choices.by_table(gpu, devices)
     if chosen:
         report = given.report(chosen, (1000,), may_join=False)
         about: dict[str, Any] = {
