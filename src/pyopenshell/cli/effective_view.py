@@ -123,6 +123,8 @@ def accepted(requested: Sequence[str], actual: Sequence[str]) -> str:
 
 def _path(grant: dict[str, Any]) -> str:
     path, resolved = grant["path"], grant["resolved"]
+    if grant.get("source"):
+        return f"{path} = {grant['source']} of the host"
     return str(path) if resolved in (None, path) else f"{path} -> {resolved}"
 
 

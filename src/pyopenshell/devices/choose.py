@@ -32,10 +32,19 @@ class Chosen(Record):
     writable: tuple[tuple[str, str, str], ...] = ()
 
 
-def choose(count: int | None, names: tuple[str, ...], folders: tuple[str, ...], environ: Mapping[str, str]) -> Chosen:
+def choose(
+    count: int | None,
+    names: tuple[str, ...],
+    folders: tuple[str, ...],
+    environ: Mapping[str, str],
+    *,
+    declared: tuple[str, ...] = (),
+    unconfined: bool = False,
+) -> Chosen:
     """Choose ``count`` GPUs (``select.ALL``, or None) and the devices named.
 
-    ``folders`` are where specs are looked for; without any, where ``environ`` or the CDI specification say. Raises
+    ``folders`` are where specs are looked for; without any, where ``environ`` or the CDI specification say. What the
+    policy has ``declared`` for writing opens the GPUs in it too; ``unconfined``, everything can be opened. Raises
     GpuError as ``select.select`` does.
     """
     if count == 0 and not names:
@@ -48,8 +57,11 @@ def choose(count: int | None, names: tuple[str, ...], folders: tuple[str, ...], 
     if visible.needs_uuids(found.gpus, environ):
         found = inventory.read()
     selection = select.select(count, names, found, specs, environ)
+    found_edits = merged(selection.choices)
+    mounts = (shown.mount.host_path for shown in found_edits.mounts)
+    selection = select.opened_besides(selection, (*declared, *mounts), unconfined=unconfined)
     faults = tuple(fault for fault in specs.faults if fault.severity == ERROR and (fault.file or "").endswith(SPECS))
-    return Chosen(selection, merged(selection.choices), faults, tuple(_writable(selection)))
+    return Chosen(selection, found_edits, faults, tuple(_writable(selection)))
 
 
 def _writable(selection: select.Selection) -> Iterator[tuple[str, str, str]]:

@@ -38,8 +38,10 @@ class Nodes:
         What is missing is no problem here: whoever opens it finds out.
         """
         there = self.number(node.host_path)
-        if node.type == "p" or (there is None and not os.path.lexists(node.host_path)):
+        if there is None and not os.path.lexists(node.host_path):
             return None
+        if node.type == "p":
+            return None if _is_fifo(node.host_path) else f"{node.host_path} is no FIFO"
         if there is None:
             return f"{node.host_path} is no device node"
         kind, number = there
@@ -50,6 +52,13 @@ class Nodes:
             said = ":".join("any" if part is None else str(part) for part in spec)
             return f"{node.host_path} is device {host[0]}:{host[1]} here, and the spec means {said}"
         return None
+
+
+def _is_fifo(path: str) -> bool:
+    try:
+        return stat.S_ISFIFO(os.stat(path).st_mode)
+    except OSError:
+        return False
 
 
 def _look(path: str) -> tuple[str, int] | None:

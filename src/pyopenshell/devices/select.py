@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from pyopenshell.devices.gpu import Gpu, Inventory, Mig
 from pyopenshell.devices.numbers import Nodes
 from pyopenshell.errors import GpuError
@@ -72,13 +74,15 @@ class Choice(Record):
 class Selection(Record):
     """What was chosen. ``count`` is what ``--gpu`` asked for (ALL, or None where it was not given).
 
-    ``notes`` are sentences on what narrowed the choice.
+    ``notes`` are sentences on what narrowed the choice; ``others`` are GPUs that the sandbox can open all the same,
+    because the policy says so, or a spec by another way than a device's nodes.
     """
 
     count: int | None
     choices: tuple[Choice, ...]
     inventory: Inventory
     notes: tuple[str, ...] = ()
+    others: tuple[Unit, ...] = ()
 
     @property
     def units(self) -> tuple[Unit, ...]:
@@ -94,13 +98,16 @@ class Selection(Record):
     def is_cuda(self) -> bool:
         """Whether the sandbox's GPU is one for CUDA. The runtime without a device is CUDA's too."""
         vendors = {unit.gpu.vendor for unit in self.units}
-        return self.is_gpu and (not vendors or not vendors.isdisjoint(CUDA))
+        if not vendors:
+            return self.count is not None or any(_is_nvidias(choice) for choice in self.choices)
+        return not vendors.isdisjoint(CUDA)
 
     @property
     def visible(self) -> str | None:
         """The value of CUDA_VISIBLE_DEVICES that fits what was chosen; None where CUDA is to look for itself.
 
-        UUIDs where all are known. Else numbers from 0: CUDA counts the GPUs that it can open, as under a device cgroup.
+        UUIDs where all are known. Else numbers from 0: CUDA counts the GPUs that it can open, as under a device cgroup,
+        in the order of their places.
         """
         if not self.is_cuda:
             return None
@@ -110,11 +117,20 @@ class Selection(Record):
         if not units:
             return NONE_VISIBLE if self.count == 0 and not self.choices else None
         uuids = [unit.uuid for unit in units if unit.uuid]
-        return ",".join(uuids if len(uuids) == len(units) else map(str, range(len(units))))
+        if len(uuids) == len(units):
+            return ",".join(uuids)
+        counted = sorted({unit.key: unit for unit in (*units, *self.others)})
+        return ",".join(str(counted.index(unit.key)) for unit in units)
 
 
 def _is_gpu(choice: Choice) -> bool:
     return bool(choice.units) or (choice.found is not None and choice.found.spec.kind.endswith("/gpu"))
+
+
+def _is_nvidias(choice: Choice) -> bool:
+    """Whether a device that is no GPU of the inventory is one of NVIDIA's all the same, by its kind."""
+    vendor = choice.found.spec.kind.rpartition("/")[0] if choice.found else ""
+    return _is_gpu(choice) and (vendor == "nvidia.com" or vendor.endswith(".nvidia.com"))
 
 
 def select(
@@ -162,7 +178,8 @@ def _named(name: str, every: list[Unit], registry: Registry, nodes: Nodes) -> Ch
 
 
 def _held(found: Found, every: list[Unit], nodes: Nodes) -> tuple[Unit, ...]:
-    own = nodes.numbers(node.host_path for node in found.device.edits.device_nodes if not nodes.problem(node))
+    every_node = (*found.spec.edits.device_nodes, *found.device.edits.device_nodes)
+    own = nodes.numbers(node.host_path for node in every_node if not nodes.problem(node))
     return tuple(unit for unit in every if (mine := nodes.numbers(unit.nodes)) and mine <= own)
 
 
@@ -172,8 +189,7 @@ def _single(every: list[Unit], registry: Registry, nodes: Nodes) -> dict[tuple[s
     A GPU has several names as a rule (its index, its UUID, ``all`` where it is alone): the shortest is the index.
     """
     result: dict[tuple[str, int, int], Found] = {}
-    for name in sorted(registry.names(), key=lambda name: (len(name), name)):
-        found = registry.find(name)
+    for _name, found in sorted(registry.devices().items(), key=lambda one: (len(one[0]), one[0])):
         held = _held(found, every, nodes)
         if len(held) == 1:
             result.setdefault(held[0].key, found)
@@ -203,6 +219,27 @@ def _too_few(
         hint="ask for no more than that; 'openshell gpu list' shows them all",
         code="gpu.too-few",
     )
+
+
+def opened_besides(selection: Selection, paths: Iterable[str], *, unconfined: bool = False) -> Selection:
+    """Return the selection with the other GPUs that can be opened: all of whose nodes lie in these paths of the host.
+
+    ``unconfined``: nothing keeps any from being opened.
+    """
+    folders = [os.path.realpath(path) for path in paths]
+    chosen = {unit.key for unit in selection.units}
+    every = [unit for gpu in selection.inventory.gpus for unit in _units(gpu)]
+    others = tuple(
+        unit
+        for unit in every
+        if unit.key not in chosen
+        and (unconfined or all(any(_lies(node, folder) for folder in folders) for node in unit.nodes))
+    )
+    return selection.replace(others=others)
+
+
+def _lies(path: str, folder: str) -> bool:
+    return folder in (path, "/") or path.startswith(folder + "/")
 
 
 def listed(names: Iterable[str]) -> str:

@@ -42,6 +42,11 @@ class Placed(Record):
         return not WRITING.isdisjoint(self.grant.access)
 
     @property
+    def places(self) -> tuple[str, ...]:
+        """Where it takes effect: its place, and what of the host is shown there."""
+        return (self.place, self.grant.source) if self.grant.source else (self.place,)
+
+    @property
     def label(self) -> str:
         """Say what it is and where it stands: ``/data (read_only, policy.yaml:7)``."""
         origin = self.grant.origin

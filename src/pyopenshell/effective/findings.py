@@ -56,6 +56,11 @@ def _writers(grants: Iterable[Placed]) -> list[Placed]:
     return [item for item in grants if item.writes and not item.private and item.grant.status == "planned"]
 
 
+def _reaches(item: Placed, path: str) -> bool:
+    """Whether a grant is about a path of the host: by its own, or by what it shows elsewhere."""
+    return any(inside(path, place) for place in item.places)
+
+
 def home(request: Request, grants: Iterable[Placed]) -> list[Finding]:
     """Report every grant that makes the caller's ``$HOME`` writable ("else it is a High finding")."""
     if not request.home:
@@ -70,7 +75,7 @@ def home(request: Request, grants: Iterable[Placed]) -> list[Finding]:
             item.grant.id,
         )
         for item in _writers(grants)
-        if inside(place, item.place)
+        if _reaches(item, place)
     ]
 
 
@@ -88,7 +93,7 @@ def policy_file(request: Request, grants: Iterable[Placed]) -> list[Finding]:
             item.grant.id,
         )
         for item in _writers(grants)
-        if inside(place, item.place)
+        if _reaches(item, place)
     ]
 
 
@@ -104,7 +109,7 @@ def own_code(request: Request, grants: Iterable[Placed]) -> list[Finding]:
         )
         for item in _writers(grants)
         for folder in request.own_code
-        if inside(folder, item.place) or inside(item.place, folder)
+        if any(inside(folder, place) or inside(place, folder) for place in item.places)
     ]
 
 

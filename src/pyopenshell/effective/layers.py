@@ -34,9 +34,19 @@ class Candidate:
         self.status = "planned"
         self.detail = NOTHING
 
+    @property
+    def reads_only(self) -> bool:
+        """Whether it gives no more than what is declared read-only."""
+        return self.access <= READING
+
+    @property
+    def writes(self) -> bool:
+        """Whether any of its rights changes something on disk."""
+        return not WRITING.isdisjoint(self.access)
+
     def skip(self, message: str, errno: int | None = None) -> None:
-        """Give up the rule, and say why."""
-        self.status, self.detail = "skipped", Detail(errno, message=message)
+        """Give up the rule, and what was to be shown; say why."""
+        self.status, self.detail, self.source = "skipped", Detail(errno, message=message), None
 
     def placed(self) -> Placed:
         """Return the finished grant."""
@@ -63,7 +73,6 @@ def origin_of(proposal: Proposal) -> Origin:
 def join(request: Request, declared: list[Placed]) -> tuple[list[Placed], list[Finding]]:
     """Turn every proposal into a grant: ``planned``, ``covered`` or ``skipped``. None is left out of the report."""
     used: set[str] = set()
-    shown: dict[str, str] = {}
     candidates: list[Candidate] = []
     findings: list[Finding] = []
     for proposal in request.proposals:
@@ -75,13 +84,17 @@ def join(request: Request, declared: list[Placed]) -> tuple[list[Placed], list[F
         elif proposal.source is not None:
             from pyopenshell.effective.elsewhere import show
 
-            show(request, candidate, proposal.source, declared, shown)
+            show(request, candidate, proposal.source)
         elif where.errno:
             candidate.skip(
                 os.strerror(where.errno), where.errno
             )  # "Baseline paths that do not exist are skipped, quietly."
         candidates.append(candidate)
     findings.extend(_yield_to_declared(candidates, declared))
+    if any(candidate.proposal.kind == "cdi" for candidate in candidates):
+        from pyopenshell.effective.elsewhere import check
+
+        check(request, candidates, declared)
     findings.extend(_keep_protected(candidates, request))
     _cover(candidates, declared)
     return [candidate.placed() for candidate in candidates], findings
@@ -112,10 +125,10 @@ def _yield_to_declared(candidates: list[Candidate], declared: list[Placed]) -> l
                 read_only[folder] = item
     findings = []
     for candidate in candidates:
-        winner = read_only.get(candidate.place)
-        if winner is None or candidate.status != "planned" or candidate.access <= READING:
+        winner = read_only.get(candidate.place) or read_only.get(candidate.source or "")
+        if winner is None or candidate.status != "planned" or candidate.reads_only:
             continue
-        same = winner.place == candidate.place
+        same = winner.place in (candidate.place, candidate.source)
         candidate.skip(
             f"{winner.label} stays read-only" if same else f"it encloses {winner.label}, which stays read-only"
         )
@@ -150,7 +163,7 @@ def _keep_protected(candidates: list[Candidate], request: Request) -> list[Findi
         proposal = candidate.proposal
         if candidate.status != "planned" or proposal.private:
             continue
-        writes = not WRITING.isdisjoint(candidate.access)
+        writes = candidate.writes
         touched = touches(candidate.place, folders) if writes else None
         if touched is None and candidate.source:
             # Shown elsewhere it would escape what hides these folders. What openshell is made of may be read.

@@ -38,7 +38,7 @@ def _specs(request: Request, grants: list[Placed]) -> Iterator[Finding]:
     for file in sorted(files):
         place = request.resolve(file).real or normal(file)
         for item in writers:
-            if inside(place, item.place):
+            if any(inside(place, one) for one in item.places):
                 text = f"{item.label} lets the sandbox rewrite the CDI spec {place}, which its next run would follow"
                 hint = "keep specs outside the folders that it may write"
                 yield Finding("cdi.spec-in-reach", "Medium", text, hint, item.grant.id)

@@ -6,7 +6,8 @@ import errno
 import os
 
 from pyopenshell.effective.model import Grant
-from pyopenshell.effective.paths import MOUNT_POINTS, inside, is_own_proc, normal, parent, shows, upward
+from pyopenshell.effective.names import on_host, places, shown
+from pyopenshell.effective.paths import MOUNT_POINTS, inside, is_own_proc, normal, parent, shows
 from pyopenshell.effective.request import Resolved
 from pyopenshell.policy.access import READ_ONLY, THREAD_NAMES
 from pyopenshell.record import Record
@@ -75,7 +76,8 @@ def why(
     for not asked. ``brokered``: the path names a file that a broker answers for, if it is of the asking process.
     Raises ValueError for another ``wants``.
     """
-    where = resolve(path)
+    aliases = shown(effective.grants)
+    where = _shown(resolve(on_host(normal(path), aliases)), normal(path), aliases) or resolve(path)
     if brokered and wants == "write":
         grants = tuple(grant for grant in effective.grants if grant.mechanism == "broker" and _stands(grant))
         if grants:
@@ -100,6 +102,13 @@ def why(
         explanation=tuple(_explain(case)),
         advice=None if not lacking else GPU if brokered else _advice(case),
     )
+
+
+def _shown(host: Resolved, path: str, aliases: tuple[tuple[str, str], ...]) -> Resolved | None:
+    """Return a path at which something of the host is shown as one that is there, if it is; None for all others."""
+    if on_host(path, aliases) == path:
+        return None
+    return host.replace(real=path if host.real else None, place=path)
 
 
 def _needed(wants: str, place: str, *, is_dir: bool, missing: bool) -> tuple[str, tuple[str, ...]]:
@@ -130,7 +139,7 @@ def _enclosing(effective: Effective, subject: str) -> tuple[Grant, ...]:
     for grant in effective.grants:
         if grant.mechanism == "landlock" and _stands(grant):
             by_place.setdefault(grant.resolved or normal(grant.path), []).append(grant)
-    return tuple(grant for folder in upward(subject) for grant in by_place.get(folder, ()))
+    return tuple(grant for folder in places(subject, shown(effective.grants)) for grant in by_place.get(folder, ()))
 
 
 def _stands(grant: Grant) -> bool:

@@ -51,12 +51,13 @@ def clone(plan: dict[str, Any]) -> list[Bound]:
     ]
 
 
-def attach(bound: list[Bound], own: list[str]) -> dict[str, int]:
+def attach(bound: list[Bound], points: list[str]) -> dict[str, int]:
     """Mount each where the sandbox is to see it; return the errno of each grant for which that failed.
 
-    ``own`` are the folders with a file system of the sandbox's own, where anything can be made. Everything is mounted
-    before this, so that a stand-in takes along what lies in its folder.
+    ``points`` are where file systems of the sandbox's own are mounted, in which anything can be made. All else is
+    mounted before this, so that a stand-in takes along what lies in its folder.
     """
+    own = {os.stat(point).st_dev for point in points}
     stands: list[str] = []
     failed: dict[str, int] = {}
     for one in bound:
@@ -64,10 +65,12 @@ def attach(bound: list[Bound], own: list[str]) -> dict[str, int]:
             if one.errno:
                 raise OSError(one.errno, "")
             if not os.path.lexists(one.target):
-                _make_room(one, [*own, *stands], stands)
+                _make_room(one, own, stands)
             place = open_path(one.target)
-            ns.move_mount(one.fd, "", place, "", HERE)
-            os.close(place)
+            try:
+                ns.move_mount(one.fd, "", place, "", HERE)
+            finally:
+                os.close(place)
         except OSError as error:
             failed[one.grant] = error.errno or errno.EIO
         finally:
@@ -83,19 +86,32 @@ def open_path(path: str) -> int:
     return process.openat2(process.AT_FDCWD, path, os.O_PATH | os.O_CLOEXEC, 0, process.RESOLVE_NO_SYMLINKS)
 
 
-def _make_room(one: Bound, own: list[str], stands: list[str]) -> None:
-    """Make an empty file or folder to mount on, in a stand-in where the folder is the host's.
+def _make_room(one: Bound, own: set[int], stands: list[str]) -> None:
+    """Make an empty file or folder to mount on: on a file system of ours, which a stand-in is too.
 
-    Whose a folder is, its device tells: what lies beneath one of our own may have been bound back from the host.
+    Whose a folder is, its device tells: what lies beneath one of ours may have been bound back from the host.
     """
     folder = os.path.dirname(one.target)
     while not os.path.lexists(folder):
         folder = os.path.dirname(folder)
-    if os.stat(folder).st_dev not in {os.stat(point).st_dev for point in own}:
+    if _device(folder) not in own:
         _stand_in(folder)
         stands.append(folder)
-    os.makedirs(os.path.dirname(one.target), 0o755, exist_ok=True)
+        own.add(_device(folder))
+    missing = one.target[len(folder) :].strip("/").split("/")
+    for name in missing[:-1]:
+        folder = f"{folder}/{name}"
+        os.mkdir(folder, 0o755)
     _empty(one.target, is_dir=one.is_dir)
+
+
+def _device(folder: str) -> int:
+    """Return the device of a folder. Raises OSError where a symbolic link stands in its place: it was none before."""
+    place = open_path(folder)
+    try:
+        return os.fstat(place).st_dev
+    finally:
+        os.close(place)
 
 
 def _empty(path: str, *, is_dir: bool) -> None:
@@ -106,9 +122,10 @@ def _empty(path: str, *, is_dir: bool) -> None:
 
 
 def _stand_in(folder: str) -> None:
-    """Mount a file system over a folder that has the same entries, and can have more. Raises OSError.
+    """Mount a file system over a folder that has the same entries, and can have more. Raises OSError: then it has not.
 
-    Links are made again; everything else is the host's own, mounted, with what is mounted beneath it.
+    Links are made again; everything else is the host's own, mounted, with what is mounted beneath it. Owner and mode
+    are the folder's; access control lists are not kept.
     """
     names = os.listdir(folder)
     if len(names) > MOST:
@@ -117,21 +134,41 @@ def _stand_in(folder: str) -> None:
     try:
         for name in names:
             entries.append((name, *_entry(f"{folder}/{name}")))
-        mode = stat.S_IMODE(os.stat(folder).st_mode)
-        ns.mount("tmpfs", folder, "tmpfs", ns.MS_NOSUID, f"mode={mode:o}")
-        for name, fd, link in entries:
-            path = f"{folder}/{name}"
-            if link is not None:
-                os.symlink(link, path)
-                continue
-            _empty(path, is_dir=stat.S_ISDIR(os.fstat(fd).st_mode))
-            place = open_path(path)
-            ns.move_mount(fd, "", place, "", HERE)
-            os.close(place)
+        status = os.stat(folder)
+        ns.mount("tmpfs", folder, "tmpfs", ns.MS_NOSUID, f"mode={stat.S_IMODE(status.st_mode):o}")
+        try:
+            _fill(folder, entries)
+            _give(folder, status)
+        except OSError:
+            ns.umount(folder, ns.MNT_DETACH)
+            raise
     finally:
         for _name, fd, _link in entries:
             if fd >= 0:
                 os.close(fd)
+
+
+def _fill(folder: str, entries: list[tuple[str, int, str | None]]) -> None:
+    for name, fd, link in entries:
+        path = f"{folder}/{name}"
+        if link is not None:
+            os.symlink(link, path)
+            continue
+        _empty(path, is_dir=stat.S_ISDIR(os.fstat(fd).st_mode))
+        place = open_path(path)
+        try:
+            ns.move_mount(fd, "", place, "", HERE)
+        finally:
+            os.close(place)
+
+
+def _give(folder: str, status: os.stat_result) -> None:
+    """Give a stand-in the folder's owner, where this user namespace has it: else it belongs to whom it is shown."""
+    try:
+        os.chown(folder, status.st_uid, status.st_gid)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EPERM, errno.EOVERFLOW):
+            raise
 
 
 def _entry(path: str) -> tuple[int, str | None]:

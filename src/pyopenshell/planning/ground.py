@@ -87,9 +87,9 @@ def measure(request: RunRequest, trial: Trial | None, *, keep_id: bool) -> Groun
         runs.check_name(request.name)
     policy = load.load(request.policy, f"{runs.state_root()}/policies") if request.policy else load.default()
     workdir = places.working_directory(request.workdir)
-    chosen = _chosen(request)
     host = facts.host(request.max_abi, trial)
     confined = facts.is_enough(host, unsafe=request.unsafe_unconfined)
+    chosen = _chosen(request, policy, confined=confined)
     run_id = runs.new_id()
     name = request.name or runs.generated_name(run_id)
     own = private.folders(mount_namespace=host.namespaces.mount, keep=places.named(policy, workdir), run_id=run_id)
@@ -133,13 +133,20 @@ def measure(request: RunRequest, trial: Trial | None, *, keep_id: bool) -> Groun
     return found.replace(environment=env, broker_trial=_broker_trial(who) if trying else None)
 
 
-def _chosen(request: RunRequest) -> Chosen | None:
+def _chosen(request: RunRequest, policy: Policy, *, confined: bool) -> Chosen | None:
     """Choose the devices, where any are asked for. What it takes is imported only then."""
     if request.gpu is None and not request.devices:
         return None
     from pyopenshell.devices.choose import choose
 
-    return choose(request.gpu, request.devices, request.cdi_spec_dirs, os.environ)
+    return choose(
+        request.gpu,
+        request.devices,
+        request.cdi_spec_dirs,
+        os.environ,
+        declared=tuple(path.path for path in policy.filesystem.read_write),
+        unconfined=not confined,
+    )
 
 
 def _devices(chosen: Chosen, who: Identity) -> tuple[Devices, Identity]:

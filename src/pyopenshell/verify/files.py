@@ -100,7 +100,7 @@ class Files:
             yield from self._device(about, entry.path)
 
     def _of(self, grant: Grant, path: str, *, is_folder: bool) -> Iterator[Attempt]:
-        entry = self.seen.look(path)
+        entry = self.seen.look(grant.source or path)
         if is_folder:
             yield from self._folder(grant, path)
         elif entry is None or entry.kind in FILES:

@@ -16,7 +16,7 @@ PATHS = tuple(f"/dev/{name}" for name in GPUS)
 
 def host(count=3, *, control=hosts.CONTROL):
     """Return a ``preexec_fn``: /dev has so many GPUs, each a device of its own, and the control nodes."""
-    numbers = dict.fromkeys(control, hosts.ZERO)
+    numbers = dict.fromkeys(control, os.makedev(1, 8))
     numbers |= {name: os.makedev(1, minor) for name, minor in zip(GPUS[:count], hosts.MEMORY, strict=False)}
 
     def make():
@@ -61,7 +61,7 @@ def test_a_count(root, known, asked, given):
     )
     found, visible = told
     expected = ["opened, ioctl ENOTTY" if index in given else "EACCES" for index in range(3)]
-    control = "opened, ioctl ENOTTY" if given else "EACCES"
+    control = "opened, ioctl EINVAL" if given else "EACCES"
     assert [*expected, control] == [*found.values()]
     assert (",".join(map(str, range(len(given)))) or "-1") == visible
 

@@ -1,5 +1,7 @@
 """The edits of chosen devices gathered: each once, with its place; devices that are not what the spec means."""
 
+import os
+
 import pytest
 
 from pyopenshell.devices.cdi.model import CdiDevice, DeviceNode, Edits, Hook, Mount, Spec
@@ -43,7 +45,8 @@ def test_choices_without_a_spec_bring_nothing():
         (node("/dev/null", type="u"), None),
         (node("/dev/null", minor=3), None),
         (node("/dev/gone", major=1), None),
-        (node("/etc/passwd", type="p"), None),
+        (node("/etc/passwd", type="p"), "is no FIFO"),
+        (node("/dev/null", type="p"), "is no FIFO"),
         (node("/dev/null", type="b"), "is a character device"),
         (node("/dev/null", major=195, minor=0), "is device 1:3 here, and the spec means 195:0"),
         (node("/dev/null", minor=4), "the spec means any:4"),
@@ -55,6 +58,13 @@ def test_whether_a_node_is_the_one_that_is_meant(asked, words):
     """Type and numbers, as far as the spec says them; what is missing is found out elsewhere."""
     told = Nodes().problem(asked)
     assert (words is None and told is None) or (words is not None and words in (told or "")), told
+
+
+def test_a_fifo(tmp_path):
+    """Where the spec says so, and the host has one."""
+    os.mkfifo(tmp_path / "pipe")
+    assert Nodes().problem(node(str(tmp_path / "pipe"), type="p")) is None
+    assert "is no device node" in (Nodes().problem(node(str(tmp_path / "pipe"))) or "")
 
 
 def hook(*args, path="/usr/bin/nvidia-cdi-hook"):

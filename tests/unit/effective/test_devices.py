@@ -59,7 +59,7 @@ def test_another_path_is_shown():
         ("/usr/lib", "/dev/other0", {}, "something else is in the way"),
         ("/usr/lib/libother.so/x", "/dev/other0", {}, "something else is in the way"),
         ("/opt/models/a/gpu", "/dev/other0", {"read_write": ["/opt/models"]}, "/opt/models (read_write, "),
-        ("/home/me/project/gpu", "/dev/other0", {"include_workdir": True}, "/home/me/project (workdir) is writable"),
+        ("/home/me/project/gpu", "/dev/other0", {"include_workdir": True}, "/home/me/project (workdir) stays as it is"),
     ],
 )
 def test_what_cannot_be_shown(path, host, fields, words):

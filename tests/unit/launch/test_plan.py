@@ -120,12 +120,12 @@ def test_private_folders_are_not_bound_back():
 
 def test_what_is_shown_at_another_path():
     """It is bound there and nowhere else: not back, not writable by itself, no link; the rule is about that path."""
-    nodes = (DeviceNode("/run/gpu", "/dev/nvidia0"), DeviceNode("/opt/gpu", "/dev/sda"))
+    nodes = (DeviceNode("/run/gpu", "/dev/nvidia0"), DeviceNode("/usr/gpu", "/dev/sda"))
     effective = composed(chosen=choices.by_spec(Edits(device_nodes=nodes)))
     found = planned(effective)
-    assert [("/dev/nvidia0", "/run/gpu", True), ("/dev/sda", "/opt/gpu", True)] == [one[1:] for one in found.bound]
-    assert {"/run/gpu", "/opt/gpu"} <= {path for _grant, path, _follow, _mask in found.rules}
-    shown = {"/run/gpu", "/opt/gpu", "/dev/nvidia0", "/dev/sda"}
+    assert [("/dev/nvidia0", "/run/gpu", True), ("/dev/sda", "/usr/gpu", True)] == [one[1:] for one in found.bound]
+    assert {"/run/gpu", "/usr/gpu"} <= {path for _grant, path, _follow, _mask in found.rules}
+    shown = {"/run/gpu", "/usr/gpu", "/dev/nvidia0", "/dev/sda"}
     assert shown.isdisjoint([*(real for _written, real, _writable in found.bind), *found.writable])
     assert () == found.links
 
