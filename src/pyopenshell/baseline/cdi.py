@@ -45,12 +45,10 @@ def _mounts(mounts: tuple[Shown, ...]) -> Iterator[Proposal]:
 
 
 def _access(shown: Shown) -> tuple[str, ...]:
-    """Return what a mount's options leave. A socket, or one in a folder, can be connected to, as in a container."""
+    """Return what a mount's options leave. A socket can be connected to, as in a container."""
     options = set(shown.mount.options)
-    lost = {"execute"} if "noexec" in options else set()
-    lost |= {"resolve_unix"} if shown.is_file else set()
-    access = (*READ_ONLY, "resolve_unix") if "ro" in options else READ_WRITE
-    return tuple(right for right in access if right not in lost)
+    access = READ_WRITE if "ro" not in options else (*READ_ONLY, "resolve_unix") if shown.is_socket else READ_ONLY
+    return tuple(right for right in access if right != "execute" or "noexec" not in options)
 
 
 def _proposal(

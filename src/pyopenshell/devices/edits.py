@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 
 from pyopenshell.devices.numbers import Nodes
 from pyopenshell.record import Record
@@ -33,11 +34,11 @@ class Node(Record):
 
 
 class Shown(Record):
-    """A mount to show. ``is_file``: an ordinary file of the host, in which nobody can listen."""
+    """A mount to show. ``is_socket``: what the host has there is a Unix socket."""
 
     mount: Mount
     whose: Whose
-    is_file: bool = False
+    is_socket: bool = False
 
 
 class Merged(Record):
@@ -66,7 +67,7 @@ def merged(choices: Iterable[Choice]) -> Merged:
     return Merged(
         nodes=tuple(Node(node, whose, devices.problem(node)) for node, whose in _once(parts, _nodes)),
         mounts=tuple(
-            Shown(mount, whose, os.path.isfile(mount.host_path))
+            Shown(mount, whose, _is_socket(mount.host_path))
             for mount, whose in _once(parts, lambda edits: edits.mounts)
         ),
         hooks=_once(parts, lambda edits: edits.hooks),
@@ -74,6 +75,13 @@ def merged(choices: Iterable[Choice]) -> Merged:
         groups=_once(parts, lambda edits: edits.groups),
         other=_once(parts, lambda edits: edits.other),
     )
+
+
+def _is_socket(path: str) -> bool:
+    try:
+        return stat.S_ISSOCK(os.stat(path).st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def _nodes(edits: Edits) -> tuple[DeviceNode, ...]:

@@ -22,6 +22,7 @@ SHOWN = 12
 """Names that an error lists before it says how many more there are."""
 CUDA = ("nvidia", "wsl", "tegra")
 """Vendors whose programs use CUDA, and need what CUDA needs."""
+VISIBLE = "CUDA_VISIBLE_DEVICES"
 NONE_VISIBLE = "-1"
 """CUDA_VISIBLE_DEVICES for a sandbox without a GPU: CUDA stops reading at an entry that is none."""
 
@@ -121,6 +122,12 @@ class Selection(Record):
             return ",".join(uuids)
         counted = sorted({unit.key: unit for unit in (*units, *self.others)})
         return ",".join(str(counted.index(unit.key)) for unit in units)
+
+    @property
+    def hides(self) -> str | None:
+        """The caller's variable that does not fit what was chosen: it counts among GPUs that are not known here."""
+        of_wsl = any(unit.gpu.vendor == "wsl" for unit in self.units)
+        return VISIBLE if self.is_cuda and self.visible is None and not of_wsl else None
 
 
 def _is_gpu(choice: Choice) -> bool:

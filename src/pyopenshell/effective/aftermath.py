@@ -23,7 +23,7 @@ CAUSES = {
     "cuda.thread-names.off": "the policy says runtime.cuda_thread_names: off, so no thread of CUDA's could be named",
     "cuda.proc-unreadable": "/proc could not be read",
     "cdi.control-node-left-out": "the CDI spec leaves out a device node that cuInit opens",
-    "cdi.path-skipped": "the CDI spec names what this host does not have: it is out of date",
+    "cdi.path-skipped": "not all that the CDI spec names could be given",
     "cuda.device-missing": "a device node that cuInit opens is missing",
 }
 """Findings that make cuInit fail, in the order of their certainty: what to say of each."""

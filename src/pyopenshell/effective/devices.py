@@ -6,21 +6,23 @@ of it is hidden, and nothing is dropped without a word.
 
 from __future__ import annotations
 
+from pyopenshell.devices.select import VISIBLE
 from pyopenshell.effective.model import Finding, Origin
 from pyopenshell.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
     from pyopenshell.devices.choose import Chosen
     from pyopenshell.devices.edits import Merged, Whose
     from pyopenshell.devices.select import Choice, Selection
 
-VISIBLE = "CUDA_VISIBLE_DEVICES"
 RESERVED = frozenset({"PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "CUDA_CACHE_PATH"})
 """Variables that are the runtime's own: they always fit the sandbox's identity and folders."""
+MOST_GROUPS = 65536
+"""NGROUPS_MAX (setgroups(2))."""
 INVENTORY = Origin("baseline", "gpu")
 NEEDED = ("/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools")
 """Control nodes without which cuInit fails (docs/gpu.md)."""
@@ -98,10 +100,13 @@ class Devices(Record):
         )
 
 
-def report(chosen: Chosen, groups: Iterable[int], *, may_join: bool) -> Devices:
+def report(
+    chosen: Chosen, groups: Iterable[int], can_join: Callable[[int], bool] | None, overridden: Iterable[str] = ()
+) -> Devices:
     """Say what was given and what comes with it.
 
-    ``groups`` are the identity's; ``may_join``: others can be added to them (as root they can).
+    ``groups`` are the identity's; ``can_join`` tells which others can be added to them, None where none can (as an
+    ordinary user). ``overridden`` are variables that the caller sets.
     """
     from pyopenshell.devices.hooks import effect
 
@@ -109,8 +114,11 @@ def report(chosen: Chosen, groups: Iterable[int], *, may_join: bool) -> Devices:
     return Devices(
         asked=_asked(selection),
         given=tuple(_device(choice) for choice in selection.choices),
-        env=tuple(_variables(selection, merged)),
-        groups=tuple(_group(gid, cdi(whose), member, may_join=may_join) for gid, whose in merged.groups),
+        env=tuple(_variables(selection, merged, frozenset(overridden))),
+        groups=tuple(
+            _group(gid, cdi(whose), member, can_join, full=len(member) + place >= MOST_GROUPS)
+            for place, (gid, whose) in enumerate(merged.groups)
+        ),
         hooks=tuple(
             Hook(hook.name, hook.path, hook.args, cdi(whose), "skipped", effect(hook).message)
             for hook, whose in merged.hooks
@@ -139,26 +147,36 @@ def _device(choice: Choice) -> Device:
     )
 
 
-def _variables(selection: Selection, merged: Merged) -> Iterator[Variable]:
+def _variables(selection: Selection, merged: Merged, overridden: frozenset[str]) -> Iterator[Variable]:
     """Yield what the specs set, then what CUDA is told: that wins, as the set of GPUs is the runtime's choice."""
-    for text, whose in merged.env:
-        name, _, value = text.partition("=")
+    texts = [(*text.partition("=")[::2], cdi(whose)) for text, whose in merged.env]
+    texts += [] if selection.visible is None else [(VISIBLE, selection.visible, INVENTORY)]
+    last = {name: place for place, (name, _value, _origin) in enumerate(texts)}
+    for place, (name, value, origin) in enumerate(texts):
+        why = None
         if name in RESERVED:
-            yield Variable(name, value, cdi(whose), "skipped", "the sandbox's own value stands")
-        elif name == VISIBLE and selection.visible is not None:
-            yield Variable(name, value, cdi(whose), "skipped", "set to what this sandbox was given")
-        else:
-            yield Variable(name, value, cdi(whose))
-    if selection.visible is not None:
-        yield Variable(VISIBLE, selection.visible, INVENTORY)
+            why = "the sandbox's own value stands"
+        elif name in overridden:
+            why = "--env sets it"
+        elif last[name] != place:
+            why = f"{texts[last[name]][2]} sets it again"
+        yield Variable(name, value, origin, "skipped" if why else "set", why)
 
 
-def _group(gid: int, origin: Origin, member: frozenset[int], *, may_join: bool) -> Group:
+def _group(
+    gid: int, origin: Origin, member: frozenset[int], can_join: Callable[[int], bool] | None, *, full: bool
+) -> Group:
+    why = None
     if gid == 0:
-        return Group(gid, origin, "skipped", "a sandbox is never in root's group")
-    if gid in member or may_join:
-        return Group(gid, origin)
-    return Group(gid, origin, "skipped", "only root can add a group, and you are not in it")
+        why = "a sandbox is never in root's group"
+    elif gid not in member:
+        if can_join is None:
+            why = "only root can add a group, and you are not in it"
+        elif not can_join(gid):
+            why = "there is no such group id here"
+        elif full:
+            why = f"a process has no more than {MOST_GROUPS} groups"
+    return Group(gid, origin, "skipped" if why else "member", why)
 
 
 def findings(chosen: Chosen, devices: Devices) -> Iterator[Finding]:
@@ -174,7 +192,7 @@ def findings(chosen: Chosen, devices: Devices) -> Iterator[Finding]:
     for group in devices.groups:
         if group.status == "skipped":
             text = f"{group.origin} asks for the group {group.gid}: {group.detail}"
-            hint = f"usermod -aG {group.gid} YOU, then log in again" if group.gid else None
+            hint = "usermod -aG GROUP YOU, then log in again" if "not in it" in (group.detail or "") else None
             yield Finding("cdi.group-skipped", "Medium", text, hint)
     for key, whose in merged.other:
         text = f"{_place(whose)}: {key} is about containers, and means nothing to a process sandbox"

@@ -41,6 +41,8 @@ def show(request: Request, candidate: Candidate, source: str) -> None:
         _deny(candidate, source, "that takes a mount namespace, and there is none")
     elif at.place is None or at.errno not in (0, errno.ENOENT) or (at.real and at.is_dir != from_host.is_dir):
         _deny(candidate, source, "something else is in the way")
+    elif inside(at.place, from_host.real) or inside(from_host.real, at.place):
+        _deny(candidate, source, "one holds the other")
     elif any(inside(from_host.real, folder) or inside(folder, from_host.real) for folder in KERNELS):
         _deny(candidate, source, "procfs and sysfs are shown at their own paths only")
     elif at.place.count("/") > MOST_FOLDERS:

@@ -142,7 +142,7 @@ def _yielded(candidate: Candidate, winner: Placed, *, same: bool) -> Finding:
     lost = ", ".join(right for right in proposal.access if right not in READING)
     action = f"remove it from read_only, or declare {proposal.path} in read_write"
     if not same:
-        action = f"move {winner.grant.path} out of {proposal.path}, or remove it from read_only"
+        action = f"move {winner.grant.path} out of {candidate.source or proposal.path}, or remove it from read_only"
     asked_for = proposal.kind == "cdi" or proposal.name == "gpu"
     severity = "High" if asked_for and proposal.is_device else "Medium" if asked_for or proposal.private else "Low"
     return Finding(

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from pyopenshell.effective.model import Grant
 
 
+MOST = 32
+"""Names of one file that are followed: folders shown in each other have no end of them."""
+
+
 def shown(grants: Iterable[Grant]) -> tuple[tuple[str, str], ...]:
     """Return (the host's path, the path in the sandbox) of everything that is shown at another path."""
     return tuple(
@@ -38,10 +42,12 @@ def on_host(path: str, aliases: tuple[tuple[str, str], ...]) -> str:
 
 
 def _aliased(path: str, aliases: tuple[tuple[str, str], ...]) -> Iterator[str]:
-    for pair in aliases:
-        for here, there in (pair, pair[::-1]):
-            if inside(path, here):
-                for folder in upward(there + path[len(here) :]):
-                    if not inside(folder, there):
-                        break
-                    yield folder
+    """Yield the places of a path's other names, each up to where the trees that are the same begin."""
+    names = [path]
+    for name in names:  # grows on the way: one file can be shown at several paths
+        for pair in aliases:
+            for here, there in (pair, pair[::-1]):
+                other = there + name[len(here) :] if inside(name, here) else name
+                if other not in names and len(names) < MOST:
+                    names.append(other)
+                    yield from (folder for folder in upward(other) if inside(folder, there))

@@ -21,11 +21,12 @@ DEVICE = frozenset({"read_file", "write_file", "ioctl_dev"})
 NEEDED = ("/dev/nvidiactl", "/dev/nvidia-uvm")
 """Control nodes without which cuInit fails; that the others are missing it forgives."""
 REGENERATE = "nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml writes the spec anew"
+LINT = "'openshell gpu lint' holds specs against this host"
 
 
 def findings(request: Request, grants: list[Placed]) -> list[Finding]:
     """Return what an operator should mend before starting a program that uses the devices."""
-    about = [*request.about_devices, *_specs(request, grants), *_missing(grants)]
+    about = [*request.about_devices, *_specs(request, grants), *_missing(grants), *_sockets(grants), *_names(grants)]
     if request.cuda:
         about += [*_procfs(grants), *_cache(request, grants), *_shared_memory(request)]
     return about
@@ -44,17 +45,40 @@ def _specs(request: Request, grants: list[Placed]) -> Iterator[Finding]:
                 yield Finding("cdi.spec-in-reach", "Medium", text, hint, item.grant.id)
 
 
+def _sockets(grants: list[Placed]) -> Iterator[Finding]:
+    """Report programs outside that a device brings to talk to: what they do for clients, they do for the sandbox."""
+    for item in grants:
+        grant = item.grant
+        is_socket = "resolve_unix" in grant.access and not item.is_dir and not item.writes
+        if grant.origin.kind == "cdi" and is_socket and grant.status != "skipped":
+            text = f"{grant.origin} brings the socket {grant.path} of a program outside, which can be connected to"
+            yield Finding("cdi.socket", "Low", text, None, grant.id)
+
+
+def _names(grants: list[Placed]) -> Iterator[Finding]:
+    """Report files with two names whose grants differ: a rule knows the file, and counts for both."""
+    planned = [item for item in grants if item.grant.status == "planned"]
+    for item in planned:
+        for other in planned if item.grant.source else ():
+            more = sorted(set(other.grant.access) - set(item.grant.access))
+            if other is not item and more and item.grant.source in (other.place, other.grant.source):
+                text = (
+                    f"{item.grant.path} is {item.grant.source} of the host, which {other.label} gives "
+                    f"{', '.join(more)}: that counts for both names"
+                )
+                yield Finding("cdi.second-name", "Low", text, None, item.grant.id)
+
+
 def _missing(grants: list[Placed]) -> Iterator[Finding]:
     """Report the paths that a device needs and does not get: one finding for a device or mount each spec names."""
-    stale: dict[tuple[str, str], list[Placed]] = {}
+    skipped: dict[tuple[str, str], list[Placed]] = {}
     for item in grants:
         origin, grant = item.grant.origin, item.grant
         if origin.kind == "cdi" and (grant.status == "skipped" or not item.is_dir):
-            weak = grant.status != "skipped" and _is_node(item) and not set(grant.access) >= DEVICE
-            if weak:
+            if grant.status != "skipped" and "ioctl_dev" in grant.access and not set(grant.access) >= DEVICE:
                 yield _read_only(item)
             elif grant.status == "skipped" and not _is_declared(item):
-                stale.setdefault((origin.file or "", grant.detail.message or ""), []).append(item)
+                skipped.setdefault((origin.file or "", grant.detail.message or ""), []).append(item)
         elif (
             str(origin) == "baseline/gpu"
             and grant.path in NEEDED
@@ -63,12 +87,14 @@ def _missing(grants: list[Placed]) -> Iterator[Finding]:
         ):
             text = f"{grant.path} cannot be granted: {grant.detail.message}. {grant.reason}"
             yield Finding("cuda.device-missing", "Medium", text, _load(grant.path), grant.id)
-    for (file, why), items in stale.items():
+    for (file, why), items in skipped.items():
         nodes = any(_is_node(item) for item in items)
         paths = ", ".join(f"{item.grant.path} (line {item.grant.origin.line})" for item in items[:5])
         more = f" and {len(items) - 5} more" if len(items) > 5 else ""
         text = f"{file} names what cannot be granted: {paths}{more}: {why}"
-        yield Finding("cdi.path-skipped", "High" if nodes else "Medium", text, REGENERATE, items[0].grant.id)
+        stale = items[0].grant.detail.errno or "the spec means" in why
+        hint = REGENERATE if stale and "nvidia" in str(items[0].grant.origin) else LINT
+        yield Finding("cdi.path-skipped", "High" if nodes else "Medium", text, hint, items[0].grant.id)
 
 
 def _is_node(item: Placed) -> bool:
@@ -89,7 +115,7 @@ def _read_only(item: Placed) -> Finding:
     lost = ", ".join(sorted(DEVICE - set(item.grant.access)))
     origin = item.grant.origin
     place = f"{origin.file}:{origin.line}" if origin.line else origin.file
-    text = f"{place} gives no {lost} on {item.grant.path}: the driver's libraries open their devices for both"
+    text = f"{place} gives no {lost} on {item.grant.path}: a GPU's libraries open their devices for both"
     return Finding("cdi.weak-permissions", "Medium", text, "permissions: rw, or none at all", item.grant.id)
 
 

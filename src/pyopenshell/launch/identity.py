@@ -107,14 +107,24 @@ def _check(uid: int, gid: int) -> None:
                 hint=f"name an ordinary account in process.{key}",
                 code="identity.root",
             )
-        with open(f"/proc/self/{kind}_map", encoding="utf-8") as file:
-            ranges = [tuple(map(int, line.split())) for line in file]
+        ranges = _ranges(kind)
         if not any(first <= number < first + count for first, _outside, count in ranges):
             known = ", ".join(f"{first}-{first + count - 1}" for first, _outside, count in ranges)
             raise IdentityError(
                 f"{kind} {number} does not exist in this user namespace, which has only {known or 'none'}",
                 hint=f"name an id of those in process.{key}, or give the container more (subuid(5), subgid(5))",
             )
+
+
+def has_group_id(gid: int) -> bool:
+    """Whether this user namespace has a group id (user_namespaces(7))."""
+    return gid <= MAX_ID and any(first <= gid < first + count for first, _outside, count in _ranges("gid"))
+
+
+def _ranges(kind: str) -> list[tuple[int, ...]]:
+    """Return (first id, first id outside, number) of each range of ``uid`` or ``gid`` ids."""
+    with open(f"/proc/self/{kind}_map", encoding="utf-8") as file:
+        return [tuple(map(int, line.split())) for line in file]
 
 
 def _identity(uid: int, gid: int, groups: Iterable[int], source: str, entry: pwd.struct_passwd | None) -> Identity:

@@ -12,6 +12,8 @@ from pyopenshell.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pyopenshell.devices.choose import Chosen
     from pyopenshell.devices.host import Host
     from pyopenshell.effective.devices import Devices
@@ -99,7 +101,7 @@ def measure(request: RunRequest, trial: Trial | None, *, keep_id: bool) -> Groun
     who, lock = identity.resolve(policy, workdir, name, ids_folder=ids)
     devices = None
     if chosen:
-        devices, who = _devices(chosen, who)
+        devices, who = _devices(chosen, who, request.env)
     found = Ground(
         request=request,
         policy=policy,
@@ -121,7 +123,7 @@ def measure(request: RunRequest, trial: Trial | None, *, keep_id: bool) -> Groun
         devices=devices,
     )
     env = environment.build(
-        os.environ,
+        _without(os.environ, chosen),
         request.env,
         who,
         home=found.home,
@@ -149,13 +151,21 @@ def _chosen(request: RunRequest, policy: Policy, *, confined: bool) -> Chosen | 
     )
 
 
-def _devices(chosen: Chosen, who: Identity) -> tuple[Devices, Identity]:
+def _devices(chosen: Chosen, who: Identity, env: tuple[str, ...]) -> tuple[Devices, Identity]:
     """Return what is reported of the devices, and the identity with the groups that they ask for."""
     from pyopenshell.effective.devices import report
 
-    devices = report(chosen, who.groups, may_join=os.geteuid() == 0)
+    can_join = identity.has_group_id if os.geteuid() == 0 else None
+    devices = report(chosen, who.groups, can_join, [text.partition("=")[0] for text in env])
     joined = {group.gid for group in devices.groups if group.status == "member"}
     return devices, who.replace(groups=tuple(sorted({*who.groups, *joined})))
+
+
+def _without(environ: Mapping[str, str], chosen: Chosen | None) -> Mapping[str, str]:
+    """Return the caller's environment without a choice of GPUs that was made among others than the sandbox's."""
+    if chosen is None or not chosen.selection.hides:
+        return environ
+    return {name: value for name, value in environ.items() if name != chosen.selection.hides}
 
 
 def _broker_trial(who: Identity) -> BrokerTrial:

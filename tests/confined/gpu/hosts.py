@@ -92,8 +92,14 @@ for path, flags in given["paths"]:
 """Code for ``Sandbox.ask``: open paths with flags, and try an ioctl that the driver of /dev/zero does not have."""
 
 
-def opened(sandbox: world.Sandbox, paths: Iterable[str], *options: object, **settings: Any) -> dict[str, str]:
+def opened(
+    sandbox: world.Sandbox,
+    paths: Iterable[str],
+    *options: object,
+    policy: dict[str, Any] | None = None,
+    **settings: Any,
+) -> dict[str, str]:
     """Return what becomes of opening these for reading and writing in a sandbox."""
     asked = [(path, os.O_RDWR) for path in paths]
-    found = sandbox.ask(OPENS, "-q", *options, options=settings, paths=asked)
+    found = sandbox.ask(OPENS, "-q", *options, policy=policy, options=settings, paths=asked)
     return {path.rpartition(" ")[0]: told for path, told in found.items()}

@@ -153,7 +153,7 @@ def request(
     if gpu is not None and chosen is None:
         chosen = choices.by_table(gpu, devices)
     if chosen:
-        report = given.report(chosen, (1000,), may_join=False)
+        report = given.report(chosen, (1000,), None)
         about: dict[str, Any] = {
             "cuda": chosen.selection.is_cuda,
             "devices": report,
