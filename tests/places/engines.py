@@ -36,6 +36,8 @@ PARENT = "openshell-places"
 """The control group that every container of ours is in, so that it can be removed."""
 LIMITS = ("--ulimit=nofile=4096:4096", "--ulimit=nproc=4096:4096")
 """An engine's own may be higher than the host's, which takes a privilege that root of a virtual machine may lack."""
+OWN_CODES = range(125, 128)
+"""How an engine's ``run`` exits where no container came about: docker-run(1), podman-run(1). Others are the program's."""
 PYTHON = "/opt/python/bin/python3"
 """The interpreter of a virtual environment in the image: isolated (``-I``), too, it finds the packages."""
 MEASURE = ("env", "PYTHONPATH=/opt/openshell/src", PYTHON, "/opt/openshell/measure.py")
@@ -64,10 +66,11 @@ class Engine:
     def run(self, *options: str, argv: tuple[str, ...] = MEASURE) -> str:
         """Run a command in a container with the engine's defaults and these options, and return its output.
 
-        Raises Missing where the engine cannot make the container, with its own words.
+        Raises Missing where the engine cannot make the container, with its own words, and RuntimeError, with the
+        program's, where that fails.
         """
         common = ("--rm", "--network=none", f"--cgroup-parent=/{PARENT}", *LIMITS, *_mounts())
-        return _call((*self.command, "run", *common, *options, "place", *argv))
+        return _call((*self.command, "run", *common, *options, "place", *argv), own=OWN_CODES)
 
 
 @contextmanager
@@ -193,10 +196,19 @@ def _image(root: Path) -> bytes:
     return data.getvalue()
 
 
-def _call(argv: tuple[str, ...], input: bytes = b"") -> str:  # noqa: A002 - subprocess's word
-    """Return what a program prints. Raises Missing with the last line of its errors where it fails."""
+def _call(
+    argv: tuple[str, ...],
+    input: bytes = b"",  # noqa: A002 - subprocess's word
+    own: range = range(1, 256),
+) -> str:
+    """Return what an engine prints. Raises Missing with the first line of its errors where it fails.
+
+    ``own`` are the exit codes that say so; with another, RuntimeError.
+    """
     done = subprocess.run(argv, input=input, capture_output=True, timeout=SECONDS)
     if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().splitlines() or [f"exit {done.returncode}"]
-        raise Missing(f"needs: {argv[0]} that works: {said[0]}")
+        said = done.stderr.decode(errors="replace").strip() or f"exit {done.returncode}"
+        if done.returncode not in own:
+            raise RuntimeError(said)
+        raise Missing(f"needs: {argv[0]} that works: {said.splitlines()[0]}")
     return done.stdout.decode()
