@@ -8,6 +8,7 @@ from pyopenshell.devices import select
 from pyopenshell.devices.cdi.fault import ERROR, Fault
 from pyopenshell.devices.edits import Merged, merged
 from pyopenshell.devices.gpu import Inventory
+from pyopenshell.errors import GpuError
 from pyopenshell.record import Record
 
 TYPE_CHECKING = False
@@ -53,6 +54,10 @@ def choose(
     from pyopenshell.devices.cdi import registry
 
     specs = registry.read(registry.folders(folders, environ))
+    for folder in specs.folders if folders else ():
+        if folder.errno:
+            why = f"--cdi-spec-dir {folder.path}: {os.strerror(folder.errno)}"
+            raise GpuError(why, hint="name a folder that holds CDI specs", code="cdi.spec-dir")
     found = inventory.read(nvml=False)
     if visible.needs_uuids(found.gpus, environ):
         found = inventory.read()

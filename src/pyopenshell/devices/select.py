@@ -221,9 +221,12 @@ def _too_few(
     )
     narrowed = f" ({', '.join(seen.by)} leaves no more)" if seen.by else ""
     labels = listed([unit.label for unit in (free or every)])
+    hint = "ask for no more than that; 'openshell gpu list' shows them all"
+    if seen.by and left < len(every):
+        hint = f"{' and '.join(seen.by)}: unset it, or have it name more; 'openshell gpu list' shows what it leaves"
     return GpuError(
         f"{asked} asked for, and {there}{narrowed}: {labels}",
-        hint="ask for no more than that; 'openshell gpu list' shows them all",
+        hint=hint,
         code="gpu.too-few",
     )
 

@@ -27,7 +27,8 @@ def compose(request: Request) -> Effective:
     """Return everything the sandbox may do, with origin and reason, before anything is launched.
 
     Grants come in the order declared, working directory, baselines, runtime. Raises PolicyRefused, with the line of
-    the policy, for what may not be granted on this host or together with this request.
+    the policy, for what may not be granted on this host or together with this request; GpuError for a device of which
+    nothing is here.
     """
     own, about_declared = declared(request)
     refuse(request, own)
@@ -69,6 +70,8 @@ def _about_devices(request: Request, grants: list[Placed]) -> list[Finding]:
     """Return what will break a program that uses the devices; imported only where there are any."""
     if request.devices is None:
         return []
+    from pyopenshell.effective.preflight import check
     from pyopenshell.effective.preflight import findings as about
 
+    check(request.devices, grants)
     return about(request, grants)

@@ -29,12 +29,16 @@ NEEDED = ("/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools")
 
 
 class Device(Record):
-    """One device: its qualified name, or its place where no spec covers it; the GPUs that it is, with their UUIDs."""
+    """One device: its qualified name, or its place where no spec covers it; the GPUs that it is, with their UUIDs.
+
+    ``nodes`` are its own device nodes, as the sandbox sees them.
+    """
 
     name: str
     gpus: tuple[str, ...]
     uuids: tuple[str, ...]
     origin: Origin
+    nodes: tuple[str, ...] = ()
 
 
 class Variable(Record):
@@ -91,7 +95,7 @@ class Devices(Record):
         return cls(
             data["asked"],
             tuple(
-                Device(**{**origin(one), "gpus": tuple(one["gpus"]), "uuids": tuple(one["uuids"])})
+                Device(**{**origin(one), **{key: tuple(one[key]) for key in ("gpus", "uuids", "nodes")}})
                 for one in data["given"]
             ),
             tuple(Variable(**origin(one)) for one in data["env"]),
@@ -144,6 +148,9 @@ def _device(choice: Choice) -> Device:
         tuple(unit.label for unit in choice.units),
         tuple(unit.uuid for unit in choice.units if unit.uuid),
         Origin("cdi", choice.name, found.spec.file, found.device.line or None) if found else INVENTORY,
+        tuple(node.path for node in found.device.edits.device_nodes)
+        if found
+        else tuple(path for unit in choice.units for path in unit.nodes),
     )
 
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from pyopenshell.effective.model import Finding
 from pyopenshell.effective.paths import inside, normal
+from pyopenshell.errors import GpuError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pyopenshell.effective.declared import Placed
+    from pyopenshell.effective.devices import Devices
+    from pyopenshell.effective.model import Grant
     from pyopenshell.effective.request import Request
 
 CACHE, NO_CACHE = "CUDA_CACHE_PATH", "CUDA_CACHE_DISABLE"
@@ -22,6 +25,32 @@ NEEDED = ("/dev/nvidiactl", "/dev/nvidia-uvm")
 """Control nodes without which cuInit fails; that the others are missing it forgives."""
 REGENERATE = "nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml writes the spec anew"
 LINT = "'openshell gpu lint' holds specs against this host"
+
+
+def check(devices: Devices, grants: list[Placed]) -> None:
+    """Raise GpuError for a device none of whose own nodes is on this host: without it the program would run blind."""
+    for device in devices.given:
+        own = [
+            item.grant
+            for item in grants
+            if item.grant.path in device.nodes and str(item.grant.origin) == str(device.origin)
+        ]
+        gone = [grant for grant in own if grant.status == "skipped" and not _is_kept(grant)]
+        if own and len(gone) == len(own):
+            names = ", ".join(grant.path for grant in gone)
+            raise GpuError(
+                f"{device.name} is not on this host: {names}: {gone[0].detail.message}",
+                hint=f"{REGENERATE}; 'openshell gpu list' shows what there is",
+                code="gpu.device-gone",
+                file=gone[0].origin.file,
+                line=gone[0].origin.line,
+            )
+
+
+def _is_kept(grant: Grant) -> bool:
+    """Whether the device is here, and something else than its absence keeps it from the sandbox."""
+    message = grant.detail.message or ""
+    return not (grant.detail.errno or "the spec means" in message or "is no device node" in message)
 
 
 def findings(request: Request, grants: list[Placed]) -> list[Finding]:

@@ -53,6 +53,11 @@ def own_code() -> tuple[str, ...]:
     return (package,) if prefix in SYSTEM_PREFIXES else (package, prefix)
 
 
+def is_own_command(path: str) -> bool:
+    """Whether a file is this command, as it was started or as it is installed in this environment."""
+    return os.path.realpath(path) in (os.path.realpath(sys.argv[0]), os.path.realpath(f"{sys.prefix}/bin/openshell"))
+
+
 def rewritable(policy: str | None, query: Callable[[str, int], int]) -> str | None:
     """Return the policy's absolute path if file modes let the identity replace it. ``query`` is its access(2)."""
     path = os.path.abspath(policy) if policy else None

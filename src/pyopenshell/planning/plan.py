@@ -7,6 +7,7 @@ import os
 from pyopenshell import runs
 from pyopenshell.baseline import command as command_baseline
 from pyopenshell.baseline import model as baseline
+from pyopenshell.baseline.model import Proposal
 from pyopenshell.baseline.propose import propose
 from pyopenshell.effective.compose import Request, compose
 from pyopenshell.effective.model import Network, SeccompReport
@@ -16,12 +17,12 @@ from pyopenshell.launch import command, dynamic_id, isolation, places, private, 
 from pyopenshell.launch import plan as launch_plan
 from pyopenshell.launch.trial import Trial
 from pyopenshell.planning.ground import measure
+from pyopenshell.policy.access import READ_ONLY
 from pyopenshell.record import Record
 from pyopenshell.seccomp import bpf, table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pyopenshell.baseline.model import Proposal
     from pyopenshell.devices.host import Host
     from pyopenshell.effective.model import Effective, Finding, Identity
     from pyopenshell.planning.ground import Ground, RunRequest
@@ -129,7 +130,13 @@ def _command(ground: Ground, can_execute: command.Access) -> tuple[str, tuple[Pr
             return None
 
     homes = (who.home, os.environ.get("HOME") or who.home)
-    return executable, command_baseline.proposals(executable, find, homes)
+    needed = command_baseline.proposals(executable, find, homes)
+    if places.is_own_command(executable):
+        # openshell in a sandbox of its own (gpu probe): its package may lie elsewhere than its environment. Python
+        # finds it by listing the folder that holds it.
+        own = "openshell's own code, which this command is made of."
+        needed += (Proposal("command", os.path.dirname(places.own_code()[0]), READ_ONLY, own),)
+    return executable, needed
 
 
 def _effective(

@@ -143,11 +143,21 @@ def test_what_cannot_be_had(root, specs, asked, code, words):
     assert [] == [word for word in words if word not in text], text
 
 
+def test_a_device_that_is_gone(root, folder):
+    """A spec names a node that is not here, or a folder that is not: nothing starts, not even quietly."""
+    stale = hosts.spec(folder, {"8": {"deviceNodes": [hosts.node("/dev/nvidia8")]}})
+    error = callers.refused(root, "-q", "--cdi-spec-dir", stale, "--device", "nvidia.com/gpu=8", preexec_fn=host())
+    assert ("gpu.device-gone", str(stale / "nvidia.json")) == (error["code"], error["file"])
+    error = callers.refused(root, "-q", "--cdi-spec-dir", folder / "none", "--gpu", preexec_fn=host())
+    assert ("cdi.spec-dir", True) == (error["code"], str(folder / "none") in error["message"])
+
+
 def test_none_is_left(root, known):
     """A job without GPUs gets none, however many the host has."""
     root.environment["SLURM_STEP_GPUS"] = "9"
     error = callers.refused(root, *known, "--gpu", preexec_fn=host())
     assert ("gpu.too-few", True) == (error["code"], "SLURM_STEP_GPUS" in error["message"])
+    assert error["hint"].startswith("SLURM_STEP_GPUS: unset it")
 
 
 SAMPLES = os.path.join(os.path.dirname(__file__), "../../unit/devices/cdi/samples")

@@ -10,6 +10,7 @@ from pyopenshell.effective.diff import compare
 from pyopenshell.effective.load import from_dict
 from pyopenshell.effective.model import Isolation
 from pyopenshell.effective.settle import Outcome, settle
+from pyopenshell.errors import GpuError
 from tests.unit.devices import choices
 from tests.unit.effective.cases import GPUS, ISOLATED, STATE, World, by_id, composed, findings
 
@@ -64,7 +65,7 @@ def test_another_path_is_shown():
 )
 def test_what_cannot_be_shown(path, host, fields, words):
     """It is skipped, and says why."""
-    found = grant(given(node(path, host), **fields), path)
+    found = grant(given(node(path, host), node("/dev/nvidia0"), **fields), path)
     assert ("skipped", None) == (found.status, found.source)
     assert words in (found.detail.message or "")
 
@@ -138,8 +139,30 @@ def test_an_out_of_date_spec_is_one_finding_for_a_cause():
     (files,) = findings(given(mounts=gone), "cdi.path-skipped")
     assert ("Medium", True) == (files.severity, "/usr/lib/gone0 (line 20)" in files.message)
     assert "and 2 more" in files.message
-    (both,) = findings(given(node("/dev/nvidia9"), mounts=gone), "cdi.path-skipped")
+    (both,) = findings(given(node("/dev/nvidia9"), node("/dev/nvidia0"), mounts=gone), "cdi.path-skipped")
     assert ("High", True) == (both.severity, "/dev/nvidia9 (line 12)" in both.message)
+
+
+@pytest.mark.parametrize(
+    ("asked", "fields"),
+    [
+        (node("/dev/nvidia9"), {}),
+        (node("/dev/gpu", "/dev/gone"), {}),
+        (node("/dev/nvidia9"), {"compatibility": "hard_requirement"}),
+    ],
+)
+def test_a_device_that_is_gone(asked, fields):
+    """None of its own nodes is here: an error with the spec's line, and no sandbox that looks as if it had one."""
+    with pytest.raises(GpuError) as caught:
+        given(asked, **fields)
+    assert ("gpu.device-gone", choices.FILE, 12) == (caught.value.code, caught.value.file, caught.value.line)
+
+
+def test_a_device_that_is_kept_from_the_sandbox():
+    """It is here: what keeps it is told, and the operator's business."""
+    assert findings(given(node("/dev/nvidia0"), read_only=["/dev/nvidia0"]), "baseline.declared-read-only")
+    bare = {**ISOLATED, "mount": Isolation("open", "none")}
+    assert findings(given(node("/dev/gpu", "/dev/other0"), isolation=bare), "cdi.path-skipped")
 
 
 def test_a_control_node_that_the_spec_leaves_out():
