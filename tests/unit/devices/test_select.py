@@ -142,3 +142,42 @@ def test_other_devices_make_no_gpu_sandbox(tmp_path):
     found = registry.read((str(hosts.spec(tmp_path, edits, kind="vendor.com/nic")),))
     selection = select.select(None, ("vendor.com/nic=x",), Inventory(), found, {})
     assert (False, False, None) == (selection.is_gpu, selection.is_cuda, selection.visible)
+
+
+def test_a_spec_that_gives_others_to_every_device(tmp_path):
+    """GPU nodes among the edits that all devices share: no device holds one GPU alone, and none is taken for it."""
+    edits = {"0": {"deviceNodes": [hosts.node("/dev/nvidia0", PRESENT[0])]}}
+    common = {"deviceNodes": [hosts.node(f"/dev/nvidia{index}", PRESENT[index]) for index in (0, 1)]}
+    found = registry.read((str(hosts.spec(tmp_path, edits, common)),))
+    (choice,) = select.select(1, (), HOST, found, {}).choices
+    assert choice.found is None
+    assert 2 == len(select.select(None, (hosts.named("0"),), HOST, found, {}).units)
+
+
+@pytest.mark.parametrize(
+    ("paths", "unconfined", "visible", "others"),
+    [
+        ((), False, "0", []),
+        ((PRESENT[0],), False, "1", [0]),
+        (("/dev",), False, "1", [0, 2]),
+        ((PRESENT[2], "/elsewhere"), False, "0", [2]),
+        ((), True, "1", [0, 2]),
+    ],
+)
+def test_others_that_can_be_opened(paths, unconfined, visible, others):
+    """Numbers count all GPUs that CUDA can open, so the second is the second where the policy opens the first."""
+    unnamed = Inventory(tuple(gpu(index) for index in range(3)))
+    selection = select.select(1, (), unnamed, registry.read(()), {"CUDA_VISIBLE_DEVICES": "1"})
+    selection = select.opened_besides(selection, paths, unconfined=unconfined)
+    assert (visible, others) == (selection.visible, [unit.gpu.index for unit in selection.others])
+
+
+@pytest.mark.parametrize(
+    ("kind", "cuda", "hides"),
+    [("nvidia.com/gpu", True, "CUDA_VISIBLE_DEVICES"), ("amd.com/gpu", False, None), ("nvidia.com/nic", False, None)],
+)
+def test_devices_that_the_inventory_does_not_know(tmp_path, kind, cuda, hides):
+    """One of NVIDIA's is for CUDA, whatever GPUs the caller's variable counts; others' are not."""
+    found = registry.read((str(hosts.spec(tmp_path, {"x": {"env": ["A=b"]}}, kind=kind)),))
+    selection = select.select(None, (f"{kind}=x",), Inventory(), found, {})
+    assert (cuda, hides, None) == (selection.is_cuda, selection.hides, selection.visible)
