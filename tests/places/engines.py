@@ -37,7 +37,7 @@ PARENT = "openshell-places"
 LIMITS = ("--ulimit=nofile=4096:4096", "--ulimit=nproc=4096:4096")
 """An engine's own may be higher than the host's, which takes a privilege that root of a virtual machine may lack."""
 OWN_CODES = range(125, 128)
-"""How an engine's ``run`` exits where no container came about: docker-run(1), podman-run(1). Others are the program's."""
+"""How ``run`` of an engine exits that made no container (docker-run(1), podman-run(1)); others are the program's."""
 PYTHON = "/opt/python/bin/python3"
 """The interpreter of a virtual environment in the image: isolated (``-I``), too, it finds the packages."""
 MEASURE = ("env", "PYTHONPATH=/opt/openshell/src", PYTHON, "/opt/openshell/measure.py")
