@@ -30,10 +30,12 @@ def probe(arguments: argparse.Namespace) -> int:
 def _document(found: Probe) -> dict[str, object]:
     lacking = [
         {"path": one.need.path, "tried": one.need.way, "status": one.status, "answer": one.answer, "by": one.by}
-        | {"reason": one.need.reason, "mend": one.need.mend}
+        | {"reason": one.need.reason, "mend": one.mend}
         for one in found.lacking
     ]
-    steps = [step.as_dict() for step in found.steps]
+    steps = [
+        step.as_dict() | {"seconds": None if step.seconds is None else round(step.seconds, 3)} for step in found.steps
+    ]
     return {"schema": SCHEMA, "works": found.works, "steps": steps, "lacking": lacking}
 
 
@@ -48,8 +50,8 @@ def _show(found: Probe) -> None:
         rows = [(one.need.path, one.status, _answer(one), one.need.reason) for one in found.lacking]
         output.table(("path", "result", "answer", "needed for"), rows, indent=2)
         output.line()
-        for mend in dict.fromkeys(one.need.mend for one in found.lacking):
-            paths = ", ".join(one.need.path for one in found.lacking if one.need.mend == mend)
+        for mend in dict.fromkeys(one.mend for one in found.lacking):
+            paths = ", ".join(one.need.path for one in found.lacking if one.mend == mend)
             output.paragraph(f"{paths}: {mend}", indent=2)
     output.line()
     output.paragraph(_verdict(found))

@@ -12,10 +12,11 @@ import stat
 import struct
 from typing import TYPE_CHECKING
 
+from pyopenshell.devices import shown
 from pyopenshell.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 CUDA = "libcuda.so.1"
 NVML = "libnvidia-ml.so.1"
@@ -57,7 +58,8 @@ class Library(Record):
 
     ``path`` is where it was found, ``file`` what that leads to, ``version`` the driver's (of the file's name; None
     where it bears none, as on WSL2). ``found_by_loader``: by the cache or in a folder that needs none. ``errno`` is
-    that of reading it, 0 where it could be read.
+    that of reading it, 0 where it could be read. ``shown``: ``path`` is a sandbox's, and the host has something else
+    there, or nothing.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Library(Record):
     version: str | None
     found_by_loader: bool
     errno: int = 0
+    shown: bool = False
 
     @property
     def is_stub(self) -> bool:
@@ -78,31 +81,49 @@ class Library(Record):
         return "/compat/" in self.path or "/compat/" in self.file
 
 
-def find(name: str, root: str = "", machine: str | None = None, folders: Iterable[str] = ()) -> tuple[Library, ...]:
+def find(
+    name: str,
+    root: str = "",
+    machine: str | None = None,
+    folders: Iterable[str] = (),
+    *,
+    told: Iterable[str] = (),
+    mounts: Mapping[str, str] | None = None,
+) -> tuple[Library, ...]:
     """Return every file of this name for this machine, the one the loader takes first; the same file counts once.
 
-    ``root`` stands before every path that is looked at; ``folders`` are looked into last. What cannot be read is
-    returned with its errno: whether it is for this machine is then not known.
+    ``root`` stands before every path that is looked at; the loader is ``told`` of folders that it looks into first
+    (LD_LIBRARY_PATH), ``folders`` are looked into last. ``mounts`` are what a sandbox sees elsewhere than on the host:
+    the host's path by the sandbox's. What cannot be read is returned with its errno: whether it is for this machine is
+    then not known.
     """
     machine = machine or os.uname().machine
+    mounts = mounts or {}
+    cache = shown.behind(CACHE, root, mounts)
+    places = [(f"{folder}/{name}", True) for folder in told]
     found: dict[str, Library] = {}
-    for path, by_loader in _places(name, root, machine, folders):
-        place = root + path
-        file = os.path.realpath(place)
+    for path, by_loader in (*places, *_places(name, cache, machine, folders)):
+        file = shown.behind(path, root, mounts)
         if file in found:
             continue
         number = _refusal(file, machine)
         if number is not None:
             version = _FILE_VERSION.search(file)
             found[file] = Library(
-                name, path, file.removeprefix(root), version.group(1) if version else None, by_loader, number
+                name,
+                path,
+                file.removeprefix(root),
+                version.group(1) if version else None,
+                by_loader,
+                number,
+                shown=file != os.path.realpath(root + path),
             )
     return tuple(found.values())
 
 
-def _places(name: str, root: str, machine: str, folders: Iterable[str]) -> Iterator[tuple[str, bool]]:
+def _places(name: str, cache: str, machine: str, folders: Iterable[str]) -> Iterator[tuple[str, bool]]:
     """Yield the paths that are worth a look, and whether the loader takes them."""
-    for path in cached(name, root + CACHE):
+    for path in cached(name, cache):
         yield path, True
     for folder in TRUSTED:
         yield f"{folder}/{machine}-linux-gnu/{name}", True
@@ -136,6 +157,11 @@ def cached(name: str, cache: str = CACHE) -> tuple[str, ...]:
 def _string(data: bytes, start: int) -> str:
     end = data.find(b"\0", start, start + 4096)
     return data[start : max(start, end)].decode("utf-8", "surrogateescape")
+
+
+def is_foreign(file: str) -> bool:
+    """Tell whether a file is there that is no library of this machine, a 32-bit one for example."""
+    return os.path.exists(file) and _refusal(file, os.uname().machine) is None
 
 
 def _refusal(file: str, machine: str) -> int | None:

@@ -255,6 +255,52 @@ def test_specs_are_read_from_the_folder_given(doctor):
         assert ("cdi.faults", [f"openshell gpu lint {place}"]) == (checks["specs"]["code"], checks["specs"]["steps"])
 
 
+def test_a_driver_that_only_a_spec_brings(doctor, library):
+    """A driver container's: the loader of the host finds none, a sandbox's does; nobody is to install another."""
+    versioned = f"{library}/libcuda.so.570.86.15"
+    folder = f"/usr/lib/{os.uname().machine}-linux-gnu"
+    if os.path.exists(f"{folder}/libcuda.so.1"):
+        pytest.skip("needs: a host without NVIDIA's driver")
+    control = [hosts.node(f"/dev/{name}") for name in ALL[:4]]
+
+    def found(name, code):
+        edits = {"mounts": [hosts.mount(versioned, f"{folder}/{name}", "ro")], "deviceNodes": control}
+        with tempfile.TemporaryDirectory(dir="/tmp") as place:
+            cdi = hosts.spec(Path(place), {"0": {"deviceNodes": [hosts.node("/dev/nvidia0")]}}, edits)
+            for path, mode in ((place, 0o755), (cdi, 0o755), (cdi / "nvidia.json", 0o644)):
+                os.chmod(path, mode)
+            host = [nodes(ALL[:4]), nodes(["nvidia0"], FULL)]
+            works, checks = doctor.found("--gpu", "--cdi-spec-dir", str(cdi), host=host, code=code)
+        assert "install the driver" not in " ".join(str(check["hint"]) for check in checks.values())
+        return works, checks["libcuda.so.1"]
+
+    works, row = found("libcuda.so.1", 0)
+    assert (True, "driver.ok", True) == (works, row["code"], f"is {versioned}, by a CDI spec" in row["evidence"])
+    works, row = found("libcuda.so.570.86.15", 1)  # the link is a hook's to make
+    link = f"sudo ln -s libcuda.so.570.86.15 {folder}/libcuda.so.1"
+    assert (False, "driver.no-libcuda", [link]) == (works, row["code"], row["steps"])
+
+
+def test_what_says_nothing_about_sandboxes(doctor):
+    """Neither an empty PATH nor an empty /dev keeps a sandbox from working."""
+    _, checks = doctor.found(environ={"PATH": ""})
+    assert "sandbox.ok" == checks["a sandbox"]["code"]
+    _, checks = doctor.found(host=[callers.tmpfs("/dev")])
+    assert "sandbox.ok" == checks["a sandbox"]["code"]
+
+
+def test_a_folder_of_specs_that_is_closed(doctor):
+    """Whether there are specs in it is not known to who cannot list it, and nobody is told to write one."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        _, checks = doctor.found("--cdi-spec-dir", folder, host=[nodes(ALL)])
+    codes = {check["code"] for check in checks.values()}
+    if doctor.who == "root":  # modes keep nobody out then
+        assert {"cdi.no-specs"} == codes & {"cdi.no-specs", "cdi.folder-unreadable"}
+    else:
+        assert {"cdi.folder-unreadable"} == codes & {"cdi.no-specs", "cdi.folder-unreadable"}
+        assert "cannot be listed: EACCES" == checks[folder]["evidence"]
+
+
 def test_groups_that_a_spec_adds(doctor):
     """Root's sandboxes get the groups of a spec, and the nodes are tried with them; a user cannot be given any."""
     host = [nodes(ALL[:4], FULL), nodes(["nvidia0"], mode=0o660), lambda: os.chown("/dev/nvidia0", 0, 44)]

@@ -80,6 +80,9 @@ def test_it_works(anyone, library, choice):
     assert ("ok", "ok", "ok") == outcomes(found), found
     assert (0, True, []) == (code, found["works"], found["lacking"])
     assert f"{library}/{fake.NAME}" == found["steps"][0]["found"]["path"]
+    assert [round(step["seconds"], 3) for step in found["steps"][:3]] == [
+        step["seconds"] for step in found["steps"][:3]
+    ]
     expected = {"index": 0, "name": "Pretended GPU 0", "uuid": "GPU-10101010-1010-1010-1010-101010101010"}
     assert [expected] == found["steps"][2]["found"]["devices"]
 
@@ -136,6 +139,17 @@ def test_file_modes_are_told_from_the_sandbox(root, library):
     _, found = probed(root, library, "--gpu", preexec_fn=nodes)
     assert ["/dev/nvidia-uvm"] == lacking(found)
     assert "file modes: crw-------, of 0:0" == found["lacking"][0]["by"]
+    assert "sudo chmod 0666 /dev/nvidia-uvm" in found["lacking"][0]["mend"]
+    assert "read-only" not in found["lacking"][0]["mend"]
+
+
+def test_file_modes_of_the_gpu(root, library):
+    """The GPU that was asked for is denied by its mode; another, which was not asked for, is no cause and not named."""
+    world.needs_namespaces()
+    host = fake.nodes(*fake.CONTROL, "nvidia0", "nvidia1", closed=("nvidia0",))
+    code, found = probed(root, library, "--gpu", policy=allowing(read_write=()), preexec_fn=host)
+    assert (1, ["/dev/nvidia0"]) == (code, lacking(found))
+    assert "NVreg_DeviceFileMode" in found["lacking"][0]["mend"]
 
 
 def test_another_gpu_is_no_cause(root, library):

@@ -107,7 +107,8 @@ def test_exit_code_says_whether_a_sandbox_works(monkeypatch, tmp_path, capsys, c
     shown = capsys.readouterr().out
     if form == "json":
         found = json.loads(shown)
-        assert ["works", "gpu_works", "checks"] == list(found)
+        assert ["schema", "works", "gpu_works", "checks"] == list(found)
+        assert "pyopenshell.doctor/1" == found["schema"]
         assert (code == 0, None) == (found["works"], found["gpu_works"])
         assert SHAPE == list(found["checks"][0])
         assert ("sandbox.ok" in [row["code"] for row in found["checks"]]) == (code == 0)
@@ -155,6 +156,19 @@ def test_a_sandbox_that_fails(monkeypatch, capsys, tmp_path):
     assert "mounts: Operation not permitted [launch.failed]" in shown
     assert "fail a sandbox [sandbox.failed]: try another one\n    $ openshell run -- true\n" in shown
     assert shown.endswith("No sandbox works here: see what failed above.\n")
+
+
+def test_a_sandbox_that_cannot_be_tried(monkeypatch, capsys, tmp_path):
+    """Where nothing could be started, that says nothing against sandboxes: the answer is yes, with that in words."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setattr(facts, "host", lambda: HOST)
+    monkeypatch.setattr(launched, "launch", lambda **_: launched.Launched(125, untried="/x: gone"))
+    monkeypatch.setattr(everything.Hardware, "checks", lambda _self, *, launch: [check("gpu.ok", "gpu", "1")])
+    assert 0 == doctor.doctor(argparse.Namespace(output="table", gpu=None, cdi_spec_dirs=[]))
+    shown = capsys.readouterr().out
+    assert "not tried: /x: gone" in shown
+    assert "\nwarn a sandbox [sandbox.untried]: " in shown
+    assert shown.endswith("\nA sandbox should work here: none could be tried.\n")
 
 
 def test_a_group_that_fails_is_a_finding(monkeypatch):

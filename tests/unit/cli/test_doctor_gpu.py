@@ -13,6 +13,7 @@ from pyopenshell.cli.doctor import (
     cdi,
     cgroups,
     driver,
+    driver_files,
     engines,
     everything,
     gpu_nodes,
@@ -22,9 +23,11 @@ from pyopenshell.cli.doctor import (
     surroundings,
     who,
 )
+from pyopenshell.cli.doctor.codes import check
 from pyopenshell.cli.doctor.roots import beneath
 from pyopenshell.devices import inventory
 from pyopenshell.devices.cdi import lint, registry
+from pyopenshell.devices.cdi.codes import GENERATE
 from pyopenshell.devices.cgroups import LIMITS, Cgroups
 from pyopenshell.devices.engines import Engine
 from pyopenshell.devices.gpu import Gpu, Inventory
@@ -353,6 +356,27 @@ def library(host, name="libcuda.so", version="550.54.15", folder="/usr/lib64"):
         os.symlink(f"{name}.{version}", f"{host.root}{folder}/{name}.1")
 
 
+def test_what_mends_a_node_mends_the_sandbox():
+    """Where a node that CUDA needs was not granted, the advice is that node's; else what the launch said of it."""
+    done = launched.Launched(0, None, {"grants": [grant("/dev/nvidia-uvm", "blocked")]})
+    node = check("gpu.node-mode", "/dev/nvidia-uvm", "seen", "open it", ("chmod",))
+    row = gpus.launched(done, [node])
+    assert ("gpu.sandbox-failed", "open it", ("chmod",)) == (row.code, row.hint, row.steps)
+    done.effective["grants"][0]["detail"] = {"message": "another device"}
+    row = gpus.launched(done, [check("gpu.node-ok", "/dev/nvidia-uvm", "seen")])
+    assert "/dev/nvidia-uvm is not granted (another device): openshell gpu lint" in row.hint
+
+
+def test_variables_are_named_where_they_leave_too_few():
+    """The way out of the launch's error is the variable's name, not to ask for less."""
+    found = Inventory((Gpu(0, "nvidia", ("/dev/nvidia0",), 0), Gpu(1, "nvidia", ("/dev/nvidia1",), 1)))
+    done = launched.Launched(125, {"code": "gpu.too-few", "message": "few", "hint": "ask for no more"})
+    row = gpus.launched(done, (), surroundings.narrowing(found, {"CUDA_VISIBLE_DEVICES": "1"}))
+    assert ("CUDA_VISIBLE_DEVICES" in row.hint, ("unset CUDA_VISIBLE_DEVICES",)) == (True, row.steps)
+    assert surroundings.narrowing(found, {"CUDA_VISIBLE_DEVICES": "1,0"}) is None
+    assert "ask for no more" == gpus.launched(done).hint
+
+
 def test_no_driver(host):
     """A host without any of it has one quiet finding."""
     assert [("driver", "driver.none")] == [*host.driver()]
@@ -418,6 +442,65 @@ def test_a_library_that_the_loader_does_not_find(host):
     row = host.driver()["libcuda.so.1", "driver.not-in-cache"]
     assert "--env LD_LIBRARY_PATH=/usr/local/nvidia/lib64" in str(row.hint)
     assert "sudo ldconfig" == row.steps[-1]
+
+
+FILE, FOLDER = "/run/nvidia/driver/lib/libcuda.so.550.54.15", "/usr/lib64"
+
+
+def brought(host, mounts, told=()):
+    """Return the checks of a host whose driver lies apart, where specs mount this and a sandbox is shown all of it."""
+    host.nodes(*USUAL)
+    module(host)
+    library(host, folder="/run/nvidia/driver/lib")
+    os.unlink(f"{host.root}/run/nvidia/driver/lib/libcuda.so.1")
+    return host.driver(view=driver_files.View(mounts, told, mounts))
+
+
+@pytest.mark.parametrize(
+    ("mounts", "told"),
+    [
+        ({f"{FOLDER}/libcuda.so.1": FILE}, ()),
+        ({"/opt/lib/libcuda.so.1": FILE}, ("/opt/lib",)),
+    ],
+)
+def test_a_driver_that_a_spec_brings(host, mounts, told):
+    """What a sandbox is shown counts as its own, and nobody is told to install a driver."""
+    found = brought(host, mounts, told)
+    assert f"is {FILE}, by a CDI spec" in found["libcuda.so.1", "driver.ok"].evidence
+    nvml = found["libnvidia-ml.so.1", "driver.no-nvml"]
+    assert ("install no driver" in nvml.hint, "Debian" in nvml.hint) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("path", "source", "hint", "step"),
+    [
+        (f"{FOLDER}/{FILE[-20:]}", FILE, "make the link", f"sudo ln -s {FILE[-20:]} {FOLDER}/libcuda.so.1"),
+        ("/opt/lib", FILE[:-21], "make the link", f"sudo ln -s {FILE[-20:]} {FILE[:-21]}/libcuda.so.1"),
+        (f"{FOLDER}/libcuda.so.1", FILE[:-2] + "16", "is not here", f"sudo {GENERATE}"),
+    ],
+    ids=["file", "folder", "gone"],
+)
+def test_a_driver_that_a_spec_brings_and_no_loader_finds(host, path, source, hint, step):
+    """What lacks is said: the link that no hook makes, or the file; never another driver."""
+    row = brought(host, {path: source})["libcuda.so.1", "driver.no-libcuda"]
+    assert (f"a CDI spec brings {source} as {path}" in row.evidence, (step,)) == (True, row.steps)
+    assert ("High", True, True) == (row.severity, hint in row.hint, "install no driver" in row.hint)
+
+
+def test_a_driver_that_a_spec_brings_and_no_sandbox_is_shown(host):
+    """Without a mount namespace its folder can be granted instead."""
+    brought(host, {})
+    rows = host.driver(view=driver_files.View({}, (), {f"{FOLDER}/libcuda.so.1": FILE}))
+    hint = str(rows["libcuda.so.1", "driver.no-libcuda"].hint)
+    assert "--env LD_LIBRARY_PATH=/run/nvidia/driver/lib; install no driver" in hint
+
+
+def test_a_spec_of_another_version(host):
+    """Who upgraded the driver must generate the spec again, and not start the machine anew."""
+    brought(host, {})
+    module(host, "570.1")
+    row = host.driver(view=driver_files.View({f"{FOLDER}/libcuda.so.1": FILE}))["libcuda.so.1", "driver.mismatch"]
+    assert (f"sudo {GENERATE}",) == row.steps
 
 
 def test_the_toolkits_stub(host):
@@ -543,19 +626,20 @@ def test_a_gpu_in_no_spec(host):
     assert ("Low", True, True) == (row.severity, "is here and in no spec" in row.evidence, bool(row.hint))
 
 
-def test_folders_of_libraries_that_specs_mount(host):
-    """A driver apart from the system's own is found through the specs."""
+def test_what_specs_mount(host):
+    """Every mount, of whichever device, by where it is seen."""
     mounts = "  mounts: [{hostPath: /run/driver/lib/libcuda.so.1.2, containerPath: /x}]"
     host.file("/cdi/a.yaml", SPEC.format(node="/dev/nvidia0").replace(" {}", f"\n{mounts}"))
-    assert ["/run/driver/lib"] == [*cdi.library_folders(registry.read([f"{host.root}/cdi"]))]
+    assert {"/x": "/run/driver/lib/libcuda.so.1.2"} == cdi.mounts(registry.read([f"{host.root}/cdi"]))
 
 
 def test_a_folder_that_cannot_be_listed(host):
     """It is told as that, with the errno."""
     host.file("/cdi")
-    row = specs(host, ["/cdi"])["cdi.folder-unreadable"]
-    assert "ENOTDIR" in row.evidence
-    assert row.steps
+    found = specs(host, ["/cdi"])
+    assert "ENOTDIR" in found["cdi.folder-unreadable"].evidence
+    assert found["cdi.folder-unreadable"].steps
+    assert "cdi.no-specs" not in found  # nobody knows
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def test_what_is_run(command, monkeypatch):
     monkeypatch.setenv("X", "y")
     found = command(SAVES.replace("CONTENT", f"json.dumps({told})"))
     assert (0, None) == (found.code, found.error)
-    assert ["run", "-q", "-o", "json", "--gpu", "1", "--", "true"] == found.effective["argv"]
+    assert ["run", "-q", "-o", "json", "--gpu", "1", "--", launched._true()] == found.effective["argv"]
     assert (False, "y") == (found.effective["debug"], found.effective["x"])
     assert "work" == os.path.basename(found.effective["cwd"])
 
@@ -76,6 +76,30 @@ def test_a_command_that_does_not_end(command, monkeypatch):
     assert "there was no answer in 0.3 seconds [timeout]" == command("time.sleep(60)").why
 
 
+def test_the_program_is_found_without_path(monkeypatch):
+    """Whether a sandbox works has nothing to do with PATH; where the usual place has none, PATH is searched."""
+    monkeypatch.setenv("PATH", "")
+    assert os.access(launched._true(), os.X_OK)
+    monkeypatch.setattr(launched, "TRUE", ())
+    assert "true" == launched._true()
+
+
+def test_what_a_sandbox_was_shown():
+    """The mounts of specs that it really got, and the folders that its loader was told of."""
+    cdi = {"origin": {"kind": "cdi"}, "status": "covered"}
+    grants = [
+        {**cdi, "path": "/usr/lib/x", "source": "/run/driver/x"},
+        {**cdi, "path": "/dev/nvidia0", "status": "enforced"},
+        {**cdi, "path": "/usr/lib/y", "source": "/run/driver/y", "status": "skipped"},
+        {"origin": {"kind": "baseline"}, "status": "enforced", "path": "/usr"},
+    ]
+    env = [{"name": "LD_LIBRARY_PATH", "value": "/a::rel:/b", "status": "set"}, {"name": "X", "value": "/c"}]
+    mounts, told = launched.shown({"grants": grants, "devices": {"env": env}})
+    assert {"/usr/lib/x": "/run/driver/x", "/dev/nvidia0": "/dev/nvidia0"} == mounts
+    assert ("/a", "/b") == told
+    assert ({}, ()) == launched.shown({})
+
+
 @pytest.mark.parametrize("content", ["'{'", "'[]'", "'\\0'"])
 def test_a_report_that_is_none(command, content):
     """What cannot be read as a report counts as none."""
@@ -83,15 +107,15 @@ def test_a_report_that_is_none(command, content):
 
 
 def test_an_interpreter_that_is_gone(command, monkeypatch):
-    """What cannot even be started is said."""
+    """What cannot even be started was not tried, and why is said."""
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
-    assert "/nowhere/python" in command("pass").why
+    assert "/nowhere/python: No such file or directory" == command("pass").untried
 
 
 def test_no_folder(monkeypatch):
     """Without a place for it nothing is tried."""
     monkeypatch.setattr(launched, "_folder", lambda: None)
-    assert launched.launch() is None
+    assert "no temporary folder can be made" == launched.launch().untried
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs: root")

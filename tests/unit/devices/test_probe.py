@@ -1,5 +1,6 @@
 """The probe's parts: a step in a child, where the library may lie, which Python is asked, when CUDA works."""
 
+import errno
 import faulthandler
 import os
 import select
@@ -9,7 +10,7 @@ import time
 
 import pytest
 
-from pyopenshell.devices.probe import apart, library, probing, product, steps
+from pyopenshell.devices.probe import apart, attempt, library, needs, probing, product, steps
 from pyopenshell.devices.probe.steps import Step
 
 TORCH = """
@@ -220,6 +221,39 @@ def test_when_cuda_works():
     assert not verdict("ok", "ok", "ok", "failed")
     assert not verdict("ok", "ok", "failed", "not tried")
     assert not verdict("failed", "not tried", "not tried", "not tried")
+
+
+@pytest.mark.parametrize(
+    ("way", "status", "answer", "by", "words"),
+    [
+        ("device", "denied", "EACCES", f"{attempt.MODES}: crw-------, of 0:0", "sudo chmod 0666 /dev/x"),
+        ("device", "denied", "EACCES", attempt.LANDLOCK, "the need's own"),
+        ("device", "denied", "EACCES", attempt.MOUNT, "findmnt -T /dev/x"),
+        ("device", "denied", "EPERM", attempt.CGROUP, "--device /dev/x"),
+        ("device", "failed", "ENXIO", None, "sudo nvidia-modprobe -c 0 -u"),
+        ("device", "failed", "EIO", None, "dmesg"),
+        ("device", "missing", "ENOENT", None, "the need's own"),
+        ("capability", "denied", "EACCES", f"{attempt.MODES}: cr--------, of 0:0", "sudo chmod a+r /dev/x"),
+        ("capability", "denied", "EPERM", attempt.CGROUP, "--device /dev/x"),
+        ("connect", "denied", "EACCES", f"{attempt.MODES}: srw-------, of 0:0", "sudo chmod a+rw /dev/x"),
+        ("write", "denied", "EACCES", f"{attempt.MODES}: drwx------, of 0:0", "the need's own"),
+        ("read", "denied", "EPERM", attempt.FILTER, "the need's own"),
+    ],
+)
+def test_who_denied_it_decides_what_mends_it(way, status, answer, by, words):
+    """To ask for the GPU opens no file mode, and no mode opens a sandbox's rules."""
+    mend = needs.Lacking(needs.Need(way, "/dev/x", "reason", "the need's own"), status, answer, by).mend
+    assert words in mend
+    assert (words == "the need's own") == (mend == words)
+
+
+def test_a_capability_is_opened_for_reading(tmp_path):
+    """The mode of a MIG instance's node gives no more; a denier judges it by that."""
+    (tmp_path / "node").write_text("")
+    (tmp_path / "node").chmod(0o444)
+    attempt.capability(str(tmp_path / "node"))
+    assert attempt.LANDLOCK == attempt.denier("capability", str(tmp_path / "node"), errno.EACCES)
+    assert attempt.CGROUP == attempt.denier("capability", str(tmp_path / "node"), errno.EPERM)
 
 
 def test_a_library_of_another_version_is_told(monkeypatch):

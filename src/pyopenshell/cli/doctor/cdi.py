@@ -26,20 +26,21 @@ APART = (*ABSENT, "cdi.folder-unreadable", "cdi.uncovered")
 """Faults that have a row of their own."""
 
 
-def library_folders(registry: Registry) -> Iterator[str]:
-    """Yield the folders of this host from which specs mount libcuda: a driver may lie apart from the system's own."""
-    for spec in registry.specs:
-        for edits in (spec.edits, *(device.edits for device in spec.devices)):
-            for mount in edits.mounts:
-                folder, _, name = mount.host_path.rpartition("/")
-                if name.startswith("libcuda.so"):
-                    yield folder
+def mounts(registry: Registry) -> dict[str, str]:
+    """Return what specs mount: the host's path by the path where it is seen. A later spec's stands."""
+    return {
+        mount.container_path: mount.host_path
+        for spec in registry.specs
+        for edits in (spec.edits, *(device.edits for device in spec.devices))
+        for mount in edits.mounts
+    }
 
 
 def checks(registry: Registry, faults: Sequence[Fault], inventory: Inventory) -> Iterator[Check]:
     """Check folders, specs and devices. ``faults`` are the registry's and the linter's together."""
+    closed = [folder for folder in registry.folders if folder.errno not in (0, errno.ENOENT)]
     for folder in registry.folders:
-        if folder.errno not in (0, errno.ENOENT):
+        if folder in closed:
             seen = f"cannot be listed: {errno.errorcode.get(folder.errno, folder.errno)}"
             yield check(
                 "cdi.folder-unreadable", folder.path, seen, "let this user list it", (f"sudo chmod a+rx {folder.path}",)
@@ -49,7 +50,7 @@ def checks(registry: Registry, faults: Sequence[Fault], inventory: Inventory) ->
     resolvable = registry.names()
     if resolvable:
         yield check("cdi.ok", "devices", f"{len(resolvable)} resolve: {names.listed(resolvable)}")
-    elif not any(folder.files for folder in registry.folders):
+    elif not closed and not any(folder.files for folder in registry.folders):
         seen = f"no spec in {looked}"
         hint = "have NVIDIA's toolkit write one where containers are to have GPUs, or names of CDI are to be used"
         if nvidia:

@@ -68,7 +68,7 @@ CODES: tuple[Code, ...] = (
     Code("interpreter.closed", "process", (LOW,), "A folder keeps the sandbox's user from this Python."),
     Code("terminal.ok", "process", (INFO,), "Whether there is a terminal to give to a sandbox."),
     Code("sandbox.ok", "process", (INFO,), "`true` ran in a sandbox of the built-in default policy."),
-    Code("sandbox.untried", "process", (LOW,), "There is no folder to try a sandbox in."),
+    Code("sandbox.untried", "process", (LOW,), "No sandbox could be tried here; nothing else speaks against one."),
     Code("sandbox.failed", "process", (CRITICAL,), "`true` did not run in a sandbox of the built-in default policy."),
     Code("gpu.ok", "gpu", (INFO,), "The GPUs that device nodes stand for."),
     Code("gpu.none", "gpu", (INFO,), "No device node of a GPU, and nobody asked for one."),

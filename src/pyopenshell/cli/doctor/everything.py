@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pyopenshell.cli.doctor import kernel, process, who
 from pyopenshell.cli.doctor.codes import CRITICAL, GROUPS, Check, check
@@ -13,6 +13,7 @@ from pyopenshell.cli.doctor.roots import Roots
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from pyopenshell.cli.doctor.launched import Launched
     from pyopenshell.devices.cdi.registry import Registry
     from pyopenshell.devices.gpu import Inventory
     from pyopenshell.effective.model import Identity
@@ -39,9 +40,9 @@ def _sandbox() -> Check:
     from pyopenshell.cli.doctor import launched
 
     done = launched.launch(owner=_owner())
-    if done is None:
-        advice = "free a folder for temporary files, or try it yourself"
-        return check("sandbox.untried", "a sandbox", "no temporary folder can be made", advice, TRY)
+    if done.untried:
+        advice = "mend that, or try it yourself; nothing else speaks against a sandbox here"
+        return check("sandbox.untried", "a sandbox", f"not tried: {done.untried}", advice, TRY)
     if done.code == 0:
         return check("sandbox.ok", "a sandbox", f"`true` ran in one, in {done.seconds:.1f} s")
     hint = done.error.get("hint") if done.error else None
@@ -72,6 +73,7 @@ class Hardware:
         self.inventory: Inventory = inventory.read(roots.dev, roots.proc, roots.sys, nvml=False)
         self.identity: Identity = who.identity()
         self.usable = False
+        self.effective: dict[str, Any] | None = None
 
     def checks(self, *, launch: bool) -> list[Check]:
         """Return the checks of every group. ``launch``: sandboxes work, so that one with a GPU can be tried."""
@@ -95,7 +97,7 @@ class Hardware:
     def _gpus(self, *, launch: bool) -> Iterable[Check]:
         from pyopenshell.cli.doctor import gpu_nodes, gpus, surroundings
 
-        launched = self._launched() if launch and self.inventory.gpus and self.roots == Roots() else []
+        done = self._launched() if launch and self.inventory.gpus and self.roots == Roots() else None
         machine = gpus.hardware(self.roots)
         yield gpus.summary(self.inventory, gpu=self.gpu is not None, seen=[*machine])
         yield from gpus.without_nodes(machine, self.inventory)
@@ -104,27 +106,31 @@ class Hardware:
         own = {path for one in self.inventory.gpus for path in one.nodes}
         self.usable = any(check.code == "gpu.node-ok" and check.name in own for check in found)
         yield from found
-        yield from launched
+        if done is not None:
+            yield gpus.launched(done, found, surroundings.narrowing(self.inventory, os.environ))
 
-    def _launched(self) -> list[Check]:
+    def _launched(self) -> Launched | None:
         """Launch a sandbox with the GPUs asked for, or one; its groups are then those that the nodes are tried with."""
-        from pyopenshell.cli.doctor import gpus, launched
+        from pyopenshell.cli.doctor import launched
         from pyopenshell.cli.run_options import ALL_GPUS
 
         folders = [word for folder in self.cdi_folders for word in ("--cdi-spec-dir", folder)]
         count = "all" if self.gpu == ALL_GPUS else str(self.gpu or 1)
         done = launched.launch("--gpu", count, *folders, owner=_owner())
-        if done is None:
-            return []
+        if done.untried:
+            return None
         self.identity = who.as_launched(self.identity, done.effective)
-        return [gpus.launched(done)]
+        self.effective = done.effective
+        return done
 
     def _driver(self) -> Iterable[Check]:
-        from pyopenshell.cli.doctor import cdi, driver
+        from pyopenshell.cli.doctor import cdi, driver, driver_files, launched
 
         named = [folder for folder in os.environ.get("LD_LIBRARY_PATH", "").split(":") if folder.startswith("/")]
-        mounted = [*cdi.library_folders(self._registry)]
-        return driver.checks(self.inventory, self.identity, self.roots, usable=self.usable, folders=(*named, *mounted))
+        brought = cdi.mounts(self._registry)
+        mounts, told = (brought, ()) if self.effective is None else launched.shown(self.effective)
+        view = driver_files.View(mounts, told, brought)
+        return driver.checks(self.inventory, self.identity, self.roots, usable=self.usable, folders=named, view=view)
 
     @cached_property
     def _registry(self) -> Registry:

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from pyopenshell.cli.doctor import gpu_nodes
-from pyopenshell.cli.doctor.codes import HIGH, Check, check
+from pyopenshell.cli.doctor.codes import HIGH, OK, Check, check
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -89,10 +89,18 @@ def without_nodes(machine: dict[str, str], inventory: Inventory) -> Iterator[Che
         yield check("gpu.no-driver", address, seen, hint, steps)
 
 
-def launched(done: Launched) -> Check:
-    """Say what came of a sandbox that asked for a GPU."""
+def launched(
+    done: Launched, tried: Sequence[Check] = (), narrowing: tuple[str, tuple[str, ...]] | None = None
+) -> Check:
+    """Say what came of a sandbox that asked for a GPU.
+
+    ``tried`` are the checks of the nodes, which know what mends each; ``narrowing`` is what to do about variables that
+    take GPUs away, None where none does.
+    """
     if done.code:
         hint = done.error.get("hint") if done.error else None
+        if narrowing and done.error and done.error.get("code") == "gpu.too-few":
+            return check("gpu.sandbox-failed", "a GPU sandbox", done.why, *narrowing)
         return check("gpu.sandbox-failed", "a GPU sandbox", done.why, hint)
     grants = (done.effective or {}).get("grants") or []
     devices = [grant for grant in grants if "ioctl_dev" in (grant.get("access") or []) and _gpu(grant)]
@@ -103,9 +111,23 @@ def launched(done: Launched) -> Check:
     seen += f", as {' and '.join(sorted(named))}" if named else ""
     if ill:
         seen += "; without " + ", ".join(f"{grant.get('path')} ({grant.get('status')})" for grant in ill)
-    if any(gpu_nodes.cost(str(grant.get("path")), there=grant.get("status") != "skipped") == HIGH for grant in ill):
-        return check("gpu.sandbox-failed", "a GPU sandbox", seen, "CUDA needs each of them: see what is said of them")
+    fatal = [
+        grant for grant in ill if gpu_nodes.cost(str(grant.get("path")), there=grant.get("status") != "skipped") == HIGH
+    ]
+    if fatal:
+        return check("gpu.sandbox-failed", "a GPU sandbox", seen, *_mend(fatal, tried))
     return check("gpu.sandbox-ok", "a GPU sandbox", seen)
+
+
+def _mend(fatal: Sequence[dict[str, Any]], tried: Sequence[Check]) -> tuple[str, tuple[str, ...]]:
+    """Return what to do about the nodes that CUDA needs: what mends the first, else why the launch left it out."""
+    paths = [str(grant.get("path")) for grant in fatal]
+    for row in tried:
+        if row.name in paths and row.hint and row.status != OK:
+            return row.hint, row.steps
+    why = (fatal[0].get("detail") or {}).get("message")
+    told = f"{paths[0]} is not granted{f' ({why})' if why else ''}: "
+    return told + "openshell gpu lint says what is wrong with its spec, openshell gpu list what is here", ()
 
 
 def _gpu(grant: dict[str, Any]) -> bool:

@@ -19,17 +19,24 @@ from pyopenshell.record import Record
 
 COMMAND = os.path.join(os.path.dirname(os.path.abspath(pyopenshell.__file__)), "__main__.py")
 """The file that is the command."""
+TRUE = ("/usr/bin/true", "/bin/true")
+"""Where ``true`` is; elsewhere (NixOS), PATH is searched."""
+LIBRARIES = "LD_LIBRARY_PATH"
 SECONDS = 60
 """How long it may take. A driver that has to start its GPUs takes seconds."""
 
 
 class Launched(Record):
-    """What came of it: the command's exit code, its own error as documented, the run's effective policy."""
+    """What came of it: the command's exit code, its own error as documented, the run's effective policy.
+
+    ``untried`` says why nothing could be started here, and is empty where something was.
+    """
 
     code: int
     error: dict[str, Any] | None = None
     effective: dict[str, Any] | None = None
     seconds: float = 0.0
+    untried: str = ""
 
     @property
     def why(self) -> str:
@@ -39,8 +46,8 @@ class Launched(Record):
         return f"{self.error.get('message')} [{self.error.get('code')}]"
 
 
-def launch(*options: str, owner: tuple[int, int] | None = None) -> Launched | None:
-    """Run ``true`` in a sandbox of the built-in default policy. None where there is no folder to do it in.
+def launch(*options: str, owner: tuple[int, int] | None = None) -> Launched:
+    """Run ``true`` in a sandbox of the built-in default policy.
 
     ``owner`` gets the working folder (root's privilege): whoever owns it is whom root's sandboxes run as. A run that
     takes too long is ended.
@@ -49,7 +56,7 @@ def launch(*options: str, owner: tuple[int, int] | None = None) -> Launched | No
 
     folder = _folder()
     if folder is None:
-        return None
+        return Launched(125, untried="no temporary folder can be made")
     try:
         os.chmod(folder, 0o755)  # noqa: S103 - root's sandboxes have another user, who is to reach the working folder
         workdir = os.path.join(folder, "work")
@@ -61,12 +68,11 @@ def launch(*options: str, owner: tuple[int, int] | None = None) -> Launched | No
         own = [sys.executable, *(["-I"] if sys.flags.isolated else []), COMMAND]
         start = time.monotonic()
         done = subprocess.run(
-            [*own, "run", "-q", "-o", "json", *options, "--", "true"],
+            [*own, "run", "-q", "-o", "json", *options, "--", _true()],
             cwd=workdir,
             env=variables,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            input=b"",  # pipes, and no /dev/null: a host may be without
+            capture_output=True,
             timeout=SECONDS,
             check=False,
         )
@@ -74,11 +80,26 @@ def launch(*options: str, owner: tuple[int, int] | None = None) -> Launched | No
     except subprocess.TimeoutExpired:
         return Launched(124, {"code": "timeout", "message": f"there was no answer in {SECONDS} seconds", "hint": None})
     except OSError as error:
-        return Launched(
-            125, {"code": "system", "message": f"it cannot be tried: {error.filename}: {error.strerror}", "hint": None}
-        )
+        return Launched(125, untried=f"{error.filename}: {error.strerror}")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def shown(effective: dict[str, Any]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Return what a sandbox was shown of CDI mounts, the host's path by its own, and its LD_LIBRARY_PATH's folders."""
+    mounts = {
+        str(grant.get("path")): str(grant.get("source") or grant.get("path"))
+        for grant in effective.get("grants") or []
+        if (grant.get("origin") or {}).get("kind") == "cdi" and grant.get("status") in ("enforced", "covered")
+    }
+    variables = (effective.get("devices") or {}).get("env") or []
+    paths = [one.get("value") for one in variables if one.get("name") == LIBRARIES and one.get("status") == "set"]
+    return mounts, tuple(folder for path in paths for folder in str(path).split(":") if folder.startswith("/"))
+
+
+def _true() -> str:
+    """Return the program by its path: what PATH leads to is another matter than whether a sandbox works."""
+    return next((path for path in TRUE if os.access(path, os.X_OK)), shutil.which("true") or "true")
 
 
 def _folder() -> str | None:

@@ -67,7 +67,17 @@ def _visible(inventory: Inventory, environ: Mapping[str, str]) -> Iterator[Check
     names = ", ".join(node for gpu in left.gpus for node in gpu.nodes[:1])
     seen = f"{', '.join(told)}: {len(left.gpus)} of {len(inventory.gpus)} GPUs left ({names or 'none'}){notes}"
     if inventory.gpus and not left.gpus:
-        hint = "openshell run --gpu gives no GPU with these variables: unset them, or name GPUs that are here"
-        yield check("surroundings.visible-none", "variables", seen, hint, (f"unset {' '.join(left.by)}",))
+        yield check("surroundings.visible-none", "variables", seen, *_narrowing(left.by))
     else:
         yield check("surroundings.visible", "variables", seen)
+
+
+def narrowing(inventory: Inventory, environ: Mapping[str, str]) -> tuple[str, tuple[str, ...]] | None:
+    """Return hint and steps about the variables that take GPUs away; None where none does."""
+    left = visible.visible(inventory.gpus, environ)
+    return _narrowing(left.by) if left.by and len(left.gpus) < len(inventory.gpus) else None
+
+
+def _narrowing(names: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    which = " and ".join(names)
+    return f"{which} leaves no more GPUs: unset it, or have it name more that are here", (f"unset {' '.join(names)}",)

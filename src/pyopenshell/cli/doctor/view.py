@@ -12,13 +12,14 @@ if TYPE_CHECKING:
 
     from pyopenshell.cli.doctor.codes import Check
 
+SCHEMA = "pyopenshell.doctor/1"
 ALIKE = 3
 """More device nodes than this with the same fault share a row."""
 
 
 def document(checks: Sequence[Check], *, works: bool, gpu_works: bool | None) -> dict[str, Any]:
     """Return everything, in the documented shape."""
-    return {"works": works, "gpu_works": gpu_works, "checks": [check.as_dict() for check in checks]}
+    return {"schema": SCHEMA, "works": works, "gpu_works": gpu_works, "checks": [check.as_dict() for check in checks]}
 
 
 def tell(checks: Sequence[Check], *, works: bool, gpu_works: bool | None, gpu: bool) -> None:
@@ -31,18 +32,20 @@ def tell(checks: Sequence[Check], *, works: bool, gpu_works: bool | None, gpu: b
             output.table((heading.ljust(width), "status", "seen"), rows)
             output.line()
     _what_to_do(shown)
-    output.line(verdict(works=works, gpu_works=gpu_works, gpu=gpu))
+    tried = all(check.code != "sandbox.untried" for check in checks)
+    output.line(verdict(works=works, gpu_works=gpu_works, gpu=gpu, tried=tried))
 
 
-def verdict(*, works: bool, gpu_works: bool | None, gpu: bool) -> str:
-    """Return the last line: whether a sandbox works here, and one with a GPU."""
+def verdict(*, works: bool, gpu_works: bool | None, gpu: bool, tried: bool) -> str:
+    """Return the last line: whether a sandbox works here, and one with a GPU. ``tried``: one was launched."""
     if not works:
         return "No sandbox works here: see what failed above."
-    if gpu_works:
-        return "A sandbox works here. One with a GPU does too: openshell run --gpu -- openshell gpu probe starts CUDA."
+    first = "A sandbox works here." if tried else "A sandbox should work here: none could be tried."
+    if gpu_works and tried:
+        return f"{first} One with a GPU does too: openshell run --gpu -- openshell gpu probe starts CUDA."
     if gpu or gpu_works is False:
-        return "A sandbox works here. One with a GPU does not: see what failed above."
-    return "A sandbox works here."
+        return f"{first} One with a GPU does not: see what failed above."
+    return first
 
 
 def folded(checks: Iterable[Check]) -> list[Check]:

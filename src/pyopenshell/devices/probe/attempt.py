@@ -40,6 +40,11 @@ def device(path: str) -> None:
         os.close(fd)
 
 
+def capability(path: str) -> None:
+    """Open the capability node of a MIG instance: for reading, which is all that its mode gives and CUDA asks for."""
+    os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY))
+
+
 def thread_name(_path: str) -> None:
     """Name another thread of this process, as glibc's pthread_setname_np does."""
     done = threading.Event()
@@ -104,6 +109,7 @@ def _above(path: str) -> str:
 
 WAYS = {
     "device": device,
+    "capability": capability,
     "thread name": thread_name,
     "memory": memory,
     "read": read,
@@ -111,6 +117,8 @@ WAYS = {
     "write": write,
 }
 """By the word that a need has for it."""
+NODES = ("device", "capability")
+"""Those that open device nodes."""
 
 
 def denier(way: str, path: str, code: int) -> str:
@@ -118,12 +126,18 @@ def denier(way: str, path: str, code: int) -> str:
     if way == "memory":
         return FILTER
     if code == errno.EPERM:
-        return CGROUP if way == "device" else FILTER
+        return CGROUP if way in NODES else FILTER
     path = _above(path) if way == "write" else path
     try:
-        if way == "device" and os.statvfs(path).f_flag & NODEV:
+        if way in NODES and os.statvfs(path).f_flag & NODEV:
             return MOUNT
-        wanted = os.R_OK if way == "read" else os.W_OK if way in ("connect", "thread name") else os.R_OK | os.W_OK
+        wanted = (
+            os.R_OK
+            if way in ("read", "capability")
+            else os.W_OK
+            if way in ("connect", "thread name")
+            else os.R_OK | os.W_OK
+        )
         if process.access_errno(process.AT_FDCWD, path, wanted, process.AT_EACCESS) == 0:
             return LANDLOCK
         seen = os.stat(path)

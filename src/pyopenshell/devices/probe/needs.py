@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING
 
 from pyopenshell.devices import nodes
-from pyopenshell.devices.probe import apart, attempt
+from pyopenshell.devices.probe import apart, attempt, mends
 from pyopenshell.record import Record
 
 if TYPE_CHECKING:
@@ -55,6 +55,11 @@ class Lacking(Record):
     answer: str
     by: str | None = None
 
+    @property
+    def mend(self) -> str:
+        """What to do: it depends on who denied it."""
+        return mends.mend(self)
+
 
 GRANT = "ask for the GPU (openshell run --gpu), and do not declare the node read-only in the policy"
 PROC = "every policy grants /proc for reading: look for a container engine that masks it, or a /proc with hidepid"
@@ -71,7 +76,7 @@ CONTROL = {"nvidiactl": (304, 100), "nvidia-uvm": (304, 999), "nvidia-uvm-tools"
 """Errors where a control node does not open."""
 NEEDED = ("nvidiactl", "nvidia-uvm")
 """The control nodes without which CUDA never starts."""
-LOAD = "load the driver and make its nodes: nvidia-modprobe -c0 -u"
+LOAD = "load the driver and make its nodes: nvidia-modprobe -c 0 -u"
 REST = (
     Need("memory", "memfd_create(2)", "cuInit shares memory through it", "allow it in the syscall filter", (304,)),
     Need("read", "/proc/driver/nvidia/version", "the driver's version", PROC, (999, 304), optional=True),
@@ -122,7 +127,7 @@ def _nodes() -> Iterator[Need]:
         if path not in known:
             yield Need("device", path, "one GPU", GRANT, (100,), "gpu")
     for path in _capabilities():
-        yield Need("device", path, "a MIG instance", GRANT, (100,), "mig")
+        yield Need("capability", path, "a MIG instance", GRANT, (100,), "mig")
 
 
 def _numbered() -> list[str]:
@@ -162,8 +167,15 @@ def lacking(needs: Iterable[Need], code: int | None, limit: float) -> tuple[Lack
             answers[stopped_at] = [DIED, ended.death or str(ended.told.get("problem", "said nothing"))]
     found = [one for index, need in enumerate(wanted) if (one := _judge(need, answers[index]))]
     met = {need.group for index, need in enumerate(wanted) if need.group and answers[index][0] == 0}
-    blamed = [one for one in found if one.need.group not in met]
+    blamed = [one for one in found if one.need.group not in met and not _unasked(one, found)]
     return tuple(sorted(blamed, key=lambda one: (ORDER.index(one.status), code not in one.need.errors)))
+
+
+def _unasked(one: Lacking, found: list[Lacking]) -> bool:
+    """Tell whether it is just another GPU: the sandbox's rules deny it, and let another of its group through."""
+    return one.by == attempt.LANDLOCK and any(
+        other.need.group == one.need.group and other.by != attempt.LANDLOCK for other in found if one.need.group
+    )
 
 
 def _try(needs: list[Need], left: list[int], tell: Tell) -> None:
