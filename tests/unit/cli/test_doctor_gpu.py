@@ -358,13 +358,14 @@ def library(host, name="libcuda.so", version="550.54.15", folder="/usr/lib64"):
 
 def test_what_mends_a_node_mends_the_sandbox():
     """Where a node that CUDA needs was not granted, the advice is that node's; else what the launch said of it."""
-    done = launched.Launched(0, None, {"grants": [grant("/dev/nvidia-uvm", "blocked")]})
+    denied = grant("/dev/nvidia-uvm", "blocked")
+    done = launched.Launched(0, None, {"grants": [denied]})
     node = check("gpu.node-mode", "/dev/nvidia-uvm", "seen", "open it", ("chmod",))
     row = gpus.launched(done, [node])
     assert ("gpu.sandbox-failed", "open it", ("chmod",)) == (row.code, row.hint, row.steps)
-    done.effective["grants"][0]["detail"] = {"message": "another device"}
+    denied["detail"] = {"message": "another device"}
     row = gpus.launched(done, [check("gpu.node-ok", "/dev/nvidia-uvm", "seen")])
-    assert "/dev/nvidia-uvm is not granted (another device): openshell gpu lint" in row.hint
+    assert "/dev/nvidia-uvm is not granted (another device): openshell gpu lint" in str(row.hint)
 
 
 def test_variables_are_named_where_they_leave_too_few():
@@ -372,7 +373,7 @@ def test_variables_are_named_where_they_leave_too_few():
     found = Inventory((Gpu(0, "nvidia", ("/dev/nvidia0",), 0), Gpu(1, "nvidia", ("/dev/nvidia1",), 1)))
     done = launched.Launched(125, {"code": "gpu.too-few", "message": "few", "hint": "ask for no more"})
     row = gpus.launched(done, (), surroundings.narrowing(found, {"CUDA_VISIBLE_DEVICES": "1"}))
-    assert ("CUDA_VISIBLE_DEVICES" in row.hint, ("unset CUDA_VISIBLE_DEVICES",)) == (True, row.steps)
+    assert ("CUDA_VISIBLE_DEVICES" in str(row.hint), ("unset CUDA_VISIBLE_DEVICES",)) == (True, row.steps)
     assert surroundings.narrowing(found, {"CUDA_VISIBLE_DEVICES": "1,0"}) is None
     assert "ask for no more" == gpus.launched(done).hint
 
