@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 HOST = "this host"
 """The heading of faults that are no file's."""
+STANDARD_INPUT = "standard input"
+"""What ``-`` is for people."""
 
 
 def lint(arguments: argparse.Namespace) -> int:
@@ -29,11 +31,10 @@ def lint(arguments: argparse.Namespace) -> int:
 
     if arguments.paths and arguments.cdi_spec_dirs:
         raise UsageError("paths and --cdi-spec-dir do not go together", hint="a PATH may be a folder of specs")
+    folders = registry.folders(arguments.cdi_spec_dirs, os.environ)
     here = inventory.read(nvml=False)
-    if arguments.paths:
-        report = linter.paths(arguments.paths, here, _stdin)
-    else:
-        report = linter.folders(registry.folders(arguments.cdi_spec_dirs, os.environ), here)
+    given = arguments.paths
+    report = linter.paths(given, here, _stdin, folders) if given else linter.folders(folders, here)
     if arguments.output == "table":
         _show(report)
     else:
@@ -50,7 +51,7 @@ def _stdin() -> bytes:
             return stdin.read(MAX_SIZE + 1)
     except OSError as error:
         hint = "pipe a spec into it, as nvidia-ctk cdi generate prints one"
-        raise OpenShellError(f"standard input: {error.strerror}", hint=hint, code="cdi.no-such-path") from error
+        raise OpenShellError(f"{STANDARD_INPUT}: {error.strerror}", hint=hint, code="cdi.no-such-path") from error
 
 
 def _document(report: Report) -> dict[str, Any]:
@@ -94,7 +95,7 @@ def _show(report: Report) -> None:
         output.table(("result", "version", "kind", "devices", "spec"), rows)
     first = not report.readings
     for file, faults in grouped.items():
-        output.title(file or HOST, first=first)
+        output.title(_called(file), first=first)
         first = False
         cells = [
             (_place(fault), fault.severity, fault.code, f"{fault.message}. Mend: {fault.mend}") for fault in faults
@@ -110,8 +111,15 @@ def _row(reading: Reading, faults: Sequence[Fault]) -> tuple[str, ...]:
     spec = reading.spec
     result = "fail" if any(fault.severity == ERROR for fault in faults) else "warn" if faults else "ok"
     if spec is None:
-        return result, "-", "-", "-", reading.file
-    return result, spec.version, spec.kind, str(len(spec.devices)), reading.file
+        return result, "-", "-", "-", _called(reading.file)
+    return result, spec.version, spec.kind, str(len(spec.devices)), _called(reading.file)
+
+
+def _called(file: str | None) -> str:
+    """Return what a file is called in a heading."""
+    from pyopenshell.devices.cdi.codes import STDIN
+
+    return HOST if file is None else STANDARD_INPUT if file == STDIN else file
 
 
 def _place(fault: Fault) -> str:

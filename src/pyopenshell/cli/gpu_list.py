@@ -58,6 +58,7 @@ def document(found: Inventory, specs: Registry, environ: os._Environ[str]) -> di
         "source": found.source,
         "cdi": {
             "folders": [folder.path for folder in specs.folders],
+            "unreadable": [folder.path for folder in specs.folders if folder.closed],
             "others": [name for name in specs.names() if name not in held],
             "errors": sum(fault.severity == ERROR and files.is_spec(fault.file or "") for fault in specs.faults),
         },

@@ -51,7 +51,11 @@ def _told(shape: dict[str, Any]) -> None:
     if cdi["others"]:
         output.paragraph(f"CDI devices that hold no GPU of this host: {', '.join(cdi['others'])}")
     elif not any(one["cdi"] for gpu in shape["gpus"] for one in (gpu, *gpu["migs"])):
-        output.line(f"no CDI device in {', '.join(cdi['folders']) or 'any folder'}")
+        read = [folder for folder in cdi["folders"] if folder not in cdi["unreadable"]]
+        if read:
+            output.line(f"no CDI device in {', '.join(read)}")
+    if cdi["unreadable"]:
+        output.line(f"CDI specs cannot be looked for in {', '.join(cdi['unreadable'])}: openshell gpu lint")
     if cdi["errors"]:
         many = "1 error" if cdi["errors"] == 1 else f"{cdi['errors']} errors"
         output.line(f"{many} in CDI specs: openshell gpu lint")

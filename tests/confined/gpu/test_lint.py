@@ -95,6 +95,8 @@ def test_standard_input():
         said = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
         assert code == said.returncode, said.stdout
     assert "cdi.empty" in said.stdout
+    assert "\nstandard input\n" in said.stdout
+    assert "standard input" == said.stdout.splitlines()[1].split("  ")[-1].strip()
     closed = ["sh", "-c", 'exec "$@" <&-', "sh", *command]
     said = subprocess.run(closed, capture_output=True, text=True, check=False)
     assert (4, 1) == (said.returncode, said.stderr.count("openshell: standard input: "))
@@ -120,6 +122,37 @@ def test_what_cannot_be_asked(lint, specs):
     assert "cdi.no-such-path" == json.loads(said.stderr)["error"]["code"]
     said = lint("--cdi-spec-dir", specs, specs)
     assert (2, True) == (said.returncode, "do not go together" in said.stderr)
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "/etc/passwd", "/etc/shadow", "/proc/self/mem", "/bin/sh"])
+def test_files_of_the_system_are_left_alone(lint, path):
+    """A slip of the fingers is answered with what to name, not with a command that breaks the host."""
+    if not os.path.exists(path):
+        pytest.skip(f"needs: {path}")
+    found = json.loads(lint("-o", "json", path).stdout)
+    mends = {fault["mend"] for fault in found["faults"]}
+    assert mends
+    assert mends <= {"name a spec file", "check it as a user who may read it"}
+
+
+def test_an_empty_path(lint):
+    """It is told in words."""
+    said = lint("")
+    assert (4, "openshell: an empty PATH names nothing") == (said.returncode, said.stderr.splitlines()[0])
+
+
+def test_names_that_cannot_be_printed_are_typed_as_a_shell_takes_them(lint, specs):
+    """A mend that names such a file can be run as it stands."""
+    path = os.fsencode(specs) + b"/a\n\xff.yml"
+    with open(path, "wb") as file:
+        file.write(GOOD.encode())
+    said = lint(specs)
+    assert f"{specs}/a\\x0a\\xff.yml\n" in said.stdout
+    command = f"mv $'{specs}/a\\x0a\\xff.yml' $'{specs}/a\\x0a\\xff.yaml'"
+    assert f"Mend: {command}\n" in said.stdout
+    if shutil.which("bash"):
+        subprocess.run(["bash", "-c", command], check=True)
+        assert [b"a\n\xff.yaml"] == os.listdir(os.fsencode(specs))
 
 
 def test_names_never_reach_the_terminal_raw(lint, specs):
@@ -160,6 +193,7 @@ def test_an_ordinary_user(lint, specs):
     said = subprocess.run([*user, *python], capture_output=True, text=True, check=False, cwd="/")
     assert (1, "") == (said.returncode, said.stderr)
     assert "cdi.unreadable" in said.stdout
+    assert "chmod" not in said.stdout, "it is no folder of specs: whose file that is, is not known"
 
 
 NODES = ("nvidiactl", "nvidia-uvm", "nvidia0", "nvidia1")
@@ -187,12 +221,12 @@ def host(workdir):
     if os.geteuid() != 0 or unshare is None:
         pytest.skip("needs: root, unshare")
 
-    def run(spec, *arguments, nodes=NODES):
+    def run(spec, *arguments, nodes=NODES, instead=None):
         path = ""
         if spec is not None:
             path = str(workdir / "spec.yaml")
             (workdir / "spec.yaml").write_text(spec)
-        command = [sys.executable, "-m", "pyopenshell", "gpu", "lint", *arguments]
+        command = instead or [sys.executable, "-m", "pyopenshell", "gpu", "lint", *arguments]
         words = [unshare, "-m", "sh", "-c", SCRIPT, "sh", " ".join(nodes), path, *command]
         environ = os.environ | {"OPENSHELL_CDI_SPEC_DIRS": ""}
         return subprocess.run(words, capture_output=True, text=True, check=False, env=environ, cwd=workdir)
@@ -201,11 +235,11 @@ def host(workdir):
 
 
 def test_a_host_with_gpus_and_no_spec(host):
-    """Then, and only then, standard folders that are missing are errors."""
+    """Then, and only then, it is an error that the standard folders are missing: one, with one mend."""
     said = host(None, "-o", "json")
     found = json.loads(said.stdout)
     assert (1, True, "570.86.15") == (said.returncode, found["gpu"], found["driver"])
-    expected = [("cdi.folder-missing", "/etc/cdi"), ("cdi.folder-missing", "/var/run/cdi")]
+    expected = [("cdi.folder-missing", "/etc/cdi")]
     assert expected == [(fault["code"], fault["file"]) for fault in found["faults"]]
 
 
@@ -252,3 +286,23 @@ def test_numbers_of_another_boot(host):
     said = host(GOOD.replace("/dev/null\n", "/dev/nvidia-uvm\n      type: c\n      major: 511\n      minor: 0\n"))
     assert 1 == said.returncode
     assert "/dev/nvidia-uvm is 1:3, and the spec says 511:0" in said.stdout
+
+
+def test_a_standard_folder_that_a_user_cannot_list(host):
+    """One cause, one fault: nothing is said to be missing, for it may be there; ``gpu list`` says the same."""
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        pytest.skip("needs: setpriv")
+    user = f"exec {setpriv} --reuid=1234 --regid=1234 --clear-groups {sys.executable} -m pyopenshell gpu"
+    for verb, expected in (("lint -o json", 1), ("list", 0)):
+        said = host(None, instead=["sh", "-c", f"mkdir -m 700 /etc/cdi; cd /; {user} {verb}"])
+        assert (expected, "") == (said.returncode, said.stderr)
+        if expected:
+            faults = [(fault["code"], fault["mend"]) for fault in json.loads(said.stdout)["faults"]]
+            assert [("cdi.folder-unreadable", "chmod a+rx /etc/cdi")] == faults
+        else:
+            lines = said.stdout.splitlines()
+            assert {
+                "no CDI device in /var/run/cdi",
+                "CDI specs cannot be looked for in /etc/cdi: openshell gpu lint",
+            } <= set(lines)

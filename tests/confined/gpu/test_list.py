@@ -141,7 +141,7 @@ def test_two_gpus_one_of_them_split(listed, library, specs):
     assert (["CUDA_VISIBLE_DEVICES"], "570.86.15", "nvml") == tuple(
         shape[key] for key in ("visible_by", "driver", "source")
     )
-    assert {"folders": [str(specs)], "others": ["nvidia.com/gpu=9"], "errors": 0} == shape["cdi"]
+    assert {"folders": [str(specs)], "unreadable": [], "others": ["nvidia.com/gpu=9"], "errors": 0} == shape["cdi"]
 
 
 def test_one_instance_is_visible(listed, library):

@@ -7,7 +7,8 @@ do: a spec may have anchors, aliases and merge keys, and its plain values are ty
 
 from __future__ import annotations
 
-from pyopenshell.policy.problems import Problems, show
+from pyopenshell.devices.cdi.names import show
+from pyopenshell.policy.problems import Problems
 from pyopenshell.policy.text import decode, describe, refused
 
 TYPE_CHECKING = False

@@ -6,7 +6,8 @@ a name in other capitals is taken, with a warning. ``null`` is as good as absent
 
 from __future__ import annotations
 
-from pyopenshell.policy.problems import nearest, show
+from pyopenshell.devices.cdi.names import show
+from pyopenshell.devices.cdi.values import meant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ def _other_name(
             note("field-case", f"{show(name)} in {what} is written {right}", f"write {right}", *child.key)
             fields[right] = child
             return
-    meant = nearest(name, sorted(known))
-    mend = f"write {meant}" if meant else f"remove it; {what} has {', '.join(sorted(known))}"
+    right_one = meant(name, known)
+    mend = f"write {right_one}" if right_one else f"remove it; {what} has {', '.join(sorted(known))}"
     note("unknown-field", f"unknown field {show(name)} in {what}", mend, *child.key)
 
 
@@ -122,10 +123,5 @@ def boolean(fields: dict[str, Node], name: str, what: str, note: Note) -> bool:
 
 def _expected(node: Node, kind: str, what: str, note: Note) -> None:
     if node.kind not in ("null", "invalid"):
-        note(
-            "wrong-type",
-            f"{what} is {KINDS.get(node.kind, 'text')}",
-            f"write {kind.rstrip(',')}",
-            node.line,
-            node.column,
-        )
+        message = f"{what} must be {kind.rstrip(',')}, and is {KINDS.get(node.kind, 'text')}"
+        note("wrong-type", message, f"write {kind.rstrip(',')}", node.line, node.column)

@@ -39,16 +39,17 @@ def is_nearly(name: str) -> bool:
     return not is_spec(name) and name.lower().endswith(_NEARLY)
 
 
-def other_ending(path: str, note: Note) -> None:
+def other_ending(path: str, note: Note, mend: str | None = None) -> None:
     """Note that engines pass over a file."""
+    name = os.path.basename(path)
+    note("ending", f"engines pass over {name}: they read only files whose names end in .yaml or .json", mend)
+
+
+def renaming(path: str) -> str | None:
+    """Return the command that gives a spec the ending it needs, None where that would replace another file."""
     head, ending = os.path.splitext(path)
     right = f"{head if ending.lower() in _NEARLY else path}{'.json' if ending.lower() == '.json' else '.yaml'}"
-    name = os.path.basename(path)
-    note(
-        "ending",
-        f"engines pass over {name}: they read only names in .yaml and .json",
-        f"mv {quoted(path)} {quoted(right)}",
-    )
+    return None if os.path.lexists(right) else f"mv {quoted(path)} {quoted(right)}"
 
 
 def load(path: str, note: Note) -> bytes | None:
@@ -75,7 +76,8 @@ def _is_regular(mode: int, path: str, note: Note) -> bool:
     """Whether this is a regular file; what else it is, is noted."""
     if stat.S_ISREG(mode):
         return True
-    note("not-a-file", f"{_KINDS.get(stat.S_IFMT(mode), 'something else')}, and no file", f"remove {quoted(path)}")
+    link = "a link to " if os.path.islink(path) else ""
+    note("not-a-file", f"{link}{_KINDS.get(stat.S_IFMT(mode), 'something else')}, not a file")
     return False
 
 
@@ -95,14 +97,10 @@ def _unopened(path: str, error: OSError | ValueError, note: Note) -> None:
     """Note why a file cannot be opened."""
     code = getattr(error, "errno", None)
     if code == errno.ELOOP:
-        note("link-cycle", "links that lead to each other", f"rm {quoted(path)}")
+        note("link-cycle", "links that lead to each other in a circle")
     elif code == errno.ENOENT and os.path.islink(path):
-        note(
-            "dangling-link",
-            f"a link to {os.readlink(path)}, which is not there",
-            f"rm {quoted(path)}, or restore its target",
-        )
+        note("dangling-link", f"a link to {os.readlink(path)}, which is not there")
     else:
         message = getattr(error, "strerror", None) or str(error)
-        mend = f"chmod a+r {quoted(path)}" if code in (errno.EACCES, errno.EPERM) else None
+        mend = f"chmod a+r {quoted(path)}" if code in (errno.EACCES, errno.EPERM) else "write the file again"
         note("unreadable", f"cannot be opened: {message}", mend)

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from pyopenshell.devices.host import Device
 
 LOADERS = {
-    "/dev/nvidia-uvm": "nvidia-modprobe -u -c=0",
-    "/dev/nvidia-uvm-tools": "nvidia-modprobe -u -c=0",
+    "/dev/nvidia-uvm": "nvidia-modprobe -c 0 -u",
+    "/dev/nvidia-uvm-tools": "nvidia-modprobe -c 0 -u",
     "/dev/nvidia-modeset": "nvidia-modprobe -m",
     "/dev/nvidiactl": "nvidia-modprobe",
 }
@@ -96,7 +96,7 @@ def _again(spec: Spec) -> str:
     """Return how this spec is written again: by its vendor's tool, into the same file."""
     tool = TOOLS.get(spec.kind.partition("/")[0])
     if tool is None:
-        return f"let the tool that wrote {spec.file} write it again"
+        return "write the spec again, with the tool that wrote it"
     return f"generate the spec again: {tool}" + ("" if spec.file == STDIN else f" --output={names.quoted(spec.file)}")
 
 
@@ -118,7 +118,7 @@ def _node(node: DeviceNode, again: str, note: Note) -> None:
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
             loader = LOADERS.get(path)
-            first = f"make it: {loader}, or" if loader else "load the driver's module if it is not, or"
+            first = f"make it: {loader}, or" if loader else "load the driver's module, or"
             note("node-missing", f"device node {path} is not here", f"{first} {again}", node.line)
         return
     mode = status.st_mode

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pyopenshell.devices.cdi import names
-from pyopenshell.devices.cdi.codes import fault
+from pyopenshell.devices.cdi.codes import STDIN, fault
 from pyopenshell.devices.cdi.fault import ERROR, Fault
+from pyopenshell.devices.cdi.values import meant
 from pyopenshell.errors import GpuError
-from pyopenshell.policy.problems import nearest
 from pyopenshell.record import Record
 
 TYPE_CHECKING = False
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pyopenshell.devices.cdi.model import Spec
     from pyopenshell.devices.cdi.registry import Registry
 
+ABSENT = frozenset(("cdi.folder-missing", "cdi.folder-empty"))
+"""Faults of folders without a spec: that is said in other words."""
 LINT = "openshell gpu lint"
 """The command that says what is wrong with specs."""
 
@@ -55,13 +57,17 @@ def _clash(code: str, file: str, later: str, shared: list[tuple[str, int, int]])
     """Return the fault of two specs that share devices, at the first of these."""
     name, line, its_line = shared[0]
     more = f", and {len(shared) - 1:,} more" if len(shared) > 1 else ""
+    older, newer = _called(file), _called(later)
     if code == "conflict":
-        message = f"device {name} is in {file} too, on line {line}{more}: no engine resolves it"
-        return fault(code, message, f"remove {names.quoted(file)} or {names.quoted(later)}", file=later, line=its_line)
-    message = f"device {name} is replaced by the one in {later}, on line {its_line}{more}"
-    return fault(
-        code, message, f"remove {names.quoted(file)}, if {names.quoted(later)} is the newer", file=file, line=line
-    )
+        message = f"device {name} is in {older} too, on line {line}{more}: no engine resolves it"
+        return fault(code, message, f"keep one of {older} and {newer}", file=later, line=its_line)
+    message = f"device {name} is replaced by the one in {newer}, on line {its_line}{more}"
+    return fault(code, message, f"keep {newer} alone, if it is the newer one", file=file, line=line)
+
+
+def _called(file: str) -> str:
+    """Return what a spec's file is called in words."""
+    return "standard input" if file == STDIN else file
 
 
 def failure(name: str, registry: Registry) -> GpuError:
@@ -70,13 +76,13 @@ def failure(name: str, registry: Registry) -> GpuError:
         if conflict.name == name:
             places = " and ".join(f"{file}:{line}" for file, line in conflict.places)
             return GpuError(
-                f"device {name} is in several specs: {places}", hint="remove one of them", code="cdi.conflict"
+                f"device {name} is in several specs: {places}", hint="keep one of them", code="cdi.conflict"
             )
     there = registry.names()
     kind, device = names.split(name)
     if bare := names.without_permissions(name):
         hint = f"ask for {bare}" if bare in there else _hint(bare, there, registry)
-        message = f"{names.show(name)}: a CDI name has no permissions, they are those of its spec"
+        message = f"{names.show(name)}: names carry no permissions, its spec says them"
         return GpuError(message, hint=hint, code="cdi.bad-name")
     wrong = names.wrong_kind(kind) or names.wrong_device(device) if kind else "it is not vendor/class=device"
     if wrong:
@@ -93,15 +99,17 @@ def failure(name: str, registry: Registry) -> GpuError:
 
 def _hint(name: str, there: Sequence[str], registry: Registry) -> str:
     """Return what there is, the name that was probably meant first, and what may be hidden by faults."""
-    wrong = list(dict.fromkeys(found.file for found in registry.faults if found.severity == ERROR and found.file))
+    errors = [found for found in registry.faults if found.severity == ERROR and found.code not in ABSENT]
+    wrong = list(dict.fromkeys(found.file for found in errors if found.file))
     more = f" and {len(wrong) - 3:,} more" if len(wrong) > 3 else ""
     why = f"; {LINT} says what is wrong with {', '.join(wrong[:3])}{more}" if wrong else ""
     if not there:
-        looked = " or ".join(folder.path for folder in registry.folders) or "any folder"
+        looked = " or ".join(folder.path for folder in registry.folders if not folder.closed)
+        looked = looked or ("any folder that can be read" if registry.folders else "any folder")
         some = any(folder.files for folder in registry.folders)
         return f"no spec in {looked} can be used{why}" if some else f"no spec is in {looked}{why}"
-    meant = _meant(name, there)
-    return f"{f'did you mean {meant}? ' if meant else ''}there are {names.listed(there)}{why}"
+    near = _meant(name, there)
+    return f"{f'did you mean {near}? ' if near else ''}there are {names.listed(there)}{why}"
 
 
 def _meant(name: str, there: Sequence[str]) -> str | None:
@@ -111,4 +119,4 @@ def _meant(name: str, there: Sequence[str]) -> str | None:
         if names.split(other)[1] == device:
             return other
     # A number that is not there has no neighbour that is meant instead.
-    return None if device.isdigit() else nearest(name, there[:1000])
+    return None if device.isdigit() else meant(name, there[:1000])

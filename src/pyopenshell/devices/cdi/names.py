@@ -46,7 +46,7 @@ def wrong_device(name: str) -> str | None:
         return "it is empty"
     for character in name:
         if character not in _WITHIN and character != ":":
-            return f"it holds {character!r}"
+            return f"it holds {show(character)}"
     if name[0] not in _ENDS:
         return "it does not begin with a letter or a digit"
     if name[-1] not in _ENDS:
@@ -59,7 +59,7 @@ def _wrong_part(part: str, what: str) -> str | None:
         return f"{what} is empty"
     for character in part:
         if character not in _WITHIN:
-            return f"{what} holds {character!r}"
+            return f"{what} holds {show(character)}"
     if part[0] not in LETTERS:
         return f"{what} does not begin with a letter"
     if part[-1] not in _ENDS:
@@ -68,19 +68,33 @@ def _wrong_part(part: str, what: str) -> str | None:
 
 
 def without_permissions(name: str) -> str | None:
-    """Return ``name`` without the ``:rw`` at its end, or None where it has none.
+    """Return ``name`` without the ``:rw`` or ``:ro`` at its end, or None where it has none.
 
     Engines take such letters with the path of a device, never with its CDI name.
     """
     head, colon, letters = name.rpartition(":")
-    if colon and head and letters and PERMISSIONS.issuperset(letters):
+    if colon and head and letters and (PERMISSIONS.issuperset(letters.lower()) or letters.lower() == "ro"):
         return head
     return None
 
 
 def show(name: str) -> str:
-    """Return a name quoted for a message, cut to a readable length."""
-    return repr(name if len(name) <= SHOWN else name[: SHOWN - 1] + "…")
+    """Return a name quoted for a message, cut to a readable length, what cannot be printed spelled out."""
+    cut = name if len(name) <= SHOWN else name[: SHOWN - 1] + "…"
+    return f"'{spelled(cut)}'"
+
+
+def spelled(text: str) -> str:
+    r"""Return ``text`` with what cannot be printed spelled out as the command does: ``\x0a``, ``\u202e``, ``\xff``."""
+    if text.isprintable():
+        return text
+    return "".join(character if character.isprintable() else _spell(ord(character)) for character in text)
+
+
+def _spell(code: int) -> str:
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that is no UTF-8, as Python keeps it
+        code -= 0xDC00
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def listed(names: Iterable[str], shown: int = 8) -> str:
@@ -91,10 +105,22 @@ def listed(names: Iterable[str], shown: int = 8) -> str:
 
 
 def quoted(path: str) -> str:
-    """Return a path as a shell takes it: mends are typed, and whoever makes a file chooses its name."""
+    """Return a path as a shell takes it: mends are typed, and whoever makes a file chooses its name.
+
+    What cannot be printed is spelled byte by byte in ``$'…'`` (POSIX.1-2024, Shell Command Language, 2.2.4).
+    """
     if path and _PLAIN.issuperset(path):
         return path
-    return "'" + path.replace("'", "'\\''") + "'"
+    if path.isprintable():
+        return "'" + path.replace("'", "'\\''") + "'"
+    return "$'" + "".join(map(_in_dollar_quotes, path)) + "'"
+
+
+def _in_dollar_quotes(character: str) -> str:
+    if character.isprintable():
+        return f"\\{character}" if character in "\\'" else character
+    kept = "surrogateescape" if "\udc80" <= character <= "\udcff" else "surrogatepass"
+    return "".join(f"\\x{byte:02x}" for byte in character.encode("utf-8", kept))
 
 
 def natural(name: str) -> tuple[tuple[int, int, str], ...]:

@@ -7,7 +7,7 @@ from pyopenshell.devices.cdi.codes import fault
 from pyopenshell.devices.cdi.document import parse
 from pyopenshell.devices.cdi.fault import ERROR, Fault
 from pyopenshell.devices.cdi.model import Spec
-from pyopenshell.devices.cdi.spec import build
+from pyopenshell.devices.cdi.spec import OWN, build
 from pyopenshell.record import Record
 
 MAX_FAULTS = 100
@@ -15,12 +15,16 @@ MAX_FAULTS = 100
 
 
 class Reading(Record):
-    """One file: its spec, None where an error keeps it from being used, and what is wrong with it, in file order."""
+    """One file: its spec, None where an error keeps it from being used, and what is wrong with it, in file order.
+
+    ``meant`` says whether it was meant for a spec: it has a field that other files do not have, right or wrong.
+    """
 
     file: str
     priority: int
     spec: Spec | None
     faults: tuple[Fault, ...]
+    meant: bool = False
 
 
 class Faults:
@@ -70,11 +74,12 @@ def read_bytes(data: bytes, file: str, priority: int = 0) -> Reading:
 
 
 def _reading(file: str, data: bytes | None, faults: Faults, priority: int) -> Reading:
-    spec = None
+    spec, meant = None, False
     if data is not None:
         root = parse(data, faults.note)
         if root is not None and root.kind not in ("null", "invalid"):
             spec = build(root, file, priority, faults.note)
+            meant = root.kind == "mapping" and not OWN.isdisjoint(root.value)
         elif not faults.errors:
             faults.note("empty", "no spec is in the file")
-    return Reading(file, priority, None if faults.errors else spec, faults.ordered())
+    return Reading(file, priority, None if faults.errors else spec, faults.ordered(), meant)

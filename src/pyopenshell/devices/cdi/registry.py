@@ -6,6 +6,7 @@ one folder name belongs to neither: not even a later folder's spec brings it bac
 
 from __future__ import annotations
 
+import errno
 import os
 
 from pyopenshell.devices.cdi import files, lookup, names
@@ -33,6 +34,11 @@ class Folder(Record):
     errno: int = 0
     files: int = 0
 
+    @property
+    def closed(self) -> bool:
+        """Whether it is there and cannot be listed: it may hold specs."""
+        return self.errno not in (0, errno.ENOENT)
+
 
 class Found(Record):
     """A device that was looked up by its qualified ``name``. ``spec.edits`` belong to it too, before its own."""
@@ -43,11 +49,15 @@ class Found(Record):
 
 
 class Scan(Record):
-    """What one folder holds, or one path that was given (then without a folder). ``beside`` are faults of no spec."""
+    """What one folder holds, or one path that was given (then without a folder). ``beside`` are faults of no spec.
+
+    ``elsewhere`` says that it lies outside of the folders of specs.
+    """
 
     folder: Folder | None
     readings: tuple[Reading, ...]
     beside: tuple[Fault, ...]
+    elsewhere: bool = False
 
 
 class Registry(Record):
@@ -99,7 +109,7 @@ def folders(given: Sequence[str] = (), environ: Mapping[str, str] = {}) -> tuple
 def read(folders: Sequence[str]) -> Registry:
     """Return what the folders hold. Nothing is raised: what cannot be read is a fault.
 
-    A standard folder that is missing or empty is a fault only where no folder holds a spec file.
+    Standard folders that are missing or empty are one fault, where no folder holds a spec file or may hold one.
     """
     scans = [scan(path, priority) for priority, path in enumerate(once(folders))]
     looked = tuple(found.folder for found in scans if found.folder is not None)
@@ -125,9 +135,15 @@ def gather(readings: Sequence[Reading]) -> Registry:
 
 
 def folder_faults(looked: Sequence[Folder]) -> list[Fault]:
-    """Return what is wrong with the folders themselves."""
-    none = not any(folder.files for folder in looked)
-    return [problem for folder in looked for problem in _folder_fault(folder, always=none)]
+    """Return what is wrong with the folders themselves.
+
+    Of standard folders without a spec one is enough: the first that is there, else the first.
+    """
+    standard = [folder for folder in looked if folder.path in STANDARD]
+    here = [folder for folder in standard if not folder.errno] or standard
+    needed = here[:1] if not any(folder.files or folder.closed for folder in looked) else []
+    told = [folder for folder in looked if folder not in standard or folder.closed or folder in needed]
+    return [problem for folder in told for problem in _folder_fault(folder)]
 
 
 def once(folders: Sequence[str]) -> list[str]:
@@ -152,8 +168,6 @@ def _entries(path: str) -> tuple[list[str], int]:
     except OSError as error:
         return [], error.errno or 0
     except ValueError:  # a NUL in the name
-        import errno
-
         return [], errno.EINVAL
 
 
@@ -171,24 +185,21 @@ def _passed_over(path: str, entries: list[str]) -> list[Fault]:
         if files.is_nearly(entry):
             files.other_ending(name, faults.note)
         elif files.is_spec(entry) and _is_folder(name):
-            faults.note("not-a-file", "a folder, and no file: engines pass over it", f"rename {names.quoted(name)}")
+            faults.note("not-a-file", "a folder, not a file: engines pass over it")
         found += faults.ordered()
     return found
 
 
-def _folder_fault(folder: Folder, *, always: bool) -> list[Fault]:
-    """Return what is wrong with a folder. A missing standard one is a fault only ``always``."""
-    import errno
-
+def _folder_fault(folder: Folder) -> list[Fault]:
+    """Return what is wrong with a folder."""
     path = folder.path
     write = f"nvidia-ctk cdi generate --output={names.quoted(f'{path}/nvidia.yaml')}"
     if folder.errno == errno.ENOENT:
-        mend = f"mkdir -p {names.quoted(path)}; {write}"
-        missing = always or path not in STANDARD
-        return [fault("folder-missing", "no such folder", mend, file=path)] if missing else []
+        mend = f"mkdir -p {names.quoted(path)} && {write}"
+        return [fault("folder-missing", "no such folder", mend, file=path)]
     if folder.errno:
         mend = f"chmod a+rx {names.quoted(path)}" if folder.errno == errno.EACCES else "name a folder"
         return [fault("folder-unreadable", f"cannot be listed: {os.strerror(folder.errno)}", mend, file=path)]
-    if not folder.files and (always or path not in STANDARD):
+    if not folder.files:
         return [fault("folder-empty", "no spec is in this folder", write, file=path)]
     return []

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pyopenshell.devices.cdi.document import Node, Note
 
 SPEC = frozenset(("cdiVersion", "kind", "annotations", "devices", "containerEdits"))
+OWN = SPEC - {"kind", "annotations"}
+"""Fields that tell a spec from other files, such as manifests of Kubernetes."""
 DEVICE = frozenset(("name", "annotations", "containerEdits"))
 
 
@@ -50,19 +52,21 @@ class _Reader(EditsReader):
         if not version:
             return ""
         place = fields["cdiVersion"]
+        # The newest of what is used decides, as in engines: to mend one part after the other would end there too.
+        newest = max(self.used, key=lambda feature: versions.VERSIONS.index(feature[0]), default=versions.ANY)
+        needed, what = newest
         if version in versions.UNREAD:
-            message = f"version {version} is not read by engines: the first that is, is {versions.VERSIONS[0]}"
-            self.note("version-too-old", message, f"write cdiVersion: {versions.VERSIONS[0]}", place.line, place.column)
+            message = f"engines do not read version {version}: the first that they read is {versions.VERSIONS[0]}"
+            self.note("version-too-old", message, f"write cdiVersion: {needed}", place.line, place.column)
             return version
         if version not in versions.VERSIONS:
-            mend = f"write one of {', '.join(versions.VERSIONS)}"
-            message = f"invalid version {names.show(version)}"
+            mend = f"write one of {', '.join(versions.since(needed))}"
+            message = f"there is no version {names.show(version)}"
             self.note("invalid-version", message, mend, place.line, place.column)
             return version
-        for (needed, what), where in self.used.items():
-            if versions.older(version, needed):
-                message = f"{what} needs version {needed}, and the spec says {version}"
-                self.note("version-too-old", message, f"write cdiVersion: {needed}", *where)
+        if versions.older(version, needed):
+            message = f"{what} needs version {needed}, and the spec says {version}"
+            self.note("version-too-old", message, f"write cdiVersion: {needed}", *self.used[newest])
         if not versions.older(version, versions.UNTIL):
             for what, where in self.removed.items():
                 self.note("version-too-new", f"{what} is not part of version {version}", None, *where)
@@ -125,7 +129,7 @@ class _Reader(EditsReader):
         elif name[0] not in names.LETTERS:
             self.uses(versions.DIGIT_FIRST, node)
         if names.without_permissions(name):
-            message = f"device name {names.show(name)} ends in permissions, and they are part of the name"
+            message = f"device name {names.show(name)} ends like permissions, and names have none: they are part of it"
             self.note("name-permissions", message, None, line, column)
         if name in lines:
             message = f"device {names.show(name)} is already on line {lines[name]}"

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from pyopenshell.policy.problems import nearest
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 TYPES = ("b", "c", "u", "p")
 """Block, character, unbuffered character and FIFO, as mknod(1) has them."""
 HOOKS = ("prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop")
@@ -33,10 +37,18 @@ def wrong_path(path: str) -> str | None:
     return None
 
 
+def meant(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that was probably meant, None where two are as near: ``id`` is neither uid nor gid."""
+    ordered = sorted(known)
+    first = nearest(name, ordered)
+    # Of equally near names the first one is told: another order tells another one.
+    return first if first == nearest(name, reversed(ordered)) else None
+
+
 def hook_mend(name: str) -> str:
     """Return what to write instead of a stage that is not there."""
-    meant = nearest(name, HOOKS)
-    return f"write {meant}" if meant else f"write one of {', '.join(HOOKS)}"
+    stage = meant(name, HOOKS)
+    return f"write {stage}" if stage else f"write one of {', '.join(HOOKS)}"
 
 
 def wrong_closid(name: str) -> str | None:

@@ -11,6 +11,8 @@ VERSIONS = ("0.3.0", "0.4.0", "0.5.0", "0.6.0", "0.7.0", "0.8.0", "1.0.0", "1.1.
 UNREAD = ("0.1.0", "0.2.0")
 """Versions that were, and that no engine reads."""
 
+ANY = (VERSIONS[0], "any spec")
+"""What a spec needs that uses nothing newer."""
 MOUNT_TYPE = ("0.4.0", "type of a mount")
 HOST_PATH = ("0.5.0", "hostPath of a device node")
 DIGIT_FIRST = ("0.5.0", "a device name that does not begin with a letter")
@@ -26,6 +28,11 @@ CMT = "enableCMT of intelRdt"
 MBM = "enableMBM of intelRdt"
 UNTIL = "1.1.0"
 """The version that removed CMT and MBM."""
+
+
+def since(version: str) -> tuple[str, ...]:
+    """Return one of ``VERSIONS`` and those released after it."""
+    return VERSIONS[VERSIONS.index(version) :]
 
 
 def older(version: str, than: str) -> bool:

@@ -82,11 +82,12 @@ def test_endings():
         ("a b.yml", "mv 'a b.yml' 'a b.yaml'"),
     ],
 )
-def test_a_wrong_ending_is_mended(name, mend):
-    """The mend is the command that renames it."""
-    faults = Faults(name)
-    files.other_ending(name, faults.note)
-    assert [("cdi.ending", mend)] == [(fault.code, fault.mend) for fault in faults.ordered()]
+def test_the_command_that_renames(tmp_path, monkeypatch, name, mend):
+    """It gives the right ending, and never the name of another file."""
+    monkeypatch.chdir(tmp_path)
+    assert mend == files.renaming(name)
+    (tmp_path / mend.partition(" ")[2].replace("'", "")[len(name) + 1 :]).symlink_to("gone")
+    assert files.renaming(name) is None
 
 
 UNREADABLE = """\

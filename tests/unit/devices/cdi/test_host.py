@@ -139,7 +139,7 @@ def test_the_drivers_version(edits, versions):
             "generate the spec again: amd-ctk cdi generate --output=/etc/cdi/amd.json",
         ),
         ("nvidia.com/gpu", "-", "generate the spec again: nvidia-ctk cdi generate"),
-        ("vendor.com/net", "/etc/cdi/x.yaml", "let the tool that wrote /etc/cdi/x.yaml write it again"),
+        ("vendor.com/net", "/etc/cdi/x.yaml", "write the spec again, with the tool that wrote it"),
     ],
 )
 def test_the_mend_writes_the_same_file(kind, file, mend):
@@ -191,3 +191,11 @@ def test_gpus_in_no_spec():
         ("/dev/kfd is here and in no spec", "generate the spec again: amd-ctk cdi generate"),
     ]
     assert expected == said
+
+
+@pytest.mark.parametrize("path", ["/dev/nvidia-uvm", "/dev/nvidia-uvm-tools"])
+def test_what_makes_a_node(path):
+    """The mend of a control node that is missing makes it, in the words of all pages."""
+    if os.path.exists(path):
+        pytest.skip("needs: a host without nvidia-uvm")
+    assert check(f"deviceNodes: [{{path: {path}}}]")[0].mend.startswith("make it: nvidia-modprobe -c 0 -u, or ")

@@ -1,5 +1,7 @@
 """The grammar of CDI names, their order, and how paths stand in mends."""
 
+import os
+import shutil
 import subprocess
 
 import pytest
@@ -42,6 +44,8 @@ BARE = [
     (":rw", None),
     ("0:", None),
     ("0:rx", None),
+    ("0:ro", "0"),
+    ("0:RW", "0"),
 ]
 
 
@@ -84,3 +88,21 @@ def test_a_shell_takes_a_path_as_it_is(path):
         ["/bin/sh", "-c", f"printf %s {names.quoted(path)}"], capture_output=True, text=True, check=True
     )
     assert path == said.stdout
+
+
+@pytest.mark.parametrize("path", ["a\nb\udcff.yml", "/it's\\n\x1b[2J", "\u202e\x850", "\ttab"])
+def test_a_path_that_cannot_be_printed(path):
+    """It stands in a mend as docs/cli.md says, and a shell takes it as the name that it is."""
+    bash = shutil.which("bash")
+    if bash is None:
+        pytest.skip("needs: bash")
+    typed = names.quoted(path)
+    assert (True, "$'") == (typed.isprintable(), typed[:2])
+    said = subprocess.run([bash, "-c", f"printf %s {typed}"], capture_output=True, check=True).stdout
+    assert os.fsencode(path) == said
+
+
+def test_what_cannot_be_printed_is_spelled_out():
+    """As docs/cli.md promises for all that is printed."""
+    assert r"'a\x0ab\xff\u202e\U000e0001\x85'" == names.show("a\nb\udcff\u202e\U000e0001\x85")
+    assert "'it's'" == names.show("it's")

@@ -124,6 +124,8 @@ def test_unknown_names_list_what_there_is(write):
     assert error.hint.endswith("nvidia.com/gpu=7 and 5 more")
     assert refusal(found, "nvidia.com/gpu=gpu-b").hint.startswith("did you mean nvidia.com/gpu=gpu-a? there are")
     assert refusal(found, "nvidia.com/gpus=3").hint.startswith("did you mean nvidia.com/gpu=3?")
+    cards = registry.read([write("b", "y.yaml", "card0", "card1")])
+    assert refusal(cards, "nvidia.com/gpu=card9").hint.startswith("there are"), "one is as near as the other"
 
 
 @pytest.mark.parametrize(
@@ -137,6 +139,9 @@ def test_unknown_names_list_what_there_is(write):
         ("/dev/nvidia0", "cdi.bad-name", "there are"),
         ("nvidia.com/gpu=0:rw", "cdi.bad-name", "ask for nvidia.com/gpu=0"),
         ("nvidia.com/gpu=7:rw", "cdi.bad-name", "there are nvidia.com/gpu=0"),
+        ("nvidia.com/gpu=0:ro", "cdi.bad-name", "names carry no permissions, its spec says them ask for"),
+        ("gpu=0:RW", "cdi.bad-name", "names carry no permissions, its spec says them did you mean nvidia.com/gpu=0?"),
+        ("nvidia.com/gpu=\n\udcff", "cdi.bad-name", r"'nvidia.com/gpu=\x0a\xff' is no CDI name: it holds '\x0a'"),
         ("nvidia.com/gpu=all", "cdi.unknown-device", "name each: nvidia.com/gpu=0, nvidia.com/gpu=1"),
         ("amd.com/gpu=all", "cdi.unknown-device", "there are nvidia.com/gpu=0"),
         ("nvidia.com/gpu=a b\x1b[2J", "cdi.bad-name", "it holds ' '"),
@@ -171,12 +176,26 @@ def test_folders_that_cannot_be_listed(write, tmp_path):
 
 
 def test_standard_folders_may_be_missing(write, tmp_path, monkeypatch):
-    """One of them is enough; none with a spec is a fault of each."""
+    """One of them is enough; none with a spec is one fault: of the first that is there, else of the first."""
     good, gone = write("a", "x.yaml", 0), str(tmp_path / "gone")
     monkeypatch.setattr(registry, "STANDARD", (gone, good))
     assert () == registry.read([gone, good]).faults
     (tmp_path / "a" / "x.yaml").unlink()
-    assert ["cdi.folder-missing", "cdi.folder-empty"] == codes(registry.read([gone, good]))
+    assert [("cdi.folder-empty", good)] == [(one.code, one.file) for one in registry.read([gone, good]).faults]
+    (tmp_path / "a").rmdir()
+    assert [("cdi.folder-missing", gone)] == [(one.code, one.file) for one in registry.read([gone, good]).faults]
+
+
+def test_a_standard_folder_that_is_closed_may_hold_specs(tmp_path, monkeypatch):
+    """Then it is the only fault: where nobody can look, nothing is said to be missing."""
+    closed, gone = str(tmp_path / "file"), str(tmp_path / "gone")
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(registry, "STANDARD", (closed, gone))
+    found = registry.read([closed, gone])
+    assert ["cdi.folder-unreadable"] == codes(found)
+    hint = refusal(found, "nvidia.com/gpu=0").hint
+    assert f"no spec is in {gone}; openshell gpu lint says what is wrong with {closed}" == hint
+    assert "any folder that can be read" in refusal(registry.read([closed]), "nvidia.com/gpu=0").hint
 
 
 def test_a_folder_with_two_names_counts_once(write, tmp_path):

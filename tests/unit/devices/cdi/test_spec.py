@@ -5,6 +5,7 @@ import pathlib
 import pytest
 import yaml
 
+from pyopenshell.devices.cdi.edits import NODE
 from pyopenshell.devices.cdi.model import DeviceNode, Hook, Mount
 from pyopenshell.devices.cdi.read import read_bytes, read_file
 from tests.unit.devices.cdi.cases import spec
@@ -165,6 +166,28 @@ def test_an_unquoted_version_is_said_to_be_a_number():
     assert [("invalid-version", 1), ("unquoted", 1)] == sorted(read(spec(version="1.0"))[1])
 
 
+MANY = spec(
+    "additionalGids: [1], mounts: [{hostPath: /a, containerPath: /a, type: bind}], "
+    "deviceNodes: [{path: /a, hostPath: /b}]",
+    version="VERSION",
+)
+
+
+@pytest.mark.parametrize(
+    ("version", "code", "mend"),
+    [
+        ("0.3.0", "version-too-old", "write cdiVersion: 0.7.0"),
+        ("0.6.0", "version-too-old", "write cdiVersion: 0.7.0"),
+        ("0.2.0", "version-too-old", "write cdiVersion: 0.7.0"),
+        ("9.9.0", "invalid-version", "write one of 0.7.0, 0.8.0, 1.0.0, 1.1.0"),
+    ],
+)
+def test_one_version_for_all_that_is_used(version, code, mend):
+    """Of several features the one that needs the newest version is told, and no older version is a mend."""
+    faults = read_bytes(MANY.replace("VERSION", version).encode(), "a.yaml").faults
+    assert [(f"cdi.{code}", mend)] == [(fault.code, fault.mend) for fault in faults]
+
+
 def test_what_cdi_has_no_more():
     """Two settings of 0.7 are gone in 1.1."""
     assert [] == read(spec("intelRdt: {enableCMT: true}", version="1.0.0"))[1]
@@ -276,6 +299,7 @@ def test_mends_name_what_was_meant():
         spec("hooks: [{hookName: CreateContainer, path: /a}]"): "write createContainer",
         spec(version="0.3.0"): "write cdiVersion: 0.5.0",
         spec(name="nvidia.com/gpu=0"): "write 0",
+        spec("deviceNodes: [{path: /a, id: 1}]"): f"remove it; a device node has {', '.join(sorted(NODE))}",
     }
     for text, mend in mends.items():
         assert mend in [fault.mend for fault in read_bytes(text.encode(), "a").faults]
