@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pyopenshell.devices.diagnosis import Cause, Surroundings
     from pyopenshell.devices.diagnosis.text import Text
 
+SCHEMA = "pyopenshell.gpu-diagnose/1"
 STDIN = "-"
 NOTHING = 1
 PIECE = 1 << 20
@@ -82,6 +83,7 @@ def _end(file: Any) -> bytes:
 
 def _document(text: Text, here: Surroundings, causes: tuple[Cause, ...]) -> dict[str, Any]:
     return {
+        "schema": SCHEMA,
         "recognised": bool(causes),
         "causes": [cause.as_dict() for cause in causes],
         "text": {"lines": text.lines, "cut": text.cut},
@@ -104,7 +106,7 @@ def _nothing(text: Text, here: Surroundings) -> None:
     """Say that nothing is known of the text, what was looked at, and how to go on."""
     from pyopenshell.devices.diagnosis.catalogue import PIECES
 
-    if not text.squeezed:
+    if not text.plain.strip():
         output.line("Nothing to diagnose: the text is empty.")
     else:
         lines = f"{text.lines:,} line{'' if text.lines == 1 else 's'}"

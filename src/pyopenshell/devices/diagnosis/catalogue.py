@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pyopenshell.devices.diagnosis import (
     rows_cdi,
+    rows_cluster,
     rows_cuda,
     rows_driver,
     rows_engine,
@@ -12,6 +13,7 @@ from pyopenshell.devices.diagnosis import (
     rows_site,
     rows_spec,
     rows_toolkit,
+    rows_vendors,
 )
 from pyopenshell.devices.diagnosis.row import Row
 from pyopenshell.devices.diagnosis.text import parts
@@ -19,9 +21,11 @@ from pyopenshell.devices.diagnosis.text import parts
 SECTIONS: tuple[tuple[str, tuple[Row, ...]], ...] = (
     ("CDI: names and specs", rows_cdi.ROWS),
     ("CDI: what specs point at, and making them", rows_spec.ROWS),
-    ("Container engines and Kubernetes", rows_engine.ROWS),
+    ("Container engines", rows_engine.ROWS),
+    ("Kubernetes", rows_cluster.ROWS),
     ("nvidia-container-cli", rows_toolkit.ROWS),
-    ("Drivers, NVML and hardware", rows_driver.ROWS),
+    ("NVIDIA's driver, NVML and hardware", rows_driver.ROWS),
+    ("WSL2, Tegra and AMD", rows_vendors.ROWS),
     ("CUDA", rows_cuda.ROWS),
     ("Programs, and shared memory", rows_programs.ROWS),
     ("Slurm and Apptainer", rows_site.ROWS),

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
 
 from pyopenshell.devices import engine_config, engines, inventory, nvidia
-from pyopenshell.devices.cdi import lint, registry
+from pyopenshell.devices.cdi import files, lint, registry
 from pyopenshell.devices.diagnosis import spec_folders
 from pyopenshell.devices.diagnosis.surroundings import Card, Setting, Surroundings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from pyopenshell.devices.cdi.read import Reading
 
 VENDORS = {"0x10de": "nvidia", "0x1002": "amd"}
 """PCI vendors of GPUs that compute, as sysfs writes them."""
 GPU_CLASSES = ("0x03", "0x12")
 """PCI classes of displays and of processing accelerators (pci_ids.h), as sysfs's ``class`` begins."""
+KIND = re.compile(rb"""^[ \t{,]*["']?kind["']?[ \t]*:[ \t]*["']?([\w.-]+/[\w.-]+)""", re.MULTILINE | re.ASCII)
+"""A spec's kind, in a text that may be no YAML and no JSON."""
 
 
 def look_around(
@@ -35,10 +40,27 @@ def look_around(
         folders = tuple(root + folder for folder in folders)
     found = inventory.read(dev_root, proc_root, sys_root, nvml=False)
     report = lint.folders(folders, found)
-    names = registry.gather(report.readings).names()
+    specs = registry.gather(report.readings)
     return Surroundings(
-        report.folders, report.faults, names, found.devices, found.driver, _cards(sys_root), _settings(environ, root)
+        report.folders,
+        report.faults,
+        specs.names(),
+        found.devices,
+        found.driver,
+        _cards(sys_root),
+        _settings(environ, root),
+        specs.conflicts,
+        tuple(_kinds(report.readings)),
     )
+
+
+def _kinds(readings: Iterable[Reading]) -> Iterator[tuple[str, str]]:
+    """Give the kinds of specs that cannot be used, as far as their texts have one."""
+    for reading in readings:
+        if reading.spec is None:
+            data = files.load(reading.file, lambda *_fault: None) or b""
+            if kind := KIND.search(data):
+                yield reading.file, kind[1].decode()
 
 
 def _cards(sys_root: str) -> tuple[Card, ...]:
@@ -57,7 +79,7 @@ def _settings(environ: Mapping[str, str], root: str) -> tuple[Setting, ...]:
     for engine in engines.find(environ, root, ask=lambda _programs: {}):
         said = engine_config.read(engine.name, environ, root)
         folders = spec_folders.read(engine.name, environ, root)
-        found.append(
-            Setting(engine.name, engine.program, said.cdi, said.said, defaults[engine.name], folders, said.unreadable)
-        )
+        default = defaults[engine.name]
+        wrong = (said.unreadable, said.invalid)
+        found.append(Setting(engine.name, engine.program, said.cdi, said.said, default, folders, *wrong))
     return tuple(found)

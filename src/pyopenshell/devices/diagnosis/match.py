@@ -6,26 +6,38 @@ import re
 
 from pyopenshell.devices.diagnosis.catalogue import PIECES
 from pyopenshell.devices.diagnosis.row import CERTAINTIES, Row
-from pyopenshell.devices.diagnosis.text import Excerpt, Text
+from pyopenshell.devices.diagnosis.text import Excerpt, Text, squeeze
 from pyopenshell.record import Record
 
 MOST = 8
 """Places of one pattern that are looked at: a log repeats itself."""
+SEEN = 1000
+"""Places of one pattern that are tried where they need words around them."""
+AROUND = 400
+"""Squeezed characters before and behind a text in which words may stand that show what it is about."""
+PODS = ("kubelet", "/pods/", "pod sandbox")
+"""Words with which a line is about a pod on some node."""
 LISTED = 16
 """Names or paths that are kept of one row."""
 NAMES = re.compile(r"(?<![\w./-])[A-Za-z][\w.-]*/[A-Za-z][\w.-]*=[\w.:-]*\w", re.ASCII)
 """CDI's qualified names, as far as their form tells."""
-PATHS = re.compile(r"(?<![\w./-])/(?:dev|etc|lib\w*|opt|proc|run|sys|usr|var)/[\w./+@-]*\w", re.ASCII)
+PATHS = re.compile(
+    r"(?<![\w./-])/(?:data|dev|etc|home|lib\w*|media|mnt|nix|opt|proc|run|srv|sys|tmp|usr|var)/[\w./+@-]*\w", re.ASCII
+)
 
 
 class Match(Record):
-    """A row that a text has: on which line first, what is shown of that, and the names and paths of all places."""
+    """A row that a text has: on which line first, what is shown of that, and the names and paths of all places.
+
+    ``pod`` says that a kubelet said it, of a pod.
+    """
 
     row: Row
     line: int
     evidence: str
     names: tuple[str, ...]
     paths: tuple[str, ...]
+    pod: bool
 
 
 class Span(Record):
@@ -51,10 +63,27 @@ def matches(text: Text) -> tuple[Match, ...]:
 def _spans(text: Text, row: Row, pieces: tuple[bytes, ...]) -> list[Span]:
     found: list[Span] = []
     start = 0
-    while len(found) < MOST and (place := text.find(pieces, start)) is not None:
-        found.append(Span(row, *place))
+    seen = 0
+    while len(found) < MOST and seen < SEEN and (place := text.find(pieces, start)) is not None:
+        if _is_meant(text.squeezed, row, *place):
+            found.append(Span(row, *place))
         start = place[1]
+        seen += 1
     return found
+
+
+def _is_meant(squeezed: bytes, row: Row, start: int, end: int) -> bool:
+    """Whether what is around a text shows that it is the row's, where the text alone does not."""
+    if row.about:
+        around = squeezed[max(0, start - AROUND) : end + AROUND]
+        if not any(squeeze(word.encode()) in around for word in row.about):
+            return False
+    for other in map(str.encode, row.unless):
+        longer = squeeze(other)
+        reach = len(longer)
+        if longer in squeezed[max(0, start - reach + 1) : end + reach - 1]:
+            return False
+    return True
 
 
 def _uncovered(spans: list[Span]) -> list[Span]:
@@ -91,7 +120,8 @@ def _match(text: Text, spans: list[Span]) -> Match:
         line = line or text.line(start)
     names = [name for excerpt in excerpts for name in _names(excerpt)]
     paths = [path for excerpt in excerpts for path in PATHS.findall(excerpt.near)]
-    return Match(spans[0].row, line, excerpts[0].shown, _few(names), _few(paths))
+    pod = any(word in excerpt.near.lower() for excerpt in excerpts for word in PODS)
+    return Match(spans[0].row, line, excerpts[0].shown, _few(names), _few(paths), pod)
 
 
 def _names(excerpt: Excerpt) -> list[str]:

@@ -98,6 +98,7 @@ ROWS: tuple[Row, ...] = (
         ("Raise cdiVersion to the version that the message names", LINT),
         "seen",
         CERTAIN,
+        about=("CDI",),
     ),
     Row(
         "cdi.empty",
@@ -141,7 +142,7 @@ ROWS: tuple[Row, ...] = (
         " a GPU and not its device node.",
         (
             "See whether the GPU's node is there: ls -l /dev/nvidia[0-9]*",
-            "Where it is not: sudo nvidia-modprobe -c=0 -u (or nvidia-smi once as root)",
+            "Where it is not: sudo nvidia-modprobe -c 0 -u (or nvidia-smi once as root)",
             GENERATE,
             "In a spec written by hand, delete the empty device",
         ),

@@ -152,7 +152,7 @@ ROWS: tuple[Row, ...] = (
         "nvidia-uvm does not serve: its module is not loaded or its node missing, it broke over a suspend, or"
         " CUDA_VISIBLE_DEVICES was changed in a program that had started CUDA.",
         (
-            "Load module and node: sudo nvidia-modprobe -c=0 -u",
+            "Load module and node: sudo nvidia-modprobe -c 0 -u",
             "After a suspend: sudo rmmod nvidia_uvm && sudo modprobe nvidia_uvm (nothing may be using CUDA)",
             "In code, set CUDA_VISIBLE_DEVICES before CUDA is first used",
             "Where it stays, reboot",

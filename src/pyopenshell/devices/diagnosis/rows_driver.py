@@ -1,10 +1,10 @@
-"""The driver: its kernel module, NVML (what nvidia-smi uses), the GPU itself, and the drivers of other vendors."""
+"""NVIDIA's driver: its kernel module, NVML (what nvidia-smi uses), and the GPU itself."""
 
 from __future__ import annotations
 
-from pyopenshell.devices.diagnosis.row import CERTAIN, POSSIBLE, Row
+from pyopenshell.devices.diagnosis.row import CERTAIN, LIKELY, POSSIBLE, Row
 
-LOAD = "Load it: sudo modprobe nvidia && sudo nvidia-modprobe -c=0 -u"
+LOAD = "Load it: sudo modprobe nvidia && sudo nvidia-modprobe -c 0 -u"
 WHY = "Where that fails, read why: sudo dmesg | grep -i -e nvrm -e nvidia"
 
 ROWS: tuple[Row, ...] = (
@@ -38,6 +38,7 @@ ROWS: tuple[Row, ...] = (
         ),
         "NVIDIA/nvidia-container-toolkit#394, NVIDIA/k8s-device-plugin#1431, stackhpc/ansible-slurm-appliance#287",
         CERTAIN,
+        about=("nvml", "nvidia", "nvrm", "cuda"),
     ),
     Row(
         "driver.smi-failed",
@@ -113,6 +114,8 @@ ROWS: tuple[Row, ...] = (
             "fallen off the bus and is not responding to commands",
             "nvml: GPU is lost",
             "ERROR_GPU_IS_LOST",
+            "GPU is lost. Reboot the system to recover this GPU",
+            "Unable to determine the device handle for GPU … : GPU is lost",
         ),
         "the kernel's log, NVML",
         "The GPU does not answer any more (Xid 79): it lost power, overheated, or its slot, cable or board is at"
@@ -122,8 +125,42 @@ ROWS: tuple[Row, ...] = (
             "Look at temperature and power before it happens again: nvidia-smi -q -d TEMPERATURE,POWER",
             "Seat the board and its power cables anew; update the firmware; where it stays, have it replaced",
         ),
-        "NVIDIA/NVSentinel#155, NVIDIA/open-gpu-kernel-modules#507, kubernetes/kubernetes#97131",
+        "NVIDIA/NVSentinel#155, NVIDIA/open-gpu-kernel-modules#507, kubernetes/kubernetes#97131,"
+        " JosephKJ/OWOD#81, AlexeyAB/darknet#86",
         CERTAIN,
+        about=("nvrm", "nvml", "xid", "nvidia", "Reboot the system to recover", "ERROR_GPU_IS_LOST"),
+        unless=("fallen off the bus: 0",),
+    ),
+    Row(
+        "driver.no-handle",
+        ("Unable to determine the device handle for GPU",),
+        "nvidia-smi",
+        "The driver knows this GPU and gets no answer from it: it fell off the bus, did not come out of a reset or a"
+        " suspend, or an error of its own (Xid) stopped it.",
+        (
+            "Read what the kernel says of it: sudo dmesg | grep -i -e xid -e nvrm",
+            "Reset it where nothing uses it: sudo nvidia-smi --gpu-reset -i NUMBER; else reboot",
+            "Where it comes again, look at power, temperature and the slot: nvidia-smi -q -d TEMPERATURE,POWER",
+        ),
+        "NVIDIA/open-gpu-kernel-modules#387, NVIDIA/nvidia-docker#1553, NVIDIA/dcgm-exporter#604",
+        LIKELY,
+        "driver",
+    ),
+    Row(
+        "nvml.no-devices",
+        ("No devices were found",),
+        "nvidia-smi",
+        "Where nvidia-smi says this, the driver runs and no GPU starts: its firmware or memory window is refused (the"
+        " kernel's log has RmInitAdapter), a virtual machine hides part of it, or this container was given the control"
+        " nodes alone.",
+        (
+            "Read what the kernel says: sudo dmesg | grep -i nvrm",
+            "In a container: ls -l /dev/nvidia[0-9]*, and ask for the GPU by name: --device nvidia.com/gpu=all",
+            "In the machine's setup: Above 4G Decoding and Resizable BAR on; from Blackwell on, the open kernel module",
+        ),
+        "NVIDIA/open-gpu-kernel-modules#862, JackHack96/dell-xps-9570-ubuntu-respin#125",
+        POSSIBLE,
+        "driver",
     ),
     Row(
         "driver.xid",
@@ -174,111 +211,5 @@ ROWS: tuple[Row, ...] = (
         ),
         "NVIDIA/nvidia-container-toolkit#33, NVIDIA/nvidia-container-toolkit#210, containerd/containerd#6042",
         refine="node",
-    ),
-    Row(
-        "wsl.no-adapter",
-        ("WSL environment detected but no adapters were found",),
-        "nvidia-container-cli",
-        "Under WSL no NVIDIA GPU is offered: it is WSL 1, the Windows driver is too old, or Windows has no such GPU.",
-        (
-            "In Windows: wsl -l -v (VERSION must be 2), then wsl --update and wsl --shutdown",
-            "Install the NVIDIA driver in Windows, never in WSL",
-            "In WSL: ls -l /dev/dxg; /usr/lib/wsl/lib/nvidia-smi",
-        ),
-        "NVIDIA/nvidia-container-toolkit#155, AbdBarho/stable-diffusion-webui-docker#117",
-        CERTAIN,
-    ),
-    Row(
-        "tegra.nvmap-denied",
-        ("NvRmMemInitNvmap failed with Permission denied",),
-        "programs on a Jetson",
-        "This user may not open /dev/nvmap.",
-        ("Add the user: sudo usermod -aG video,render $USER, then log in again", "In a container: --group-add video"),
-        "anduril/jetpack-nixos#118",
-        CERTAIN,
-        "node",
-    ),
-    Row(
-        "tegra.nvmap-missing",
-        ("NvRmMemInitNvmap failed with No such file or directory",),
-        "programs on a Jetson, in a container",
-        "The container has no /dev/nvmap, or libraries of another JetPack than the host's.",
-        (
-            "Start it with the runtime: docker run --runtime nvidia …",
-            "Use an image for the host's release: cat /etc/nv_tegra_release",
-        ),
-        "dusty-nv/jetson-containers#384",
-        CERTAIN,
-    ),
-    Row(
-        "amd.kfd-denied",
-        (
-            "Unable to open /dev/kfd read-write: Permission denied",
-            "Unable to open /dev/kfd read-write: Operation not permitted",
-        ),
-        "rocminfo, ROCm programs",
-        "This user may not open /dev/kfd: it belongs to the group render (video on older systems), or the container"
-        " was not given it.",
-        (
-            "See: ls -ln /dev/kfd /dev/dri/renderD*; id",
-            "Add the user: sudo usermod -aG render,video $USER, then log in again",
-            "In a container: --device /dev/kfd --device /dev/dri --group-add NUMBER (the number that ls shows)",
-        ),
-        "ROCm/legacy-rocm-build#1211, ROCm/ROCm-docker#116",
-        CERTAIN,
-        "node",
-    ),
-    Row(
-        "amd.kfd-missing",
-        ("Unable to open /dev/kfd read-write: No such file or directory",),
-        "rocminfo, ROCm programs",
-        "There is no /dev/kfd here: the container was not given it, or the host's amdgpu driver offers no compute.",
-        (
-            "In a container: --device /dev/kfd --device /dev/dri (Apptainer: --rocm)",
-            "On the host: ls -l /dev/kfd; sudo modprobe amdgpu; sudo dmesg | grep -i kfd",
-        ),
-        "ROCm/legacy-rocm-build#1798",
-        CERTAIN,
-        "node",
-    ),
-    Row(
-        "amd.kfd-refused",
-        (
-            "Unable to open /dev/kfd read-write: Cannot allocate memory",
-            "Unable to open /dev/kfd read-write: Invalid argument",
-        ),
-        "rocminfo",
-        "The driver refuses compute: it does not support this GPU, or driver and ROCm do not fit each other.",
-        (
-            "Read what it says of the GPU: sudo dmesg | grep -i kfd",
-            "Compare GPU, kernel and ROCm with AMD's table of supported systems",
-        ),
-        "ROCm/legacy-rocm-build#2232, ROCm/legacy-rocm-build#4043, ROCm/rocminfo#41",
-        POSSIBLE,
-    ),
-    Row(
-        "amd.module-missing",
-        ("ROCk module is NOT loaded, possibly no GPU devices",),
-        "rocminfo",
-        "The kernel module amdgpu is not loaded, or rocminfo in a container cannot see that it is.",
-        (
-            "On the host: lsmod | grep amdgpu; sudo modprobe amdgpu; sudo dmesg | grep -i amdgpu",
-            "In a container, install kmod and give it /sys/module; with WSL2 use AMD's packages for it",
-        ),
-        "ROCm/legacy-rocm-build#1506, ROCm/tensorflow-upstream#1364",
-        refine="node",
-    ),
-    Row(
-        "amd.no-kernel-image",
-        ("HIP error: invalid device function", "hipErrorInvalidDeviceFunction"),
-        "PyTorch and other programs on ROCm",
-        "The program has no code for this GPU's architecture (gfx…).",
-        (
-            "See the GPU's: rocminfo | grep gfx",
-            "Install a build that lists it; for a close relative of a supported one: HSA_OVERRIDE_GFX_VERSION=10.3.0"
-            " (or 11.0.0) in its environment",
-        ),
-        "ROCm/legacy-rocm-build#6120",
-        CERTAIN,
     ),
 )

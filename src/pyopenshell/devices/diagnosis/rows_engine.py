@@ -1,8 +1,8 @@
-"""Container engines and Kubernetes: what is switched off, not registered, too old, or all in use."""
+"""Container engines: what is switched off, not registered, or too old."""
 
 from __future__ import annotations
 
-from pyopenshell.devices.diagnosis.row import CERTAIN, LIKELY, POSSIBLE, Row
+from pyopenshell.devices.diagnosis.row import CERTAIN, LIKELY, Row
 
 INSTALL = "Install the toolkit: the package nvidia-container-toolkit, from NVIDIA's repository"
 RESTART = "sudo systemctl restart docker"
@@ -72,11 +72,14 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         "docker.runtime-not-found",
-        ('exec: "nvidia-container-runtime": executable file not found in $PATH',),
+        (
+            'exec: "nvidia-container-runtime": executable file not found in $PATH',
+            "fork/exec … nvidia-container-runtime: no such file or directory",
+        ),
         "docker",
         "The runtime nvidia is registered, and its program nvidia-container-runtime is not installed.",
         (INSTALL, "Or take the runtime out of /etc/docker/daemon.json again, default-runtime too", RESTART),
-        "NVIDIA/nvidia-docker#1190",
+        "NVIDIA/nvidia-docker#1190, NVIDIA/nvidia-docker#686",
         CERTAIN,
     ),
     Row(
@@ -113,7 +116,44 @@ ROWS: tuple[Row, ...] = (
             "With podman ask by CDI name: podman run --device nvidia.com/gpu=all …",
         ),
         "NVIDIA/nvidia-docker#1165, NVIDIA/nvidia-docker#1199",
+    ),
+    Row(
+        "docker.no-cdi",
+        ('error gathering device information while adding custom device "nvidia.com/',),
+        "docker, docker compose",
+        "A CDI name was taken for the path of a device: the docker command, its compose plugin or the program that"
+        " asked for the container is older than CDI names in them (Docker 25, Compose 2.30).",
+        (
+            "See the versions: docker version; docker compose version",
+            "Upgrade the command, and replace docker-compose 1 by the plugin: docker compose",
+            "Or ask without a CDI name: docker run --gpus all …; in a compose file under deploy.resources.reservations",
+        ),
+        "docker/compose#12184, podman-container-tools/podman#28309",
         CERTAIN,
+    ),
+    Row(
+        "container.no-smi",
+        (
+            'exec: "nvidia-smi": executable file not found',
+            "executable file `nvidia-smi` not found",
+            "nvidia-smi: command not found",
+            "nvidia-smi: not found",
+        ),
+        "docker, podman, shells",
+        "The program nvidia-smi is not there. Drivers bring it, images do not: in a container it shows that the"
+        " container was given no GPU. No engine says so where it does not know the request (podman 4.3 with --gpus,"
+        " podman's Docker-compatible API with CDI devices).",
+        (
+            "In a container, see what it was given: ls -l /dev/nvidia*",
+            "Ask by CDI name: podman run --device nvidia.com/gpu=all … (docker: --gpus all, or the same name)",
+            "With --runtime=nvidia: -e NVIDIA_VISIBLE_DEVICES=all -e NVIDIA_DRIVER_CAPABILITIES=compute,utility",
+            "On the host itself, install the driver's programs (the package nvidia-utils or its like); in an image see"
+            " that PATH has /usr/bin",
+        ),
+        "NVIDIA/nvidia-docker#1668, NVIDIA/nvidia-docker#457, NVIDIA/nvidia-docker#341,"
+        " NVIDIA/nvidia-container-toolkit#126",
+        LIKELY,
+        "driver",
     ),
     Row(
         "docker.device-missing",
@@ -128,7 +168,7 @@ ROWS: tuple[Row, ...] = (
         " vendor's. On a Mac or in a virtual machine there is none.",
         (
             "See what there is: ls -l /dev/nvidia* /dev/dri /dev/kfd /dev/dxg (or openshell gpu list)",
-            "Load the driver: sudo nvidia-modprobe -c=0 -u, or sudo modprobe amdgpu",
+            "Load the driver: sudo nvidia-modprobe -c 0 -u, or sudo modprobe amdgpu",
         ),
         "kersny/airsim_nvidia_docker#4, webanck/docker-wine-steam#15, Xilinx/Vitis-AI#1256",
         CERTAIN,
@@ -137,10 +177,26 @@ ROWS: tuple[Row, ...] = (
     Row(
         "podman.no-cdi",
         ("stat nvidia.com/gpu=… no such file or directory",),
+        "podman, docker compose on podman's socket",
+        "A CDI name was taken for a path: podman is older than 4.1, the first with CDI, or compose is older than 2.30.",
+        (
+            "See the versions: podman --version; docker compose version",
+            "Upgrade podman to 4.1 or later, and compose to 2.30 or later",
+        ),
+        "NVIDIA/nvidia-container-toolkit#63, podman-container-tools/podman#28309",
+        CERTAIN,
+    ),
+    Row(
+        "podman.runtime-unknown",
+        ('default OCI runtime "nvidia" not found',),
         "podman",
-        "This podman takes a CDI name for a path: it is older than 4.1, the first with CDI.",
-        ("See the version: podman --version", "Upgrade podman to 4.1 or later"),
-        "NVIDIA/nvidia-container-toolkit#63",
+        "podman was asked for a runtime named nvidia (--runtime, or runtime in containers.conf), and no"
+        " containers.conf says which program that is.",
+        (
+            "Ask by CDI name, which needs no such runtime: podman run --device nvidia.com/gpu=all …",
+            'Take runtime = "nvidia" out of containers.conf where it stands there',
+        ),
+        "NVIDIA/nvidia-docker#1544",
         CERTAIN,
     ),
     Row(
@@ -154,127 +210,6 @@ ROWS: tuple[Row, ...] = (
             "With crun, and without nvidia-container-runtime: podman --runtime crun run …",
         ),
         "NVIDIA/nvidia-container-toolkit#1151, containers/ramalama#1487",
-    ),
-    Row(
-        "containerd.no-runtime",
-        ('no runtime for "nvidia" is configured',),
-        "kubelet, containerd",
-        "The pod's runtime class wants a handler named nvidia that this node's containerd does not have.",
-        (
-            "On the node: sudo nvidia-ctk runtime configure --runtime=containerd && sudo systemctl restart containerd",
-            "See whether containerd reads that file: sudo containerd config dump | grep -A3 nvidia",
-            "With the GPU operator, see whether its toolkit pod is ready and writes to the file that containerd reads"
-            " (k3s, RKE2, k0s and MicroK8s have their own)",
-        ),
-        "NVIDIA/gpu-operator#413, NVIDIA/k8s-device-plugin#479",
-        CERTAIN,
-    ),
-    Row(
-        "crio.no-runtime",
-        ("failed to find runtime handler nvidia from runtime list",),
-        "kubelet, CRI-O",
-        "The pod's runtime class wants a handler named nvidia, and CRI-O has none; with CRI-O the GPU operator uses"
-        " hooks or CDI and needs no such class.",
-        (
-            "Take runtimeClassName: nvidia out of the pod, or",
-            "register it on the node: sudo nvidia-ctk runtime configure --runtime=crio && sudo systemctl restart crio",
-        ),
-        "NVIDIA/gpu-operator#1298, NVIDIA/NVSentinel#442",
-        CERTAIN,
-    ),
-    Row(
-        "k8s.insufficient",
-        ("Insufficient nvidia.com/", "Insufficient amd.com/gpu"),
-        "kube-scheduler",
-        "No node has as many free GPUs as the pod asks for: the device plugin has registered none there, or all are in"
-        " use.",
-        (
-            "See what nodes offer: kubectl describe nodes | grep -A8 Allocatable (nvidia.com/gpu must be there)",
-            "Where it is missing, read the plugin's log: kubectl -n kube-system logs -l name=nvidia-device-plugin-ds",
-            "Where it is there, see who uses them: kubectl describe nodes | grep -A20 'Allocated resources'",
-            "See whether a taint or selector keeps the pod off the GPU nodes: kubectl describe pod POD",
-        ),
-        "seen",
-    ),
-    Row(
-        "k8s.plugin-no-devices",
-        (
-            "Incompatible strategy detected auto",
-            "Incompatible platform detected",
-            "No devices found. Waiting indefinitely",
-            "failed to construct resource managers: invalid device discovery strategy",
-        ),
-        "nvidia-device-plugin",
-        "The device plugin's container has no NVML: it was started by the plain runtime, so the driver's libraries and"
-        " devices were not given to it.",
-        (
-            "Register the runtime on the node: sudo nvidia-ctk runtime configure --runtime=containerd && sudo"
-            " systemctl restart containerd",
-            "Run the plugin with it: runtimeClassName: nvidia in its DaemonSet (helm: --set runtimeClassName=nvidia),"
-            " or make it the default with --set-as-default",
-            "On a node without a GPU keep the plugin away by a nodeSelector",
-            "On the node itself: nvidia-smi must work",
-        ),
-        "NVIDIA/k8s-device-plugin#1134, NVIDIA/k8s-device-plugin#1470, NVIDIA/k8s-device-plugin#655",
-        refine="driver",
-    ),
-    Row(
-        "k8s.plugin-mig-permission",
-        (
-            "error getting device memory info: Insufficient Permissions",
-            "error getting parent memory info: Insufficient Permissions",
-        ),
-        "nvidia-device-plugin, gpu-feature-discovery",
-        "With MIG on, reading a GPU's state takes the monitor capability (/dev/nvidia-caps/nvidia-cap2), which this"
-        " container does not have.",
-        (
-            "Give it to the plugin: the variable NVIDIA_MIG_MONITOR_DEVICES=all, and SYS_ADMIN where the image wants"
-            " it",
-            "With toolkit 1.18 and later in CDI mode: privileged: true, or nvidia-container-runtime.mode=legacy",
-        ),
-        "NVIDIA/k8s-device-plugin#399, NVIDIA/k8s-device-plugin#1683, NVIDIA/nvidia-container-toolkit#1740",
-        CERTAIN,
-    ),
-    Row(
-        "k8s.allocate-failed",
-        ("Allocate failed due to requested number of devices unavailable for",),
-        "kubelet",
-        "The scheduler sent the pod to a node whose kubelet has no GPU left for it: a pod that ended still holds it,"
-        " or a GPU turned unhealthy after the node was chosen.",
-        (
-            "Create the pod again; one in this state never starts: kubectl delete pod POD",
-            "Where it repeats, compare: kubectl describe node NODE (Allocatable and Allocated)",
-            "Read the plugin's log for GPUs that it marked unhealthy, and the node's for Xid: dmesg | grep -i xid",
-        ),
-        "kubernetes/kubernetes#130145",
-        CERTAIN,
-    ),
-    Row(
-        "k8s.unhealthy",
-        ("no healthy devices present; cannot allocate unhealthy devices",),
-        "kubelet",
-        "The kubelet knows GPUs of this kind and holds all for unhealthy: the device plugin is gone (as after a"
-        " restart), or reported them so.",
-        (
-            "See whether the plugin runs on that node: kubectl get pods -A -o wide | grep device-plugin",
-            "Restart it: kubectl -n kube-system rollout restart daemonset nvidia-device-plugin-daemonset",
-            "On the node: nvidia-smi; dmesg | grep -i xid",
-        ),
-        "trueforge-org/truecharts#19201",
-        LIKELY,
-    ),
-    Row(
-        "nvml.plugin-no-library",
-        ("could not load NVML library: libnvidia-ml.so.1",),
-        "nvidia-device-plugin, gpu-feature-discovery",
-        "The plugin's container does not see libnvidia-ml.so.1. On a node with an NVIDIA driver it was started by the"
-        " plain runtime; on others, and on Tegra, this is normal.",
-        (
-            "On the node: ldconfig -p | grep libnvidia-ml",
-            "Run the plugin with the NVIDIA runtime: runtimeClassName: nvidia in its DaemonSet",
-        ),
-        "NVIDIA/k8s-device-plugin#444, NVIDIA/k8s-device-plugin#479",
-        POSSIBLE,
-        "driver",
+        about=("nvidia", "/dev/dri", "/dev/kfd"),
     ),
 )

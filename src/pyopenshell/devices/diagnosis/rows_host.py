@@ -42,7 +42,7 @@ ROWS: tuple[Row, ...] = (
         "cdi.spec-refused",
         (),
         HERE,
-        "There are specs, and some have faults for which engines drop a whole spec or a device without saying so.",
+        "There are specs with faults for which engines drop the whole spec without saying so, and every device in it.",
         ("See them all: openshell gpu lint", LOOK),
         CDI,
         CERTAIN,
@@ -51,7 +51,7 @@ ROWS: tuple[Row, ...] = (
         "cdi.unknown-device",
         (),
         HERE,
-        "The specs are good and have no device of this name.",
+        "No spec that can be used has a device of this name.",
         (
             "Ask for one that there is: openshell gpu list",
             "Where the GPU is new, or MIG instances were made: sudo nvidia-ctk cdi generate"
@@ -104,7 +104,7 @@ ROWS: tuple[Row, ...] = (
         HERE,
         "This host has a GPU and none of its device nodes: the driver is not loaded, or nobody has made the nodes yet.",
         (
-            "NVIDIA: sudo modprobe nvidia && sudo nvidia-modprobe -c=0 -u (or nvidia-smi once as root)",
+            "NVIDIA: sudo modprobe nvidia && sudo nvidia-modprobe -c 0 -u (or nvidia-smi once as root)",
             "AMD: sudo modprobe amdgpu",
             "Where that fails, read why: sudo dmesg | grep -i -e nvrm -e nvidia -e amdgpu",
             "Then: sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml",

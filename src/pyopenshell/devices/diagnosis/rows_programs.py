@@ -44,7 +44,7 @@ ROWS: tuple[Row, ...] = (
         " device node cannot be opened, or the process was forked after CUDA had started.",
         (
             "See whether the driver answers: nvidia-smi; ls -l /dev/nvidia*",
-            "Load module and nodes: sudo nvidia-modprobe -c=0 -u",
+            "Load module and nodes: sudo nvidia-modprobe -c 0 -u",
             "In a sandbox of ours: openshell run --gpu … -- openshell gpu probe",
             "Try it alone, without workers: python -c 'import torch; print(torch.cuda.device_count())'",
         ),
@@ -64,6 +64,21 @@ ROWS: tuple[Row, ...] = (
             "To go without: CUDA_VISIBLE_DEVICES= and device cpu in the program",
         ),
         "facebookresearch/detectron2#3104, googlecolab/colabtools#5136",
+        LIKELY,
+        "driver",
+    ),
+    Row(
+        "image.no-driver",
+        ("The NVIDIA Driver was not detected. GPU functionality will not be available",),
+        "the start script of NVIDIA's images",
+        "The container was started without a GPU: none was asked for, or the engine did not know how. Under WSL2 older"
+        " images say so though the GPU works.",
+        (
+            "Start the container with --gpus all or --device nvidia.com/gpu=all",
+            "See that the host's own driver answers: nvidia-smi",
+            "Under WSL2, try CUDA before anything else: openshell gpu probe",
+        ),
+        "NVIDIA/nvidia-docker#1071, NVIDIA/nvidia-docker#1583, NVIDIA/nvidia-docker#1548",
         LIKELY,
         "driver",
     ),

@@ -28,7 +28,7 @@ ROWS: tuple[Row, ...] = (
         " node has fewer GPUs.",
         (
             "See: ls -l /dev/nvidia*; grep File /etc/slurm/gres.conf",
-            "Load the driver before slurmd: sudo nvidia-modprobe -c=0 -u && sudo systemctl restart slurmd",
+            "Load the driver before slurmd: sudo nvidia-modprobe -c 0 -u && sudo systemctl restart slurmd",
             "For good: sudo systemctl edit slurmd, with [Unit] After=nvidia-persistenced.service",
         ),
         "BiBiServ/bibigrid#705",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from pyopenshell.devices.diagnosis.row import CERTAIN, Row
+from pyopenshell.devices.diagnosis.row import CERTAIN, POSSIBLE, Row
 
 LINT = "Check the specs: openshell gpu lint"
 GENERATE = "Write the spec again: sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml"
+RENUMBERED = f"{GENERATE} (where GPUs or the nodes under /dev/dri are others, or have other numbers, than then)"
+"""What mends a spec that is older than the devices."""
 
 ROWS: tuple[Row, ...] = (
     Row(
@@ -15,8 +17,8 @@ ROWS: tuple[Row, ...] = (
         "The spec names a device node that is not on the host: its kernel module is not loaded yet, or the spec is"
         " older than the present devices (another GPU, another number of a DRM node).",
         (
-            "Load what makes the NVIDIA nodes: sudo nvidia-modprobe -c=0 -u && sudo nvidia-modprobe -m",
-            f"{GENERATE} (a node under /dev/dri was renumbered, or is gone with its display)",
+            "Load what makes the NVIDIA nodes: sudo nvidia-modprobe -c 0 -u && sudo nvidia-modprobe -m",
+            RENUMBERED,
             "Write every copy again: /etc/cdi and /var/run/cdi are both read",
             LINT,
         ),
@@ -32,7 +34,7 @@ ROWS: tuple[Row, ...] = (
         " was made where a node should be.",
         (
             "See what it is: ls -l PATH",
-            "Remove it and let the driver make the node: sudo nvidia-modprobe -c=0 -u",
+            "Remove it and let the driver make the node: sudo nvidia-modprobe -c 0 -u",
             LINT,
         ),
         "cncf-tags/container-device-interface, pkg/cdi/container-edits_unix.go",
@@ -42,7 +44,12 @@ ROWS: tuple[Row, ...] = (
     Row(
         "cdi.mount-missing",
         (
-            "failed to fulfil mount request: open",
+            "failed to fulfil mount request: open … nvidia",
+            "failed to fulfil mount request: open … libcuda",
+            "failed to fulfil mount request: open … libnv",
+            "crun: … cannot stat … nvidia … : No such file or directory",
+            "crun: … cannot stat … libcuda … : No such file or directory",
+            "crun: … cannot stat … libnv … : No such file or directory",
             "error mounting … nvidia … to rootfs at … : stat … no such file or directory",
             "error mounting … libcuda … to rootfs at … : stat … no such file or directory",
         ),
@@ -54,8 +61,27 @@ ROWS: tuple[Row, ...] = (
             "Keep it fresh: sudo systemctl enable --now nvidia-cdi-refresh.path nvidia-cdi-refresh.service",
             LINT,
         ),
-        "seen; NVIDIA/nvidia-container-toolkit#856",
+        "seen; NVIDIA/nvidia-container-toolkit#856, NVIDIA/nvidia-container-toolkit#450,"
+        " NVIDIA/nvidia-container-toolkit#692, containers/ramalama#1900",
         CERTAIN,
+        "files",
+    ),
+    Row(
+        "engine.mount-missing",
+        (
+            "failed to fulfil mount request: open … no such file or directory",
+            "crun: … cannot stat … : No such file or directory: OCI runtime attempted to invoke a command",
+        ),
+        "runc, crun",
+        "A file that was to be mounted is not on the host: the source of a volume of yours, or a file that a CDI spec"
+        " names.",
+        (
+            "See whether it is there, as the engine's user: ls -l PATH",
+            "Where you asked for that volume, make its source, or leave it out",
+            f"{LINT} (a file that a spec names and that is gone is told there)",
+        ),
+        "seen",
+        POSSIBLE,
         "files",
     ),
     Row(

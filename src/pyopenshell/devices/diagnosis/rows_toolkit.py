@@ -54,19 +54,27 @@ ROWS: tuple[Row, ...] = (
         ),
         "NVIDIA/nvidia-docker#1283, NVIDIA/nvidia-container-toolkit#203",
         CERTAIN,
+        about=("nvidia",),
     ),
     Row(
         "toolkit.cgroup-rules",
-        ("bpf_prog_query(BPF_CGROUP_DEVICE) failed", "failed to add device rules:"),
+        (
+            "bpf_prog_query(BPF_CGROUP_DEVICE) failed",
+            "failed to add device rules:",
+            "mount error: open failed: … devices.allow: permission denied",
+            "mount error: write error: … devices.allow: operation not permitted",
+        ),
         TOOL,
         "The tool may not set device rules of this control group: a rootless engine, a container within a container,"
         " or a libnvidia-container too old for this kernel's control groups v2.",
         (
             "Upgrade nvidia-container-toolkit and libnvidia-container: new ones leave the rules to the engine",
-            "For rootless engines: sudo nvidia-ctk config --in-place --set nvidia-container-cli.no-cgroups=true",
             USE_CDI,
+            "Only where all engines of the host are rootless: sudo nvidia-ctk config --in-place --set"
+            " nvidia-container-cli.no-cgroups=true (containers of rootful engines lose their GPUs by it)",
         ),
-        "NVIDIA/nvidia-container-toolkit#139, NVIDIA/libnvidia-container#154, NVIDIA/libnvidia-container#209",
+        "NVIDIA/nvidia-container-toolkit#139, NVIDIA/libnvidia-container#154, NVIDIA/libnvidia-container#209,"
+        " NVIDIA/nvidia-docker#1155, moby/moby#38729, NVIDIA/nvidia-docker#1146, NVIDIA/nvidia-container-toolkit#85",
         CERTAIN,
     ),
     Row(
@@ -89,7 +97,7 @@ ROWS: tuple[Row, ...] = (
         "CUDA does not start on the host itself: nvidia-uvm is not loaded, or the driver is in a bad state (as after a"
         " suspend).",
         (
-            "Load it: sudo nvidia-modprobe -c=0 -u",
+            "Load it: sudo nvidia-modprobe -c 0 -u",
             "Or anew: sudo rmmod nvidia_uvm && sudo modprobe nvidia_uvm",
             "Where that does not help, reboot",
         ),
@@ -137,6 +145,7 @@ ROWS: tuple[Row, ...] = (
         ),
         "NVIDIA/nvidia-container-toolkit#289, NVIDIA/nvidia-docker#1551",
         CERTAIN,
+        about=("nvidia", "libcuda"),
     ),
     Row(
         "toolkit.mount-denied",
@@ -151,6 +160,7 @@ ROWS: tuple[Row, ...] = (
         ),
         "NVIDIA/enroot#111",
         POSSIBLE,
+        about=("nvidia",),
     ),
     Row(
         "toolkit.stale-cache",
@@ -160,6 +170,7 @@ ROWS: tuple[Row, ...] = (
         " files than you (Docker Desktop, a snap).",
         ("Refresh the cache: sudo ldconfig", "See what the daemon is: docker context ls; snap list docker"),
         "NVIDIA/nvidia-docker#1663",
+        about=("nvidia",),
     ),
     Row(
         "toolkit.compat-missing",

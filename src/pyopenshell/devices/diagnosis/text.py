@@ -20,6 +20,10 @@ GAP = 300
 """Squeezed characters that ``…`` in a pattern may stand for: a path of an overlay and then some."""
 WORDS, BREAKS_IN = 4, 8
 """Blanks and line breaks that ``…`` may stand for: it is a path or a name, not the beginning of another message."""
+NARROWEST, WIDEST = 40, 4096
+"""Characters of a line that may have been broken to fit a terminal."""
+SHRUNK = 8
+"""Characters that a line may have lost by its escapes."""
 ATTEMPTS = 200
 """Places of one pattern that may turn out to be of two messages before it is given up."""
 BLOCK = 1 << 12
@@ -106,10 +110,27 @@ class Text:
         return None
 
     def _is_one_word(self, left: int, right: int) -> bool:
-        """Whether between two characters of the squeezed text are few enough blanks and line breaks."""
-        runs = BLANKS.findall(self.plain, self.position(left) + 1, self.position(right))
-        breaks = sum(b"\n" in run or INNER in run for run in runs)
-        return breaks <= BREAKS_IN and len(runs) - breaks <= WORDS
+        """Whether between two characters of the squeezed text are few blanks, and line breaks only of wrapping."""
+        runs = list(BLANKS.finditer(self.plain, self.position(left) + 1, self.position(right)))
+        breaks = [place.start() for run in runs if (place := BREAKS.search(self.plain, run.start(), run.end()))]
+        if len(breaks) > BREAKS_IN or len(runs) - len(breaks) > WORDS:
+            return False
+        return all(map(self._is_wrapped, breaks))
+
+    def _is_wrapped(self, place: int) -> bool:
+        """Whether a line break is one that was made to fit: what follows would not have had room before it.
+
+        So the broken line with the first word of the next is at least as long as that next line.
+        """
+        plain = self.plain
+        low, begin = max(0, place - WIDEST), place + 1
+        inner = INNER if plain[place : place + 1] == INNER else b"\n"
+        before = plain[max(plain.rfind(b"\n", low, place), plain.rfind(inner, low, place), low - 1) + 1 : place]
+        ends = (plain.find(end, begin, begin + WIDEST) for end in (b"\n", inner))
+        after = plain[begin : min((end for end in ends if end >= 0), default=begin + WIDEST)].rstrip()
+        word = BLANKS.split(after.lstrip(b" |\t"), maxsplit=1)[0]
+        width = len(before.rstrip())
+        return width >= NARROWEST and width + 1 + len(word) + SHRUNK >= len(after)
 
     def line(self, position: int) -> int:
         """Return the number, from 1, of the line of the input that a position in ``plain`` is on."""

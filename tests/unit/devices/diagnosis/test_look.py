@@ -65,6 +65,30 @@ def test_specs(look, tmp_path):
     ]
 
 
+def test_what_is_known_of_specs_that_cannot_be_used(look, tmp_path):
+    """The kind of a refused spec, as YAML or JSON or nearly so, and the devices that two specs define."""
+    found = look(
+        {
+            "etc/cdi/a.yaml": SPEC,
+            "etc/cdi/b.yaml": SPEC,
+            "etc/cdi/c.yaml": SPEC.replace("nvidia.com", "intel.com").replace("env:", "enw:"),
+            "etc/cdi/d.json": '{"cdiVersion": "0.5.0",\n "kind": "amd.com/gpu", "devices": [}',
+            "etc/cdi/e.yaml": "a: b: c\n",
+        }
+    )
+    folder = f"{tmp_path}/etc/cdi"
+    assert ((f"{folder}/c.yaml", "intel.com/gpu"), (f"{folder}/d.json", "amd.com/gpu")) == found.kinds
+    assert ["nvidia.com/gpu=0", "nvidia.com/gpu=all"] == [conflict.name for conflict in found.conflicts]
+    assert ((f"{folder}/a.yaml", 4), (f"{folder}/b.yaml", 4)) == found.conflicts[0].places
+
+
+def test_a_broken_file_of_an_engine(look):
+    """A daemon.json that is no JSON is told as that, with what is wrong."""
+    (setting,) = look({"etc/docker/daemon.json": '{"features": {"cdi": false}'}, ("docker",)).settings
+    assert (None, "/etc/docker/daemon.json") == (setting.cdi, setting.invalid[0][0])
+    assert "delimiter" in setting.invalid[0][1]
+
+
 def test_folders_of_ones_own(look, tmp_path):
     """Given folders, and those of the variable, stand for the standard ones."""
     look({"mine/nvidia.yaml": SPEC})

@@ -52,7 +52,7 @@ UNRESOLVABLE = {
     ),
     "a refused spec beside a good one": (
         GOOD.replace(faults=(fault("syntax", "no YAML", file="/etc/cdi/x.yaml", line=2),)),
-        ["cdi.spec-refused", "cdi.unknown-device"],
+        ["cdi.unknown-device", "cdi.spec-refused"],
     ),
     "stale specs are not refused": (
         GOOD.replace(faults=(fault("node-missing", "/dev/nvidia1 is not here", file="/etc/cdi/x.yaml", line=9),)),
@@ -62,11 +62,11 @@ UNRESOLVABLE = {
     "it is there": (GOOD.replace(names=("nvidia.com/gpu=1",)), ["cdi.name-is-there"]),
     "no nodes": (
         GOOD.replace(folders=missing("/etc/cdi"), names=(), devices=(), driver=None, cards=CARD),
-        ["cdi.folder-missing", "gpu.nodes-missing"],
+        ["gpu.nodes-missing", "cdi.folder-missing"],
     ),
     "no GPU": (
         GOOD.replace(folders=missing("/etc/cdi"), names=(), devices=(), driver=None),
-        ["cdi.folder-missing", "gpu.no-hardware"],
+        ["gpu.no-hardware", "cdi.folder-missing"],
     ),
     "only control nodes": (
         GOOD.replace(devices=NODES[:1], cards=CARD),
@@ -94,10 +94,10 @@ def test_why_a_name_does_not_resolve(case):
 
 
 def test_a_refused_spec_is_named_with_its_line_and_mend():
-    """File, line and what mends it come from the linter; the mend is the first step."""
+    """File, line and what mends it come from the linter; the mend is the first step, with its place."""
     (cause,) = diagnose(ASKED, UNRESOLVABLE["a refused spec"][0])
     assert ("/etc/cdi/x.yaml:2: no YAML",) == cause.seen
-    assert "correct the line" == cause.steps[0]
+    assert "/etc/cdi/x.yaml:2: correct the line" == cause.steps[0]
     assert any("openshell gpu lint" in step for step in cause.steps)
 
 
@@ -153,6 +153,12 @@ def test_docker_without_cdi():
     closed = docker.replace(cdi=None, unreadable=("/etc/docker/daemon.json",))
     (cause,) = diagnose(OFF, GOOD.replace(settings=(closed,)))
     assert "/etc/docker/daemon.json cannot be read by you" in cause.seen[0]
+    broken = docker.replace(cdi=None, invalid=(("/etc/docker/daemon.json", "Expecting ',' delimiter: line 3"),))
+    (cause,) = diagnose(OFF, GOOD.replace(settings=(broken,)))
+    assert (
+        "/etc/docker/daemon.json is broken, so nothing in it counts: Expecting ',' delimiter: line 3" == cause.seen[0]
+    )
+    assert cause.steps[0].startswith("Mend /etc/docker/daemon.json")
     assert ["cdi.off"] == told(OFF, GOOD)
 
 
@@ -172,7 +178,11 @@ def test_a_missing_node_is_looked_for():
     uvm = Device("/dev/nvidia-uvm", "control", "nvidia")
     (cause,) = diagnose(text, GOOD.replace(devices=(*NODES, uvm)))
     assert "/dev/nvidia-uvm is here now" == cause.seen[0]
+    assert cause.steps[0].startswith("Load what makes the NVIDIA nodes")
+    (cause,) = diagnose(text.replace("-uvm", "5"), GOOD)
+    assert cause.steps[0].startswith("Write the spec again")
     bare = GOOD.replace(devices=(), driver=None, cards=CARD)
+    assert "sudo nvidia-modprobe" in diagnose(text.replace("-uvm", "5"), bare)[0].steps[0]
     assert ["cdi.node-missing", "gpu.nodes-missing"] == told(text, bare)
 
 
@@ -190,6 +200,14 @@ def test_files_that_the_linter_misses_too():
     stale = (fault("mount-missing", "/usr/lib/libcuda.so.535.1 is not here", file="/etc/cdi/x.yaml", line=40),)
     (cause,) = diagnose(text, GOOD.replace(faults=stale))
     assert "/etc/cdi/x.yaml:40: /usr/lib/libcuda.so.535.1 is not here" == cause.seen[0]
+    text = (
+        "Error: crun: cannot stat `/srv/data`: No such file or directory: OCI runtime attempted to invoke a command\n"
+    )
+    (cause,) = diagnose(text, GOOD.replace(faults=stale))
+    assert ("engine.mount-missing", "possible") == (cause.code, cause.certainty)
+    own = stale[0].replace(message="/srv/data is not here")
+    (cause,) = diagnose(text, GOOD.replace(faults=(*stale, own)))
+    assert ("cdi.mount-missing", "/etc/cdi/x.yaml:40: /srv/data is not here") == (cause.code, cause.seen[0])
 
 
 def test_many_names_are_cut():

@@ -169,6 +169,27 @@ def test_a_gap_is_no_other_message():
     assert ["cdi.unreadable"] == [cause.code for cause in diagnose(first + "stat /x: no such file or directory\n")]
 
 
+def test_a_gap_may_be_wrapped_and_is_no_list_of_lines():
+    """A path goes on in the next line only where it had no room in its own."""
+    start, end = (
+        'error running hook #0: fork/exec "/usr/libexec/nvidia/',
+        'bin/nvidia-cdi-hook": no such file or directory',
+    )
+    assert ["cdi.hook-missing"] == [cause.code for cause in diagnose(f"{start}\n{end}\n")]
+    assert () == diagnose(f"fork/exec /usr/bin/foo\n{end}\n")
+    assert () == diagnose(f"{start[23:]}\n{end}\n")
+
+
+def test_words_around_a_text():
+    """A text that is of anything counts where a word near it says that it is of a GPU, not where that is far away."""
+    mismatch, much = "driver/library version mismatch\n", "all is well\n" * 100
+    assert () == diagnose(mismatch)
+    assert ["driver.version-mismatch"] == [cause.code for cause in diagnose(f"nvml: {mismatch}")]
+    assert () == diagnose(f"nvml is loaded\n{much}{mismatch}")
+    only_there = f"{mismatch * 20}{much}nvml: {mismatch}"
+    assert [121] == [cause.line for cause in diagnose(only_there)]
+
+
 @pytest.mark.parametrize("between", [0, 1, GAP, GAP + 1, 3 * GAP])
 def test_a_gap_has_its_length(between):
     """Two pieces are one pattern up to so many characters, and two texts beyond that; a later start may reach it."""

@@ -76,6 +76,16 @@ SAMPLES: dict[str, tuple[str, ...]] = {
         " mismatch (c, b)\n",
     ),
     "cdi.mount-missing": (
+        "runc create failed: failed to fulfil mount request: open /usr/share/nvidia/nvoptix.bin: no such file or"
+        " directory\n",
+        "runc create failed: failed to fulfil mount request: open /usr/lib64/libnvcuvid.so.535.1: no such file or"
+        " directory\n",
+        "Error: crun: cannot stat `/lib64/libEGL_nvidia.so.550.54.14`: No such file or directory: OCI runtime attempted"
+        " to invoke a command that was not found\n",
+        'Error: OCI runtime error: crun: {"msg":"cannot stat `/usr/lib64/libcuda.so.550.54.14`: No such file or'
+        ' directory","level":"error"}\n',
+        "Error: crun: cannot stat `/usr/lib64/libnvoptix.so.575.64.03`: No such file or directory: OCI runtime"
+        " attempted to invoke a command that was not found\n",
         "docker: Error response from daemon: failed to create task for container: runc create failed: unable to start"
         " container process: error during container init: failed to fulfil mount request: open"
         " /usr/lib/x86_64-linux-gnu/libcuda.so.535.161.07: no such file or directory: unknown.\n",
@@ -84,6 +94,13 @@ SAMPLES: dict[str, tuple[str, ...]] = {
         ' \\"/usr/lib/libcuda.so.550.1\\": stat /usr/lib/libcuda.so.550.1: no such file or directory"\n',
         'runc create failed: error mounting "/usr/lib/libnvidia-ml.so.550.1" to rootfs at'
         ' "/usr/lib/libnvidia-ml.so.550.1": stat /usr/lib/libnvidia-ml.so.550.1: no such file or directory\n',
+    ),
+    "engine.mount-missing": (
+        START + 'runc: time="2026-11-22T04:17:42Z" level=error msg="runc create failed: unable to start container'
+        " process: error during container init: failed to fulfil mount request: open /home/me/data: no such file or"
+        ' directory"\n',
+        "Error: crun: cannot stat `/home/me/data`: No such file or directory: OCI runtime attempted to invoke a command"
+        " that was not found\n",
     ),
     "cdi.hook-missing": (
         START + 'runc: time="2026-11-22T04:17:41Z" level=error msg="runc create failed: unable to start container'
@@ -131,6 +148,9 @@ SAMPLES: dict[str, tuple[str, ...]] = {
         "docker: Error response from daemon: OCI runtime create failed: unable to retrieve OCI runtime error (open"
         ' log.json: no such file or directory): exec: "nvidia-container-runtime": executable file not found in $PATH:'
         " unknown.\n",
+        "docker: Error response from daemon: OCI runtime create failed: unable to retrieve OCI runtime error (open"
+        " log.json: no such file or directory): fork/exec /usr/bin/nvidia-container-runtime: no such file or directory:"
+        " unknown.\n",
     ),
     "docker.hook-not-found": (
         'docker: Error response from daemon: OCI runtime create failed: exec: "nvidia-container-runtime-hook":'
@@ -151,6 +171,16 @@ SAMPLES: dict[str, tuple[str, ...]] = {
         ADDING + '"/dev/kfd": no such file or directory.\n',
         ADDING + '"/dev/dxg": no such file or directory.\n',
     ),
+    "docker.no-cdi": (ADDING + '"nvidia.com/gpu=all": no such file or directory\n',),
+    "container.no-smi": (
+        "docker: Error response from daemon: failed to create task for container: runc create failed: unable to start"
+        ' container process: exec: "nvidia-smi": executable file not found in $PATH: unknown.\n',
+        "Error: crun: executable file `nvidia-smi` not found in $PATH: No such file or directory: OCI runtime attempted"
+        " to invoke a command that was not found\n",
+        "bash: nvidia-smi: command not found\n",
+        "sh: 1: nvidia-smi: not found\n",
+    ),
+    "podman.runtime-unknown": ('Error: default OCI runtime "nvidia" not found: invalid argument\n',),
     "podman.no-cdi": ("Error: stat nvidia.com/gpu=0: no such file or directory\n",),
     "podman.device-denied": (
         'Error: /usr/bin/nvidia-container-runtime: time="2025-06-16T16:57:14-04:00" level=error msg="runc create failed'
@@ -184,8 +214,9 @@ SAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "k8s.allocate-failed": (
         "  Warning  UnexpectedAdmissionError  4s  kubelet  Allocate failed due to requested number of devices"
-        " unavailable"
-        " for nvidia.com/gpu. Requested: 1, Available: 0, which is unexpected\n",
+        " unavailable for nvidia.com/gpu. Requested: 1, Available: 0, which is unexpected\n",
+        "Allocate failed due to requested number of devices unavailable for amd.com/gpu. Requested: 1, Available: 0\n",
+        "Allocate failed due to requested number of devices unavailable for gpu.intel.com/i915. Requested: 1\n",
     ),
     "k8s.unhealthy": (
         "  Warning  UnexpectedAdmissionError  4s  kubelet  Allocate failed due to no healthy devices present; cannot"

@@ -25,6 +25,12 @@ SAMPLES: dict[str, tuple[str, ...]] = {
         HOOK
         + "nvidia-container-cli: mount error: failed to add device rules: unable to find any existing device filters"
         " attached to the cgroup: bpf_prog_query(BPF_CGROUP_DEVICE) failed: operation not permitted: unknown.\n",
+        HOOK
+        + "nvidia-container-cli: mount error: open failed: /sys/fs/cgroup/devices/user.slice/devices.allow: permission"
+        " denied: unknown.\n",
+        HOOK
+        + "nvidia-container-cli: mount error: write error: /sys/fs/cgroup/devices/docker/b2b586a52a08/devices.allow:"
+        " operation not permitted: unknown.\n",
     ),
     "toolkit.cgroup-v1-missing": (
         HOOK + "nvidia-container-cli: container error: cgroup subsystem devices not found: unknown.\n",
@@ -85,6 +91,19 @@ SAMPLES: dict[str, tuple[str, ...]] = {
         " system has\n               NVRM: fallen off the bus and is not responding to commands.\n",
         "error creating nvml.Device 5: nvml: GPU is lost, which is unexpected\n",
         "failed to get device remapped rows: ERROR_GPU_IS_LOST\n",
+        "Unable to determine the device handle for GPU 0000:02:00.0: GPU is lost.  Reboot the system to recover this"
+        " GPU\n",
+    ),
+    "driver.no-handle": ("Unable to determine the device handle for GPU0000:07:00.0: Unknown Error\n",),
+    "nvml.no-devices": ("$ nvidia-smi\nNo devices were found\n",),
+    "amd.no-device": (
+        'checkHipErrors() HIP API error = 0100 "no ROCm-capable device is detected" from file hipInfo.cpp\n',
+        "RuntimeError: HIP error: hipErrorNoDevice\n",
+        "RuntimeError: No HIP GPUs are available\n",
+    ),
+    "image.no-driver": (
+        "WARNING: The NVIDIA Driver was not detected.  GPU functionality will not be available.\n   Use the NVIDIA"
+        " Container Toolkit to start this container with GPU support\n",
     ),
     "driver.xid": (
         "[Mon Aug  5 03:54:13 2024] NVRM: Xid (PCI:0000:00:07): 31, pid=2512125, name=python3.10, Ch 00000008, intr"
