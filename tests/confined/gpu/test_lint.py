@@ -306,3 +306,16 @@ def test_a_standard_folder_that_a_user_cannot_list(host):
                 "no CDI device in /var/run/cdi",
                 "CDI specs cannot be looked for in /etc/cdi: openshell gpu lint",
             } <= set(lines)
+
+
+def test_a_spec_that_a_user_cannot_read(host):
+    """That is one fault as well, and not its mode beside it."""
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        pytest.skip("needs: setpriv")
+    user = f"exec {setpriv} --reuid=1234 --regid=1234 --clear-groups {sys.executable} -m pyopenshell gpu"
+    said = host(GOOD, nodes=(), instead=["sh", "-c", f"chmod 600 /run/cdi/*; cd /; {user} lint -o json"])
+    assert (1, "") == (said.returncode, said.stderr)
+    faults = [(fault["code"], fault["mend"]) for fault in json.loads(said.stdout)["faults"]]
+    path = "/var/run/cdi/nvidia.yaml"
+    assert [("cdi.unreadable", f"chmod a+r {path}")] == faults

@@ -192,7 +192,7 @@ def test_a_standard_folder_that_is_closed_may_hold_specs(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(registry, "STANDARD", (closed, gone))
     found = registry.read([closed, gone])
-    assert ["cdi.folder-unreadable"] == codes(found)
+    assert ["cdi.folder-unreadable"] == codes(found) == codes(registry.read([gone, closed]))
     hint = refusal(found, "nvidia.com/gpu=0").hint
     assert f"no spec is in {gone}; openshell gpu lint says what is wrong with {closed}" == hint
     assert "any folder that can be read" in refusal(registry.read([closed]), "nvidia.com/gpu=0").hint
