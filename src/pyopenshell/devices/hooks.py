@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from pyopenshell.devices.cdi.names import quoted
 from pyopenshell.record import Record
 
 TYPE_CHECKING = False
@@ -21,6 +22,8 @@ PROGRAMS = ("nvidia-cdi-hook", "nvidia-ctk")
 CACHE = "/etc/ld.so.cache"
 TRUSTED = ("/lib", "/usr/lib", "/lib64", "/usr/lib64")
 """Where the loader looks without its cache (ld.so(8))."""
+SHOWN = 4
+"""Links for which the command is spelled out."""
 HARMLESS = {
     "enable-cuda-compat": "it would have preferred the CUDA compatibility libraries of a container's image",
     "disable-device-node-modification": "it keeps the driver from making device nodes, which no sandbox lets it",
@@ -94,14 +97,13 @@ def _loader_cache(folders: tuple[str, ...], root: str) -> Effect:
 
 def _links(links: tuple[str, ...], root: str) -> Effect:
     """Say which links (``target::path``) there are not. Those of libraries beneath a loader's folder are the usual."""
-    missing = [path for target, mark, path in (link.partition("::") for link in links) if mark and target]
-    missing = [path for path in missing if not os.path.lexists(root + path)]
+    wanted = [(path, target) for target, mark, path in (link.partition("::") for link in links) if mark and target]
+    missing = [(path, target) for path, target in wanted if not os.path.lexists(root + path)]
     if not missing:
         return Effect("nothing is missed: the links that it would make are there")
-    return Effect(
-        f"links to the driver's libraries are missing: {', '.join(missing)}",
-        "install the driver's libraries on the host, or make the links there",
-    )
+    names = ", ".join(path for path, _target in missing)
+    make = "; ".join(f"ln -s {quoted(target)} {quoted(path)}" for path, target in missing[:SHOWN])
+    return Effect(f"links to the driver's libraries are missing: {names}", f"make them on the host: {make}")
 
 
 def _read(path: str) -> bytes:

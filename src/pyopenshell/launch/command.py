@@ -224,7 +224,7 @@ def _not_found(argv0: str, path: str, workdir: str, can_execute: Access) -> Comm
         except OSError:
             continue
     near = [name for name in get_close_matches(argv0, found, 3) if not can_execute(found[name])]
-    hint = f"did you mean {' or '.join(near)}?" if near else f"PATH is {path}"
+    hint = f"did you mean {' or '.join(near)}?" if near else f"PATH is {path}" if path else "PATH is empty"
     if os.path.isfile(os.path.join(workdir, argv0)):
         hint = f"there is a file of that name in the working directory: write ./{argv0}"
     return CommandError(f"{argv0}: command not found", hint=hint)

@@ -88,7 +88,7 @@ def root(tmp_path):
         (("nvidia-ctk", "hook", "update-ldcache", "--folder=/opt/new"), "--env LD_LIBRARY_PATH=/opt/new"),
         (("nvidia-ctk", "hook", "update-ldcache", "--folder", "/opt/a", "--folder", "/opt/b"), "/opt/a:/opt/b"),
         (("nvidia-cdi-hook", "create-symlinks", "--link", "libcuda.so.550::/there"), None),
-        (("nvidia-cdi-hook", "create-symlinks", "--link", "libcuda.so.550::/missing"), "driver's libraries"),
+        (("nvidia-cdi-hook", "create-symlinks", "--link", "libcuda.so.550::/missing"), "ln -s libcuda.so.550 /missing"),
         (("nvidia-cdi-hook", "enable-cuda-compat", "--host-driver-version=550"), None),
         (("nvidia-cdi-hook", "disable-device-node-modification"), None),
         (("nvidia-cdi-hook", "chmod", "--mode", "755", "--path", "/dev/dri"), None),
