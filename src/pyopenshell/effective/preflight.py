@@ -137,7 +137,7 @@ def _is_declared(item: Placed) -> bool:
 
 def _load(path: str) -> str:
     module = "nvidia-uvm" if "uvm" in path else "nvidia-modeset" if "modeset" in path else None
-    return f"modprobe {module}, or nvidia-modprobe" if module else "'openshell doctor --gpu' says what is missing"
+    return f"nvidia-modprobe -c 0 -u, or modprobe {module}" if module else "'openshell doctor --gpu' says what is missing"
 
 
 def _read_only(item: Placed) -> Finding:
