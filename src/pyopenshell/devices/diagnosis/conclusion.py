@@ -51,11 +51,11 @@ def fitting(steps: tuple[str, ...], names: Iterable[str], *, bare: bool) -> tupl
     for step in steps:
         if NVIDIA not in asked and asked:
             plain = step.replace("nvidia-ctk cdi list (or openshell gpu list)", "openshell gpu list")
-            if "cdi generate" in plain:
+            if "cdi generate" in plain and "FOLDER" not in plain:
                 found += [MAKERS.get(vendor, f"Write the spec with {vendor}'s own tool") for vendor in asked]
             elif "nvidia" not in plain.lower():
                 found.append(plain)
-        elif bare and "cdi generate" in step and not step.startswith("Where the GPU is, "):
+        elif bare and "cdi generate" in step and not step.startswith("Where "):
             found.append(f"Where the GPU is, {step[:1].lower()}{step[1:]}")
         else:
             found.append(step)

@@ -6,7 +6,7 @@ import errno
 from typing import TYPE_CHECKING
 
 from pyopenshell.devices.cdi.fault import ERROR
-from pyopenshell.devices.diagnosis.conclusion import Conclusion, vendors
+from pyopenshell.devices.diagnosis.conclusion import Conclusion, foreign, vendors
 from pyopenshell.devices.diagnosis.row import CERTAIN, LIKELY, POSSIBLE
 from pyopenshell.devices.diagnosis.words import SHOWN, chosen, few, listed, mend, state, told
 from pyopenshell.policy.problems import nearest
@@ -36,7 +36,9 @@ def resolves(match: Match, here: Surroundings) -> Conclusion:
         if setting.cdi is False:
             return Conclusion("cdi.switched-off", (seen, f"{setting.engine}: {setting.said} switches CDI off"))
         if setting.folders and not any(folder.files and folder.path in setting.folders for folder in here.folders):
-            steps = (f"sudo nvidia-ctk cdi generate --output={setting.folders[-1]}/nvidia.yaml",)
+            folder = setting.folders[-1]
+            generate = f"sudo nvidia-ctk cdi generate --output={folder}/nvidia.yaml"
+            steps = (f"Put its spec into {folder}" if foreign(match.names) else generate,)
             reads = f"{setting.engine} reads its specs from {listed(setting.folders)}"
             return Conclusion("cdi.other-folders", (seen, reads), steps)
     return Conclusion("cdi.name-is-there", (seen, *few(closed)), _mends(closed))
@@ -72,7 +74,7 @@ def _refused_or_unknown(match: Match, here: Surroundings, beside: tuple[str, ...
     kinds = dict(here.kinds)
     missing = [name for name in match.names if name not in here.names]
     whose = {fault: _whose(kinds.get(fault.file or "", ""), missing) for fault in _refused(here)}
-    ordered = sorted(whose, key=lambda fault: (whose[fault], not _mentions(fault, missing)))
+    ordered = sorted(whose, key=lambda fault: whose[fault])
     wanted = {name.partition("=")[0] for name in missing}
     kin = any(name.partition("=")[0] in wanted for name in here.names)
     nearest_kind = min(whose.values(), default=None)
@@ -115,10 +117,6 @@ def _whose(kind: str, asked: list[str]) -> int:
     if any(name.partition("=")[0] == kind for name in asked):
         return OURS
     return PERHAPS if set(vendors([kind])) & set(vendors(asked)) else OTHERS
-
-
-def _mentions(fault: Fault, names: list[str]) -> bool:
-    return any(name in fault.message for name in names)
 
 
 def _mends(faults: list[Fault]) -> tuple[str, ...]:

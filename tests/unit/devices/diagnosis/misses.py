@@ -33,6 +33,8 @@ NEAR: dict[str, tuple[str, ...]] = {
         "failed to fulfil mount request: open /home/me/data: no such file or directory\n",
         "failed to fulfil mount request: open /home/me/data: no such file or directory\nnvidia-smi works\n",
         "Error: crun: cannot stat `/home/me/data`: No such file or directory: OCI runtime attempted to invoke\n",
+        "Error: crun: cannot stat `/home/me/nvidia`: No such file or directory: OCI runtime attempted to invoke\n",
+        "failed to fulfil mount request: open /srv/nvidia/models: no such file or directory\n",
     ),
     "engine.mount-missing": (
         "failed to fulfil mount request: open /home/me/data: permission denied\n",

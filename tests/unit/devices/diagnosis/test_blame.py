@@ -124,6 +124,14 @@ def test_a_pods_failure_is_not_explained_by_a_laptop():
     assert [("cdi.unresolvable", "possible")] == told(said_so, GOOD.replace(folders=NONE, names=()))
 
 
+def test_a_device_plugins_log_is_not_explained_by_a_laptop():
+    """What a device plugin says is of its node too, whatever words are around it."""
+    log = "I0123 16:54:07.230000       1 main.go:287] No devices found. Waiting indefinitely.\n"
+    laptop = GOOD.replace(devices=(), driver=None)
+    assert [("k8s.plugin-no-devices", "likely")] == told(log, laptop)
+    assert "gpu.no-hardware" in [code for code, _certainty in told(log, laptop.replace(settings=(KUBELET,)))]
+
+
 def test_a_pods_failure_on_a_node():
     """With a kubelet here it may be the node: what is seen is told, likely at most, and under that condition."""
     causes = diagnose(POD, GOOD.replace(folders=NONE, names=(), settings=(KUBELET,)))
@@ -150,6 +158,15 @@ def test_other_vendors_have_other_tools(vendor, tool, text, host):
     assert all(cause.certainty != "certain" for cause in causes)
 
 
+def test_other_vendors_and_other_folders():
+    """Where the engine looks elsewhere, the spec of another vendor goes there, with no tool named for it."""
+    docker = Setting("docker", "/usr/bin/dockerd", None, "", "28.2", ("/opt/cdi",))
+    text = SAMPLES["docker.cdi-unresolvable"][0].replace("nvidia.com", "amd.com")
+    (cause,) = diagnose(text, GOOD.replace(names=("amd.com/gpu=0",), settings=(docker,)))
+    assert ("cdi.other-folders", "Put its spec into /opt/cdi") == (cause.code, cause.steps[0])
+    assert not [step for step in cause.steps if "generate" in step]
+
+
 def test_names_of_nvidias_device_plugin_are_nvidias():
     """k8s.device-plugin.nvidia.com is NVIDIA too."""
     text = ASKED.replace("nvidia.com", "k8s.device-plugin.nvidia.com")
@@ -163,6 +180,9 @@ def test_no_spec_is_made_without_a_gpu():
     steps = [step for cause in diagnose(ASKED, here) for step in cause.steps if "generate" in step]
     assert steps
     assert all(step.startswith("Where the GPU is, ") for step in steps)
+    other = diagnose(ASKED, here.replace(folders=(ETC, RUN)))
+    assert ["cdi.unknown-device", "gpu.no-hardware"] == [cause.code for cause in other]
+    assert not [step for step in other[0].steps if step.count("here the GPU is") > 1]
 
 
 def test_rootful_containers_are_thought_of():
