@@ -176,7 +176,7 @@ def test_a_gap_may_be_wrapped_and_is_no_list_of_lines():
         'bin/nvidia-cdi-hook": no such file or directory',
     )
     assert ["cdi.hook-missing"] == [cause.code for cause in diagnose(f"{start}\n{end}\n")]
-    clash = r'occurred:\n\t* conflicting device "nvidia.com/gpu=al', 'l" (specs "/var/run/cdi/y.yaml", '
+    clash = r'occurred \u003e:\n\t* conflicting device "nvidia.com/gpu=al', 'l" (specs "/var/run/cdi/y.yaml", '
     assert ["cdi.conflict"] == [
         cause.code for cause in diagnose("\n".join((clash[0], clash[1].ljust(len(clash[0]), "x"))))
     ]
