@@ -136,8 +136,8 @@ def _is_declared(item: Placed) -> bool:
 
 
 def _load(path: str) -> str:
-    module = "nvidia-uvm" if "uvm" in path else "nvidia-modeset" if "modeset" in path else None
-    return f"nvidia-modprobe -c 0 -u, or modprobe {module}" if module else "'openshell doctor --gpu' says what is missing"
+    loading = "nvidia-modprobe -c 0 -u, or modprobe nvidia-uvm" if "uvm" in path else ""
+    return loading or "'openshell doctor --gpu' says what is missing"
 
 
 def _read_only(item: Placed) -> Finding:
