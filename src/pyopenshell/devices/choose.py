@@ -39,16 +39,17 @@ def choose(
     folders: tuple[str, ...],
     environ: Mapping[str, str],
     *,
-    declared: tuple[str, ...] = (),
+    writable: tuple[str, ...] = (),
+    read_only: tuple[str, ...] = (),
     unconfined: bool = False,
 ) -> Chosen:
     """Choose ``count`` GPUs (``select.ALL``, or None) and the devices named.
 
-    ``folders`` are where specs are looked for; without any, where ``environ`` or the CDI specification say. What the
-    policy has ``declared`` for writing opens the GPUs in it too; ``unconfined``, everything can be opened. Raises
-    GpuError as ``select.select`` does.
+    ``folders`` are where specs are looked for; without any, where ``environ`` or the CDI specification say.
+    ``writable`` and ``read_only`` are what the policy declares; ``unconfined``, everything can be opened. Raises
+    GpuError as ``select.select`` does, and for a folder that cannot be read.
     """
-    if count == 0 and not names:
+    if count == 0 and not names and not folders:
         return Chosen(select.Selection(0, (), Inventory()), Merged())  # nothing of the host matters
     from pyopenshell.devices import inventory, visible
     from pyopenshell.devices.cdi import registry
@@ -62,11 +63,9 @@ def choose(
     if visible.needs_uuids(found.gpus, environ):
         found = inventory.read()
     selection = select.select(count, names, found, specs, environ)
-    found_edits = merged(selection.choices)
-    mounts = (shown.mount.host_path for shown in found_edits.mounts)
-    selection = select.opened_besides(selection, (*declared, *mounts), unconfined=unconfined)
+    selection = select.opened_besides(selection, writable, read_only, unconfined=unconfined)
     faults = tuple(fault for fault in specs.faults if fault.severity == ERROR and (fault.file or "").endswith(SPECS))
-    return Chosen(selection, found_edits, faults, tuple(_writable(selection)))
+    return Chosen(selection, merged(selection.choices), faults, tuple(_writable(selection)))
 
 
 def _writable(selection: select.Selection) -> Iterator[tuple[str, str, str]]:

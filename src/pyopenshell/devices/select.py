@@ -76,7 +76,7 @@ class Selection(Record):
     """What was chosen. ``count`` is what ``--gpu`` asked for (ALL, or None where it was not given).
 
     ``notes`` are sentences on what narrowed the choice; ``others`` are GPUs that the sandbox can open all the same,
-    because the policy says so, or a spec by another way than a device's nodes.
+    because the policy says so; ``closed`` those chosen that it keeps read-only.
     """
 
     count: int | None
@@ -84,6 +84,7 @@ class Selection(Record):
     inventory: Inventory
     notes: tuple[str, ...] = ()
     others: tuple[Unit, ...] = ()
+    closed: frozenset[tuple[str, int, int]] = frozenset()
 
     @property
     def units(self) -> tuple[Unit, ...]:
@@ -112,11 +113,11 @@ class Selection(Record):
         """
         if not self.is_cuda:
             return None
-        units = [unit for unit in self.units if unit.gpu.vendor in CUDA]
+        units = [unit for unit in self.units if unit.gpu.vendor in CUDA and unit.key not in self.closed]
         if any(unit.gpu.vendor == "wsl" and not unit.uuid for unit in units):
             return None  # one node for all of the Windows host's: the caller's own value chooses among them
         if not units:
-            return NONE_VISIBLE if self.count == 0 and not self.choices else None
+            return NONE_VISIBLE if self.closed or (self.count == 0 and not self.choices) else None
         uuids = [unit.uuid for unit in units if unit.uuid]
         if len(uuids) == len(units):
             return ",".join(uuids)
@@ -231,21 +232,26 @@ def _too_few(
     )
 
 
-def opened_besides(selection: Selection, paths: Iterable[str], *, unconfined: bool = False) -> Selection:
-    """Return the selection with the other GPUs that can be opened: all of whose nodes lie in these paths of the host.
+def opened_besides(
+    selection: Selection, writable: Iterable[str], read_only: Iterable[str] = (), *, unconfined: bool = False
+) -> Selection:
+    """Return the selection with what the policy makes of it: GPUs that can be opened besides, and those that cannot.
 
-    ``unconfined``: nothing keeps any from being opened.
+    ``writable`` and ``read_only`` are declared paths. A GPU can be opened where all its nodes can: those of the chosen,
+    and what lies in a writable path. A node that is declared read-only cannot. ``unconfined``: everything can.
     """
-    folders = [os.path.realpath(path) for path in paths]
+    folders = [os.path.realpath(path) for path in writable]
+    kept = set() if unconfined else {os.path.realpath(path) for path in read_only}
     chosen = {unit.key for unit in selection.units}
+    granted = {node for unit in selection.units for node in unit.nodes}
     every = [unit for gpu in selection.inventory.gpus for unit in _units(gpu)]
-    others = tuple(
-        unit
-        for unit in every
-        if unit.key not in chosen
-        and (unconfined or all(any(_lies(node, folder) for folder in folders) for node in unit.nodes))
-    )
-    return selection.replace(others=others)
+
+    def opens(node: str) -> bool:
+        return unconfined or (node not in kept and (node in granted or any(_lies(node, one) for one in folders)))
+
+    others = tuple(unit for unit in every if unit.key not in chosen and all(map(opens, unit.nodes)))
+    closed = frozenset(unit.key for unit in selection.units if not kept.isdisjoint(unit.nodes))
+    return selection.replace(others=others, closed=closed)
 
 
 def _lies(path: str, folder: str) -> bool:

@@ -206,8 +206,8 @@ def findings(chosen: Chosen, devices: Devices) -> Iterator[Finding]:
         yield Finding("cdi.not-applied", "Low", text)
     if selection.others:
         others = ", ".join(unit.label for unit in selection.others)
-        text = f"GPUs that were not asked for can be opened, by the policy or a mount of the device: {others}"
-        yield Finding("gpu.others-open", "High", text, "take their device nodes out of read_write, or correct the spec")
+        text = f"GPUs that were not asked for can be opened, because the policy says so: {others}"
+        yield Finding("gpu.others-open", "High", text, "take their device nodes out of read_write")
     for path, why, mend in chosen.writable:
         text = f"{path} says what this sandbox is given, and others can change it: {why}"
         yield Finding("cdi.spec-writable", "High", text, mend)

@@ -28,6 +28,8 @@ class Candidate:
         self.id = identifier
         self.real = where.real
         self.source: str | None = None
+        self.links = where.links
+        self.links_by_others = where.links_by_others
         self.place = where.place or normal(proposal.path)
         self.is_dir = where.is_dir
         self.access = frozenset(proposal.access)

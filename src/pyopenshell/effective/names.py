@@ -6,48 +6,43 @@ shown file the kernel meets the shown tree, then the folders above the path that
 
 from __future__ import annotations
 
-from pyopenshell.effective.paths import inside, upward
+from pyopenshell.effective.paths import normal, parent, upward
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from pyopenshell.effective.model import Grant
 
 
-MOST = 32
-"""Names of one file that are followed: folders shown in each other have no end of them."""
+class Names:
+    """What of the host is seen where. Nothing is shown in what is shown, so one look is enough."""
 
+    def __init__(self, grants: Iterable[Grant]) -> None:
+        """Gather what is shown at another path."""
+        self._shown = {
+            grant.resolved: grant.source
+            for grant in grants
+            if grant.source and grant.resolved and grant.status != "skipped"
+        }
 
-def shown(grants: Iterable[Grant]) -> tuple[tuple[str, str], ...]:
-    """Return (the host's path, the path in the sandbox) of everything that is shown at another path."""
-    return tuple(
-        (grant.source, grant.resolved)
-        for grant in grants
-        if grant.source and grant.resolved and grant.status != "skipped"
-    )
+    def on_host(self, path: str) -> str:
+        """Return the host's path of what the sandbox has at a path."""
+        target = self._target(path)
+        return path if target is None else self._shown[target] + path[len(target) :]
 
+    def walked(self, path: str) -> tuple[str, ...]:
+        """Return, as the host's paths, what the kernel meets on the way up from a path, the innermost first."""
+        target = self._target(path)
+        if target is None:
+            return tuple(upward(path))
+        source = self._shown[target]
+        within = [folder for folder in upward(self.on_host(path)) if len(folder) >= len(source)]
+        return (*within, *upward(parent(target)))
 
-def places(path: str, aliases: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
-    """Return the places whose rules count for a path, the innermost first: its own folders, and its other names'."""
-    return (*dict.fromkeys((*_aliased(path, aliases), *upward(path))),)
+    def place(self, grant: Grant) -> str:
+        """Return the host's path that a grant's rule stands on."""
+        return self.on_host(grant.resolved or normal(grant.path))
 
-
-def on_host(path: str, aliases: tuple[tuple[str, str], ...]) -> str:
-    """Return the host's path of what a sandbox has at a path."""
-    for source, target in aliases:
-        if inside(path, target):
-            return source + path[len(target) :]
-    return path
-
-
-def _aliased(path: str, aliases: tuple[tuple[str, str], ...]) -> Iterator[str]:
-    """Yield the places of a path's other names, each up to where the trees that are the same begin."""
-    names = [path]
-    for name in names:  # grows on the way: one file can be shown at several paths
-        for pair in aliases:
-            for here, there in (pair, pair[::-1]):
-                other = there + name[len(here) :] if inside(name, here) else name
-                if other not in names and len(names) < MOST:
-                    names.append(other)
-                    yield from (folder for folder in upward(other) if inside(folder, there))
+    def _target(self, path: str) -> str | None:
+        return next((folder for folder in upward(path) if folder in self._shown), None) if self._shown else None

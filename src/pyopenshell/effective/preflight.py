@@ -6,6 +6,8 @@ reported where they are decided (``runtime``, ``layers``).
 
 from __future__ import annotations
 
+import errno
+
 from pyopenshell.effective.model import Finding
 from pyopenshell.effective.paths import inside, normal
 from pyopenshell.errors import GpuError
@@ -50,7 +52,7 @@ def check(devices: Devices, grants: list[Placed]) -> None:
 def _is_kept(grant: Grant) -> bool:
     """Whether the device is here, and something else than its absence keeps it from the sandbox."""
     message = grant.detail.message or ""
-    return not (grant.detail.errno or "the spec means" in message or "is no device node" in message)
+    return not (grant.detail.errno == errno.ENOENT or "the spec means" in message or "is no device node" in message)
 
 
 def findings(request: Request, grants: list[Placed]) -> list[Finding]:
@@ -86,11 +88,14 @@ def _sockets(grants: list[Placed]) -> Iterator[Finding]:
 
 def _names(grants: list[Placed]) -> Iterator[Finding]:
     """Report files with two names whose grants differ: a rule knows the file, and counts for both."""
-    planned = [item for item in grants if item.grant.status == "planned"]
-    for item in planned:
-        for other in planned if item.grant.source else ():
+    by_file: dict[str, list[Placed]] = {}
+    for item in grants:
+        if item.grant.status == "planned" and not item.private:
+            by_file.setdefault(item.grant.source or item.place, []).append(item)
+    for item in (item for items in by_file.values() for item in items if item.grant.source):
+        for other in by_file[item.grant.source or ""]:
             more = sorted(set(other.grant.access) - set(item.grant.access))
-            if other is not item and more and item.grant.source in (other.place, other.grant.source):
+            if other is not item and more:
                 text = (
                     f"{item.grant.path} is {item.grant.source} of the host, which {other.label} gives "
                     f"{', '.join(more)}: that counts for both names"
@@ -131,8 +136,9 @@ def _is_node(item: Placed) -> bool:
 
 
 def _is_declared(item: Placed) -> bool:
-    """Whether the operator's own declaration took it: that has a finding of its own."""
-    return "stays read-only" in (item.grant.detail.message or "")
+    """Whether it needs no word: the operator's declaration took it, which is told, or it is there by another name."""
+    message = item.grant.detail.message or ""
+    return "stays read-only" in message or message.endswith("and shows it")
 
 
 def _load(path: str) -> str:

@@ -6,7 +6,7 @@ import errno
 import os
 
 from pyopenshell.effective.model import Grant
-from pyopenshell.effective.names import on_host, places, shown
+from pyopenshell.effective.names import Names
 from pyopenshell.effective.paths import MOUNT_POINTS, inside, is_own_proc, normal, parent, shows
 from pyopenshell.effective.request import Resolved
 from pyopenshell.policy.access import READ_ONLY, THREAD_NAMES
@@ -76,8 +76,7 @@ def why(
     for not asked. ``brokered``: the path names a file that a broker answers for, if it is of the asking process.
     Raises ValueError for another ``wants``.
     """
-    aliases = shown(effective.grants)
-    where = _shown(resolve(on_host(normal(path), aliases)), normal(path), aliases) or resolve(path)
+    where = _shown(effective, resolve, path) or resolve(path)
     if brokered and wants == "write":
         grants = tuple(grant for grant in effective.grants if grant.mechanism == "broker" and _stands(grant))
         if grants:
@@ -104,11 +103,14 @@ def why(
     )
 
 
-def _shown(host: Resolved, path: str, aliases: tuple[tuple[str, str], ...]) -> Resolved | None:
+def _shown(effective: Effective, resolve: Callable[[str], Resolved], path: str) -> Resolved | None:
     """Return a path at which something of the host is shown as one that is there, if it is; None for all others."""
-    if on_host(path, aliases) == path:
+    place = resolve(path).place or normal(path)
+    source = Names(effective.grants).on_host(place)
+    if source == place:
         return None
-    return host.replace(real=path if host.real else None, place=path)
+    host = resolve(source)
+    return host.replace(real=place if host.real else None, place=place)
 
 
 def _needed(wants: str, place: str, *, is_dir: bool, missing: bool) -> tuple[str, tuple[str, ...]]:
@@ -135,11 +137,12 @@ def _needed(wants: str, place: str, *, is_dir: bool, missing: bool) -> tuple[str
 
 def _enclosing(effective: Effective, subject: str) -> tuple[Grant, ...]:
     """Return the grants with a Landlock rule (or a planned one) on the subject or a folder above, innermost first."""
+    names = Names(effective.grants)
     by_place: dict[str, list[Grant]] = {}
     for grant in effective.grants:
         if grant.mechanism == "landlock" and _stands(grant):
-            by_place.setdefault(grant.resolved or normal(grant.path), []).append(grant)
-    return tuple(grant for folder in places(subject, shown(effective.grants)) for grant in by_place.get(folder, ()))
+            by_place.setdefault(names.place(grant), []).append(grant)
+    return tuple(grant for folder in names.walked(subject) for grant in by_place.get(folder, ()))
 
 
 def _stands(grant: Grant) -> bool:
@@ -186,7 +189,7 @@ def _is_hidden(case: Case) -> bool:
         return False
     others = [grant for grant in case.enclosing if case.wants != "connect" or str(grant.origin) != "baseline/process"]
     points = [point for point in MOUNT_POINTS if inside(case.subject, point)]
-    return bool(points) and not any(shows(grant.path, case.subject, points) for grant in others)
+    return bool(points) and not any(shows(grant.resolved or grant.path, case.subject, points) for grant in others)
 
 
 def _explain(case: Case) -> list[str]:

@@ -45,6 +45,8 @@ OPEN_TREE_CLONE = 1
 OPEN_TREE_CLOEXEC = 0o2000000
 
 MOUNT_ATTR_RDONLY = 0x01
+MOUNT_ATTR_NODEV = 0x04
+MOUNT_ATTR_NOEXEC = 0x08
 
 MOVE_MOUNT_F_SYMLINKS = 0x01
 MOVE_MOUNT_F_AUTOMOUNTS = 0x02
@@ -92,9 +94,14 @@ def move_mount(from_fd: int, from_path: str | bytes, to_fd: int, to_path: str | 
 
 def mount_set_read_only(fd: int, *, recursive: bool = True) -> None:
     """Make a mount read-only, as a rule with what is mounted beneath it (mount_setattr(2), Linux 5.12)."""
-    attributes = (ctypes.c_uint64 * 4)(MOUNT_ATTR_RDONLY)  # struct mount_attr: set, clear, propagation, userns_fd
+    mount_set(fd, MOUNT_ATTR_RDONLY, recursive=recursive)
+
+
+def mount_set(fd: int, attributes: int, *, recursive: bool = True) -> None:
+    """Set attributes (MOUNT_ATTR_*) of a mount, as a rule with what is mounted beneath it (mount_setattr(2))."""
+    packed = (ctypes.c_uint64 * 4)(attributes)  # struct mount_attr: set, clear, propagation, userns_fd
     flags = AT_EMPTY_PATH | (AT_RECURSIVE if recursive else 0)
-    call("mount_setattr", fd, b"", flags, ctypes.byref(attributes), ctypes.sizeof(attributes))
+    call("mount_setattr", fd, b"", flags, ctypes.byref(packed), ctypes.sizeof(packed))
 
 
 def bring_up_loopback() -> None:

@@ -2,7 +2,7 @@
 
 A mount needs something to be mounted on. Where the host has nothing at that path, and its folder is not one of the
 sandbox's own, a stand-in is made for the folder: a small file system with all its entries, each mounted from the host,
-and the new ones.
+and the new ones. Everything is done by descriptor: the host's folders belong to others, who may be changing them.
 """
 
 from __future__ import annotations
@@ -20,14 +20,19 @@ if TYPE_CHECKING:
 
 MOST = 10_000
 """Entries of a folder that gets a stand-in: each is a mount, and the kernel allows 100,000 (fs.mount-max)."""
-CLONE = ns.OPEN_TREE_CLONE | ns.AT_RECURSIVE | ns.AT_EMPTY_PATH | ns.OPEN_TREE_CLOEXEC
+CLONE = ns.OPEN_TREE_CLONE | ns.AT_EMPTY_PATH | ns.OPEN_TREE_CLOEXEC
 HERE = ns.MOVE_MOUNT_F_EMPTY_PATH | ns.MOVE_MOUNT_T_EMPTY_PATH
+PTMX = "/dev/ptmx"
+"""A terminal multiplexer that is mounted alone does not find its terminals: the one among them does (pts(4))."""
 
 
 class Bound:
-    """One path under way: a detached mount of its source, or the error that kept it from being made."""
+    """One path under way: a detached mount of its source, or the error that kept it from being made.
 
-    def __init__(self, grant: str, source: str, target: str, *, writable: bool) -> None:
+    What is mounted beneath the source stays behind: it was not asked for, and may be the host's procfs.
+    """
+
+    def __init__(self, grant: str, source: str, target: str, attributes: int) -> None:
         """Clone ``source`` while it can still be found: its folder may be about to be hidden."""
         self.grant, self.target, self.fd, self.errno, self.is_dir = grant, target, -1, 0, False
         try:
@@ -37,18 +42,15 @@ class Bound:
                 self.fd = ns.open_tree(place, "", CLONE)
             finally:
                 os.close(place)
-            if not writable:
-                ns.mount_set_read_only(self.fd)
+            if attributes:
+                ns.mount_set(self.fd, attributes, recursive=False)
         except OSError as error:
             self.errno = error.errno or errno.EIO
 
 
 def clone(plan: dict[str, Any]) -> list[Bound]:
     """Return what is to be bound, outermost first. Raises nothing: what cannot be cloned says so."""
-    return [
-        Bound(grant, source, target, writable=writable)
-        for grant, source, target, writable in sorted(plan["bound"], key=lambda one: one[2])
-    ]
+    return [Bound(*one) for one in sorted(plan["bound"], key=lambda one: one[2])]
 
 
 def attach(bound: list[Bound], points: list[str]) -> dict[str, int]:
@@ -57,16 +59,13 @@ def attach(bound: list[Bound], points: list[str]) -> dict[str, int]:
     ``points`` are where file systems of the sandbox's own are mounted, in which anything can be made. All else is
     mounted before this, so that a stand-in takes along what lies in its folder.
     """
-    own = {os.stat(point).st_dev for point in points}
-    stands: list[str] = []
+    room = _Room(points)
     failed: dict[str, int] = {}
     for one in bound:
         try:
             if one.errno:
                 raise OSError(one.errno, "")
-            if not os.path.lexists(one.target):
-                _make_room(one, own, stands)
-            place = open_path(one.target)
+            place = room.place(one)
             try:
                 ns.move_mount(one.fd, "", place, "", HERE)
             finally:
@@ -76,114 +75,129 @@ def attach(bound: list[Bound], points: list[str]) -> dict[str, int]:
         finally:
             if one.fd >= 0:
                 os.close(one.fd)
-    for folder in stands:
-        _seal(folder)
+    room.close()
     return failed
 
 
-def open_path(path: str) -> int:
-    """Return a descriptor of a path without symbolic links, for mounting (open(2), O_PATH)."""
-    return process.openat2(process.AT_FDCWD, path, os.O_PATH | os.O_CLOEXEC, 0, process.RESOLVE_NO_SYMLINKS)
+def open_path(path: str, flags: int = os.O_PATH, at: int = process.AT_FDCWD) -> int:
+    """Return a descriptor of a path without symbolic links (openat2(2))."""
+    return process.openat2(at, path, flags | os.O_CLOEXEC, 0, process.RESOLVE_NO_SYMLINKS)
 
 
-def _make_room(one: Bound, own: set[int], stands: list[str]) -> None:
-    """Make an empty file or folder to mount on: on a file system of ours, which a stand-in is too.
+class _Room:
+    """Finds or makes what is mounted on. Keeps a descriptor of every stand-in until all of them are sealed."""
 
-    Whose a folder is, its device tells: what lies beneath one of ours may have been bound back from the host.
-    """
-    folder = os.path.dirname(one.target)
-    while not os.path.lexists(folder):
-        folder = os.path.dirname(folder)
-    if _device(folder) not in own:
-        _stand_in(folder)
-        stands.append(folder)
-        own.add(_device(folder))
-    missing = one.target[len(folder) :].strip("/").split("/")
-    for name in missing[:-1]:
-        folder = f"{folder}/{name}"
-        os.mkdir(folder, 0o755)
-    _empty(one.target, is_dir=one.is_dir)
+    def __init__(self, points: list[str]) -> None:
+        self._points = points
+        self._own = {os.stat(point).st_dev for point in points}
+        self._stands: list[int] = []
+
+    def place(self, one: Bound) -> int:
+        """Return a descriptor of what is at the path, made where nothing was. Raises OSError."""
+        try:
+            return open_path(one.target)
+        except FileNotFoundError:
+            pass
+        folder, names = os.path.dirname(one.target), [os.path.basename(one.target)]
+        while True:
+            try:
+                here = open_path(folder, os.O_RDONLY | os.O_DIRECTORY)
+                break
+            except FileNotFoundError:
+                folder, name = os.path.split(folder)
+                names.insert(0, name)
+        try:
+            if os.fstat(here).st_dev not in self._own:
+                here = self._stand_in(folder, here)
+            for name in names[:-1]:
+                os.mkdir(name, 0o755, dir_fd=here)
+                here = _instead(here, open_path(name, os.O_RDONLY | os.O_DIRECTORY, here))
+            _empty(names[-1], here, is_dir=one.is_dir)
+            return open_path(names[-1], at=here)
+        finally:
+            os.close(here)
+
+    def close(self) -> None:
+        """Make every stand-in read-only, as its folder was; what is mounted in it keeps its own mode."""
+        for fd in self._stands:
+            ns.mount_set_read_only(fd, recursive=False)
+            os.close(fd)
+
+    def _stand_in(self, folder: str, host: int) -> int:
+        """Put a file system in the folder's place that has the same entries, and return it instead of ``host``.
+
+        It is made aside and put there when it is whole. Owner and mode are the folder's; access control lists are not
+        kept. Raises OSError: then there is none.
+        """
+        names = os.listdir(host)
+        if len(names) > MOST or not self._points:
+            raise OSError(errno.E2BIG if self._points else errno.EROFS, "")
+        status = os.fstat(host)
+        aside = f"{self._points[0]}/.openshell-stand-in"
+        os.mkdir(aside, 0o700)
+        try:
+            ns.mount("tmpfs", aside, "tmpfs", ns.MS_NOSUID, f"mode={stat.S_IMODE(status.st_mode):o}")
+            try:
+                made = open_path(aside, os.O_RDONLY | os.O_DIRECTORY)
+                try:
+                    for name in names:
+                        _entry(name, host, made, is_ptmx=f"{folder}/{name}" == PTMX)
+                    _give(made, status)
+                    ns.move_mount(made, "", host, "", HERE)
+                except OSError:
+                    os.close(made)
+                    raise
+            except OSError:
+                ns.umount(aside, ns.MNT_DETACH)
+                raise
+        finally:
+            os.rmdir(aside)
+        self._own.add(os.fstat(made).st_dev)
+        self._stands.append(os.dup(made))
+        return _instead(host, made)
 
 
-def _device(folder: str) -> int:
-    """Return the device of a folder. Raises OSError where a symbolic link stands in its place: it was none before."""
-    place = open_path(folder)
-    try:
-        return os.fstat(place).st_dev
-    finally:
-        os.close(place)
+def _instead(old: int, new: int) -> int:
+    os.close(old)
+    return new
 
 
-def _empty(path: str, *, is_dir: bool) -> None:
+def _empty(name: str, folder: int, *, is_dir: bool) -> None:
     if is_dir:
-        os.mkdir(path, 0o755)
+        os.mkdir(name, 0o755, dir_fd=folder)
     else:
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=folder))
 
 
-def _stand_in(folder: str) -> None:
-    """Mount a file system over a folder that has the same entries, and can have more. Raises OSError: then it has not.
-
-    Links are made again; everything else is the host's own, mounted, with what is mounted beneath it. Owner and mode
-    are the folder's; access control lists are not kept.
-    """
-    names = os.listdir(folder)
-    if len(names) > MOST:
-        raise OSError(errno.E2BIG, "too many entries")
-    entries: list[tuple[str, int, str | None]] = []
+def _entry(name: str, host: int, made: int, *, is_ptmx: bool) -> None:
+    """Give a stand-in an entry of the host's folder: a link again, all else mounted with what lies beneath it."""
     try:
-        for name in names:
-            entries.append((name, *_entry(f"{folder}/{name}")))
-        status = os.stat(folder)
-        ns.mount("tmpfs", folder, "tmpfs", ns.MS_NOSUID, f"mode={stat.S_IMODE(status.st_mode):o}")
-        try:
-            _fill(folder, entries)
-            _give(folder, status)
-        except OSError:
-            ns.umount(folder, ns.MNT_DETACH)
-            raise
+        link = os.readlink(name, dir_fd=host)
+    except OSError:  # no link
+        link = None
+    if link is not None:
+        os.symlink(link, name, dir_fd=made)
+        return
+    entry = open_path("/dev/pts/ptmx") if is_ptmx else open_path(name, at=host)
+    try:
+        _empty(name, made, is_dir=stat.S_ISDIR(os.fstat(entry).st_mode))
+        tree = ns.open_tree(entry, "", CLONE | ns.AT_RECURSIVE)
     finally:
-        for _name, fd, _link in entries:
-            if fd >= 0:
-                os.close(fd)
-
-
-def _fill(folder: str, entries: list[tuple[str, int, str | None]]) -> None:
-    for name, fd, link in entries:
-        path = f"{folder}/{name}"
-        if link is not None:
-            os.symlink(link, path)
-            continue
-        _empty(path, is_dir=stat.S_ISDIR(os.fstat(fd).st_mode))
-        place = open_path(path)
+        os.close(entry)
+    try:
+        place = open_path(name, at=made)
         try:
-            ns.move_mount(fd, "", place, "", HERE)
+            ns.move_mount(tree, "", place, "", HERE)
         finally:
             os.close(place)
+    finally:
+        os.close(tree)
 
 
-def _give(folder: str, status: os.stat_result) -> None:
+def _give(folder: int, status: os.stat_result) -> None:
     """Give a stand-in the folder's owner, where this user namespace has it: else it belongs to whom it is shown."""
     try:
-        os.chown(folder, status.st_uid, status.st_gid)
+        os.fchown(folder, status.st_uid, status.st_gid)
     except OSError as error:
         if error.errno not in (errno.EINVAL, errno.EPERM, errno.EOVERFLOW):
             raise
-
-
-def _entry(path: str) -> tuple[int, str | None]:
-    """Return a clone of an entry, or where it leads if it is a symbolic link."""
-    if os.path.islink(path):
-        return -1, os.readlink(path)
-    place = open_path(path)
-    try:
-        return ns.open_tree(place, "", CLONE), None
-    finally:
-        os.close(place)
-
-
-def _seal(folder: str) -> None:
-    """Make a stand-in read-only, as the folder was; what is mounted in it keeps its own mode."""
-    place = open_path(folder)
-    ns.mount_set_read_only(place, recursive=False)
-    os.close(place)

@@ -60,7 +60,7 @@ def _mounts(plan: Plan) -> str:
         f"empty {' '.join(plan.private['hide'])}",
         "private /dev/pts",
         _joined("bind back ", bound, ""),
-        _joined("show ", [f"{source} at {target}" for _grant, source, target, _writable in plan.bound], ""),
+        _joined("show ", [f"{source} at {target}" for _grant, source, target, _attributes in plan.bound], ""),
         f"hide {' '.join(plan.mask)}" if plan.mask else "",
     ]
     return "; ".join(part for part in parts if part)

@@ -59,7 +59,8 @@ class Plan(Record):
     ``rules`` are (grant id, path, symlinks allowed, Landlock mask). ``brokered`` are the ids of the grants that a
     broker serves; ``broker`` says that it is this sandbox's own, not that of a sandbox around it. ``thread_names`` is
     the mechanism chosen for CUDA's thread names, and why. ``log`` names the flags of Landlock's logging, ``quiet`` the
-    paths whose denials are not logged. ``bound`` are (grant id, the host's path, where the sandbox sees it, writable).
+    paths whose denials are not logged. ``bound`` are (grant id, the host's path, where the sandbox sees it,
+    MOUNT_ATTR_* of the mount).
     """
 
     digest: str
@@ -87,7 +88,7 @@ class Plan(Record):
     thread_names: dict[str, str] | None = None
     log: tuple[str, ...] = ()
     quiet: tuple[str, ...] = ()
-    bound: tuple[tuple[str, str, str, bool], ...] = ()
+    bound: tuple[tuple[str, str, str, int], ...] = ()
 
     def as_plain(self) -> dict[str, Any]:
         """Return the plan as marshal-able data, for the child."""
@@ -203,9 +204,7 @@ def _links(grants: tuple[Grant, ...], hide: tuple[str, ...]) -> tuple[tuple[str,
 
     Covered grants count: they have no rule and no mount of their own, but their paths are used as written too.
     """
-    used = [
-        (grant.path, grant.resolved) for grant in grants if grant.status in ("planned", "covered") and not grant.source
-    ]
+    used = [(grant.path, grant.resolved) for grant in grants if grant.status in ("planned", "covered")]
     return tuple(
         sorted(
             {
@@ -217,11 +216,17 @@ def _links(grants: tuple[Grant, ...], hide: tuple[str, ...]) -> tuple[tuple[str,
     )
 
 
-def _bound(grants: tuple[Grant, ...]) -> Iterator[tuple[str, str, str, bool]]:
-    """Yield what the sandbox sees at another path. Covered ones too: a rule above gives the right, not the file."""
+def _bound(grants: tuple[Grant, ...]) -> Iterator[tuple[str, str, str, int]]:
+    """Yield what the sandbox sees at another path. Covered ones too: a rule above gives the right, not the file.
+
+    What the grant does not give the mount does not allow either. Devices come as devices, not in folders.
+    """
     for grant in grants:
         if grant.source and grant.resolved and grant.status in ("planned", "covered"):
-            yield grant.id, grant.source, grant.resolved, "write_file" in grant.access
+            attributes = 0 if "write_file" in grant.access else ns.MOUNT_ATTR_RDONLY
+            if "ioctl_dev" not in grant.access:
+                attributes |= ns.MOUNT_ATTR_NODEV | (0 if "execute" in grant.access else ns.MOUNT_ATTR_NOEXEC)
+            yield grant.id, grant.source, grant.resolved, attributes
 
 
 def _thread_names(effective: Effective) -> dict[str, str] | None:

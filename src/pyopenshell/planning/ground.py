@@ -146,7 +146,8 @@ def _chosen(request: RunRequest, policy: Policy, *, confined: bool) -> Chosen | 
         request.devices,
         request.cdi_spec_dirs,
         os.environ,
-        declared=tuple(path.path for path in policy.filesystem.read_write),
+        writable=tuple(path.path for path in policy.filesystem.read_write),
+        read_only=tuple(path.path for path in policy.filesystem.read_only),
         unconfined=not confined,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyopenshell.effective.names import places, shown
+from pyopenshell.effective.names import Names
 from pyopenshell.effective.paths import MOUNT_POINTS, inside, normal, upward
 from pyopenshell.verify.attempt import ALLOWED, DENIED
 
@@ -29,13 +29,15 @@ class Rules:
         named = {place(grant) for grant in effective.grants if grant.origin.kind in ("declared", "workdir")}
         self.hidden = tuple(point for point in MOUNT_POINTS if point not in named) if self.has_view else ()
         self._by_place: dict[str, list[Grant]] = {}
-        self.aliases = shown(self.grants)
+        self._names = Names(self.grants)
+        self._by_file: dict[str, list[Grant]] = {}
         for grant in self.grants:
             self._by_place.setdefault(place(grant), []).append(grant)
+            self._by_file.setdefault(self._names.place(grant), []).append(grant)
 
     def enclosing(self, path: str) -> list[Grant]:
         """Return the grants on a path or a folder above it, the innermost first."""
-        return [grant for folder in places(path, self.aliases) for grant in self._by_place.get(folder, ())]
+        return [grant for folder in self._names.walked(path) for grant in self._by_file.get(folder, ())]
 
     def gives(self, path: str, *rights: str) -> bool:
         """Whether all of these rights are given at a path, or not restricted by this kernel's Landlock."""

@@ -177,3 +177,73 @@ def test_what_only_calls_itself_a_fifo(anyone, folder, place):
     node = hosts.node(place / "host", type="p")
     code = "answer = attempt(open, given['file'])"
     assert "EACCES" == anyone.ask(code, "-q", *device(folder, nodes=[node]), file=place / "host/file")
+
+
+def test_terminals_still_work(anyone, folder):
+    """A new node in /dev makes a stand-in of it: new terminals are made there as before."""
+    world.needs_namespaces()
+    node = hosts.node("/dev/openshell-test", "/dev/zero")
+    code = "import pty\nanswer = [os.isatty(fd) for fd in pty.openpty()]"
+    assert [True, True] == anyone.ask(code, "-q", *device(folder, nodes=[node]))
+
+
+def test_what_is_granted_for_its_own_sake(anyone, folder, place):
+    """A rule of another grant never comes to stand on what is shown: that is skipped."""
+    nodes = hosts.nodes(folder, "nvidia0")
+    shown = [hosts.node("/dev/null", nodes / "nvidia0", "r"), hosts.node(place / "own/dev", nodes / "nvidia0", "r")]
+    (place / "own").mkdir()
+    (place / "own/dev").touch()
+    os.chown(place / "own", anyone.workdir.stat().st_uid, -1)
+    mounts = [(place / "own", place / "own", "rw"), (place / "host", place / "declared", "ro"),
+              (place / "declared/in", place / "declared/in", "rw")]  # fmt: skip
+    code = """
+answer = [attempt(os.open, '/dev/null', os.O_RDWR), os.path.getsize(given['dev']), open(given['file']).read()]
+"""
+    given = {"dev": place / "own/dev", "file": place / "declared/in/file"}
+    assert ["ok", 0, "declared"] == anyone.ask(code, "-q", *device(folder, *mounts, nodes=shown), **given)
+    assert {"/dev/null": "skipped", str(place / "own/dev"): "skipped", str(place / "declared"): "skipped"} == {
+        path: status for path, status in statuses(anyone).items() if status == "skipped"
+    }
+
+
+def test_links_that_an_earlier_run_may_have_made(anyone, folder, place):
+    """What leads through a link in a folder that the sandbox may write is skipped, as source and as target."""
+    (place / "declared/link").symlink_to(place / "host")
+    mounts = [
+        (place / "declared/link", place / "declared/link", "rw"),
+        (place / "declared/link", "/opt/openshell-test", "ro"),
+    ]
+    code = "answer = [attempt(os.listdir, path) for path in (given['host'], '/opt/openshell-test')]"
+    policy = world.policy(read_write=(place / "declared",))
+    found = anyone.ask(code, "-q", *device(folder, *mounts), policy=policy, host=place / "host")
+    assert ["EACCES", "ENOENT"] == found
+    assert {"skipped"} == set(statuses(anyone).values())
+
+
+def test_what_is_mounted_beneath_stays_behind(root, folder, place):
+    """A driver's root has procfs and devices mounted in it: they are the host's, and were not asked for."""
+    from tests.confined.whole import callers
+
+    mounted = callers.tmpfs(place / "host/in")
+    secret = place / "host/in/secret"
+    shown = device(folder, (place / "host", "/opt/openshell-test", "rw", "rbind"))
+    code = "answer = [os.listdir('/opt/openshell-test/in'), open('/opt/openshell-test/file').read()]"
+    options = {"preexec_fn": callers.in_own_mounts(mounted, secret.touch)}
+    assert [["file"], "host"] == root.ask(code, "-q", *shown, options=options)
+
+
+def test_a_mount_allows_no_more_than_its_grant(anyone, folder, place):
+    """Alone without execute, in a folder with it: each path as it was asked for, and a verification agrees."""
+    program = place / "host/program"
+    shutil.copy("/usr/bin/true", program)
+    shown = device(
+        folder, (program, place / "declared/program", "ro", "noexec"), (place / "host", "/opt/openshell-test", "ro")
+    )
+    done = anyone.run(
+        *shown, "--verify", "--", "/bin/sh", "-c", "/opt/openshell-test/program", policy=world.policy(workdir=False)
+    )
+    assert (0, True) == (done.returncode, "openshell: verified:" in done.stderr), done.stderr
+    done = anyone.run(
+        "-q", *shown, "--", "/bin/sh", "-c", f"{place}/declared/program", policy=world.policy(workdir=False)
+    )
+    assert 126 == done.returncode

@@ -1,42 +1,59 @@
-"""The names of files that are shown at other paths, and the places whose rules count for them."""
+"""The names of files that are shown at other paths, and what the kernel meets on the way up from each."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyopenshell.effective.names import MOST, on_host, places
+from pyopenshell.effective.model import Grant, Origin
+from pyopenshell.effective.names import Names
 from tests.unit.effective.cases import STEADY
 
-FOLDER = (("/src", "/opt/x"),)
-TWICE = (("/dev/zero", "/dev/one"), ("/dev/zero", "/dev/two"))
+
+def names(*pairs):
+    """Return the names where these are shown: (the host's path, the path in the sandbox)."""
+    return Names(
+        Grant(f"cdi:{target}", target, target, ("read_file",), Origin("cdi", "x"), "", source=source)
+        for source, target in pairs
+    )
+
+
+FOLDER = names(("/src", "/opt/x"))
 
 
 def test_without_other_names():
     """A path and the folders above it."""
-    assert ("/a/b", "/a", "/") == places("/a/b", ())
-    assert "/a/b" == on_host("/a/b", FOLDER)
+    assert ("/a/b", "/a", "/") == names().walked("/a/b")
+    assert ("/src/a", "/src", "/") == FOLDER.walked("/src/a")
+    assert ("/opt/y", "/opt", "/") == FOLDER.walked("/opt/y")
+    assert "/a/b" == FOLDER.on_host("/a/b")
 
 
 def test_a_folder_shown_elsewhere():
-    """Rules within the tree count by either name; those above it only by the path that was walked."""
-    assert ("/src/a", "/src", "/opt/x/a", "/opt/x", "/opt", "/") == places("/opt/x/a", FOLDER)
-    assert ("/opt/x/a", "/opt/x", "/src/a", "/src", "/") == places("/src/a", FOLDER)
-    assert ("/opt/y", "/opt", "/") == places("/opt/y", FOLDER)
-    assert "/src/a" == on_host("/opt/x/a", FOLDER)
+    """The host's tree up to where it is shown, then the folders above the path that was walked."""
+    assert ("/src/a", "/src", "/opt", "/") == FOLDER.walked("/opt/x/a")
+    assert ("/src", "/opt", "/") == FOLDER.walked("/opt/x")
+    assert "/src/a" == FOLDER.on_host("/opt/x/a")
 
 
-def test_a_file_with_three_names():
-    """Each counts for the others."""
-    for name in ("/dev/zero", "/dev/one", "/dev/two"):
-        assert {"/dev/zero", "/dev/one", "/dev/two"} < set(places(name, TWICE))
+def test_a_file_with_many_names():
+    """Every rule on any of them stands on the same file, however many they are."""
+    many = names(*(("/dev/zero", f"/dev/n{number}") for number in range(100)))
+    assert {"/dev/zero"} == {many.walked(f"/dev/n{number}")[0] for number in range(100)}
+
+
+def test_what_is_not_walked():
+    """A file shown twice, alone and in its folder: the folder's rule does not count for the file that is alone."""
+    both = names(("/src/prog", "/b/prog"), ("/src", "/e"))
+    assert ("/src/prog", "/b", "/") == both.walked("/b/prog")
+    assert ("/src/prog", "/src", "/") == both.walked("/e/prog")
 
 
 PATHS = st.lists(st.sampled_from(("a", "b")), min_size=1, max_size=4).map(lambda parts: "/" + "/".join(parts))
 
 
 @STEADY
-@given(PATHS, st.lists(st.tuples(PATHS, PATHS), max_size=4).map(tuple))
-def test_whatever_is_shown_where(path, aliases):
-    """It comes to an end, however the trees lie in each other, and the path's own folders are always there."""
-    found = places(path, aliases)
-    assert {path, "/"} <= set(found)
-    assert len(found) == len(set(found)) <= MOST * 200
+@given(PATHS, st.lists(st.tuples(PATHS, PATHS), max_size=4))
+def test_whatever_is_shown_where(path, pairs):
+    """It comes to an end at the root, and begins with the file."""
+    found = names(*pairs)
+    walked = found.walked(path)
+    assert (found.on_host(path), "/") == (walked[0], walked[-1])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.unit.devices import choices
 from tests.unit.effective.cases import STEADY, USUAL, World, by_id, composed
 
-from pyopenshell.devices.cdi.model import DeviceNode, Edits
+from pyopenshell.devices.cdi.model import DeviceNode, Edits, Mount
 from pyopenshell.devices.host import Namespaces
 from pyopenshell.kernel import namespaces as ns
 from pyopenshell.landlock.abi import MAX_ABI
@@ -123,11 +123,25 @@ def test_what_is_shown_at_another_path():
     nodes = (DeviceNode("/run/gpu", "/dev/nvidia0"), DeviceNode("/usr/gpu", "/dev/sda"))
     effective = composed(chosen=choices.by_spec(Edits(device_nodes=nodes)))
     found = planned(effective)
-    assert [("/dev/nvidia0", "/run/gpu", True), ("/dev/sda", "/usr/gpu", True)] == [one[1:] for one in found.bound]
+    assert [("/dev/nvidia0", "/run/gpu", 0), ("/dev/sda", "/usr/gpu", 0)] == [one[1:] for one in found.bound]
     assert {"/run/gpu", "/usr/gpu"} <= {path for _grant, path, _follow, _mask in found.rules}
     shown = {"/run/gpu", "/usr/gpu", "/dev/nvidia0", "/dev/sda"}
     assert shown.isdisjoint([*(real for _written, real, _writable in found.bind), *found.writable])
     assert () == found.links
+
+
+def test_what_a_mount_does_not_allow():
+    """As the grant: no writing, no executing; and no devices but those that are given as such."""
+    mounts = (
+        Mount("/data", "/usr/data", ("ro", "noexec")),
+        Mount("/dev", "/usr/d"),
+        Mount("/data", "/usr/more", ("ro",)),
+    )
+    found = planned(composed(chosen=choices.by_spec(Edits(mounts=mounts))))
+    assert [
+        ns.MOUNT_ATTR_RDONLY | ns.MOUNT_ATTR_NODEV | ns.MOUNT_ATTR_NOEXEC,
+        ns.MOUNT_ATTR_RDONLY | ns.MOUNT_ATTR_NODEV,
+    ] == [attributes for _grant, source, _target, attributes in found.bound if source == "/data"]
 
 
 def test_unshare_flags():
