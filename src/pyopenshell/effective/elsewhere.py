@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyopenshell.effective.declared import Placed
     from pyopenshell.effective.layers import Candidate
-    from pyopenshell.effective.request import Request
+    from pyopenshell.effective.request import Request, Resolved
 
 KERNELS = ("/proc", "/sys")
 """What a CDI spec never makes writable, nor shows elsewhere: a container's is its own, and here it is the host's."""
@@ -25,12 +25,13 @@ MOST_FOLDERS = 128
 """Folders on the way to a path that need not be there: nobody's library lies deeper."""
 
 
-def show(request: Request, candidate: Candidate, source: str) -> None:
+def show(request: Request, candidate: Candidate, source: str, at: Resolved) -> None:
     """Plan that the sandbox sees ``source`` at the proposal's path, or skip it where that cannot be.
 
-    The rule is about the path in the sandbox, which need not be on the host.
+    The rule is about the path in the sandbox, which need not be on the host. ``at`` is where it leads, looked up once:
+    somebody may be changing it.
     """
-    from_host, at = request.resolve(source), request.resolve(candidate.proposal.path)
+    from_host = request.resolve(source)
     if from_host.real is None:
         candidate.skip(f"{source} on the host: {os.strerror(from_host.errno)}", from_host.errno)
     elif at.real == from_host.real:

@@ -86,7 +86,7 @@ def join(request: Request, declared: list[Placed]) -> tuple[list[Placed], list[F
         elif proposal.source is not None:
             from pyopenshell.effective.elsewhere import show
 
-            show(request, candidate, proposal.source)
+            show(request, candidate, proposal.source, where)
         elif where.errno:
             candidate.skip(
                 os.strerror(where.errno), where.errno
