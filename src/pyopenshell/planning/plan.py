@@ -121,7 +121,13 @@ def _sockets(ground: Ground, can_execute: command.Access) -> tuple[tuple[str, ..
 def _command(ground: Ground, can_execute: command.Access) -> tuple[str, tuple[Proposal, ...]]:
     """Return the command's file and what it needs besides."""
     path, workdir, who = ground.environment["PATH"], ground.workdir, ground.identity
-    executable = command.locate(ground.request.command[0], path, workdir, can_execute)
+    try:
+        executable = command.locate(ground.request.command[0], path, workdir, can_execute)
+    except CommandError:
+        shown = _brought(ground, path)
+        if shown is None:
+            raise
+        return shown, ()  # its spec says what it needs
 
     def find(program: str) -> str | None:
         try:
@@ -137,6 +143,21 @@ def _command(ground: Ground, can_execute: command.Access) -> tuple[str, tuple[Pr
         own = "openshell's own code, which this command is made of."
         needed += (Proposal("command", os.path.dirname(places.own_code()[0]), READ_ONLY, own),)
     return executable, needed
+
+
+def _brought(ground: Ground, path: str) -> str | None:
+    """Return the command where a device brings it and the host has none: ``nvidia-smi`` of a driver in a container."""
+    name = ground.request.command[0]
+    candidates = (name,) if "/" in name else tuple(f"{folder}/{name}" for folder in path.split(":") if folder)
+    brought = {one.mount.container_path: one.mount for one in ground.chosen.merged.mounts} if ground.chosen else {}
+    return next(
+        (
+            place
+            for place in candidates
+            if place in brought and not os.path.lexists(place) and os.access(brought[place].host_path, os.X_OK)
+        ),
+        None,
+    )
 
 
 def _effective(

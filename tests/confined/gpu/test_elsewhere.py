@@ -247,3 +247,14 @@ def test_a_mount_allows_no_more_than_its_grant(anyone, folder, place):
         "-q", *shown, "--", "/bin/sh", "-c", f"{place}/declared/program", policy=world.policy(workdir=False)
     )
     assert 126 == done.returncode
+
+
+def test_a_command_that_only_the_device_brings(anyone, folder, place):
+    """``nvidia-smi`` of a driver that lives in a container: found by its name, or by its path in the sandbox."""
+    shutil.copy("/usr/bin/echo", place / "host/smi")
+    shown = device(folder, (place / "host/smi", "/usr/bin/openshell-test-smi", "ro", "nosuid", "bind"))
+    for name in ("openshell-test-smi", "/usr/bin/openshell-test-smi"):
+        done = anyone.run("-q", *shown, "--", name, "works")
+        assert (0, "works\n") == (done.returncode, done.stdout), done.stderr
+    done = anyone.run("-q", *shown, "--", "openshell-test-other")
+    assert 127 == done.returncode
