@@ -9,11 +9,12 @@ import sys
 import time
 from unittest import mock
 
-from pyopenshell import planning
 from pyopenshell.effective.compose import compose
 from pyopenshell.effective.model import Effective
 from pyopenshell.effective.request import Request
 from pyopenshell.landlock import ruleset
+from pyopenshell.planning import Planned, RunRequest, plan
+from pyopenshell.planning import planned as composing
 
 PATHS = 256
 
@@ -26,7 +27,7 @@ def policy_of(paths: list[str]) -> str:
     return f"version: 1\nfilesystem_policy:\n  read_only:\n{read_only}  read_write:\n{read_write}"
 
 
-def prepare(folder: str) -> tuple[Request, planning.Planned]:
+def prepare(folder: str) -> tuple[Request, Planned]:
     """Make the paths, and plan a sandbox for them; return what its composition was given, and the plan."""
     paths = [f"{folder}/paths/{number:03}" for number in range(PATHS)]
     for path in paths:
@@ -39,14 +40,12 @@ def prepare(folder: str) -> tuple[Request, planning.Planned]:
         given.append(request)
         return compose(request)
 
-    with mock.patch.object(planning, "compose", overhear):
-        planned = planning.plan(
-            planning.RunRequest(command=("/bin/true",), policy=f"{folder}/policy.yaml", workdir=folder)
-        )
+    with mock.patch.object(composing, "compose", overhear):
+        planned = plan(RunRequest(command=("/bin/true",), policy=f"{folder}/policy.yaml", workdir=folder))
     return given[0], planned
 
 
-def once(request: Request, planned: planning.Planned) -> int:
+def once(request: Request, planned: Planned) -> int:
     """Compose and build; return the nanoseconds it took."""
     plan = planned.plan
     # What a launch makes for the sandbox alone is not there now.

@@ -4,6 +4,6 @@ It leads the way through the packages in the order of docs/design.md, section 3,
 """
 
 from pyopenshell.planning.ground import RunRequest
-from pyopenshell.planning.plan import Planned, plan
+from pyopenshell.planning.planned import Planned, plan
 
 __all__ = ["Planned", "RunRequest", "plan"]
