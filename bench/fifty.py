@@ -14,7 +14,14 @@ import sys
 
 from pyopenshell import runs, sandbox
 
-EARLY = ("pyopenshell.chronicle", "json")
+EARLY = (
+    "pyopenshell.chronicle",
+    "pyopenshell.devices.choose",
+    "pyopenshell.baseline.gpu",
+    "pyopenshell.effective.devices",
+    "pyopenshell.effective.preflight",
+    "json",
+)
 """Imported before the forks, like everything else that a run needs."""
 
 

@@ -12,7 +12,7 @@ import os
 import stat
 
 from pyopenshell.kernel import namespaces as ns
-from pyopenshell.kernel import process
+from pyopenshell.launch.mounts import open_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,11 +77,6 @@ def attach(bound: list[Bound], points: list[str]) -> dict[str, int]:
                 os.close(one.fd)
     room.close()
     return failed
-
-
-def open_path(path: str, flags: int = os.O_PATH, at: int = process.AT_FDCWD) -> int:
-    """Return a descriptor of a path without symbolic links (openat2(2))."""
-    return process.openat2(at, path, flags | os.O_CLOEXEC, 0, process.RESOLVE_NO_SYMLINKS)
 
 
 class _Room:

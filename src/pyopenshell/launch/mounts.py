@@ -7,10 +7,11 @@ import os
 import stat
 
 from pyopenshell.kernel import namespaces as ns
-from pyopenshell.launch import binding
+from pyopenshell.kernel import process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 _MODES = {"/run": "mode=755", "/tmp": "mode=1777", "/dev/shm": "mode=1777"}  # noqa: S108 - mount points
@@ -29,9 +30,9 @@ def apply(plan: dict[str, Any]) -> dict[str, int]:
     ns.mount(None, "/", None, ns.MS_REC | ns.MS_PRIVATE, None)  # no way either: a later mount would be writable
     back = [(real, writable) for _written, real, writable in plan["bind"] if _under(real, hide)]
     kept = _clones([*back, *((real, True) for real in plan["writable"])])
-    bound = binding.clone(plan)
+    attach = _bindings(plan)
     # Landlock leaves chmod(2), utime(2) and extended attributes alone: a read-only mount does not.
-    root = binding.open_path("/")
+    root = open_path("/")
     ns.mount_set_read_only(root)
     os.close(root)
     for point in hide:
@@ -45,7 +46,7 @@ def apply(plan: dict[str, Any]) -> dict[str, int]:
     for written, real in plan["links"]:
         if not _under(written, list(kept)):
             _link(written, real)
-    failed = binding.attach(bound, hide)
+    failed = attach(hide)
     for folder in plan["mask"]:
         if os.path.isdir(folder):
             ns.mount("tmpfs", folder, "tmpfs", _SAFE | ns.MS_RDONLY, "mode=000")
@@ -56,6 +57,24 @@ def apply(plan: dict[str, Any]) -> dict[str, int]:
         os.makedirs(workdir, 0o755)  # an empty folder of the private file system stands in for it
         os.chown(workdir, plan["uid"], plan["gid"])
     return failed
+
+
+def open_path(path: str, flags: int = os.O_PATH, at: int = process.AT_FDCWD) -> int:
+    """Return a descriptor of a path without symbolic links (openat2(2))."""
+    return process.openat2(at, path, flags | os.O_CLOEXEC, 0, process.RESOLVE_NO_SYMLINKS)
+
+
+def _bindings(plan: dict[str, Any]) -> Callable[[list[str]], dict[str, int]]:
+    """Clone what is to be seen at other paths, while it can be found; return what attaches it.
+
+    Imported only where there is any, which is now: everything is still in view.
+    """
+    if not plan["bound"]:
+        return lambda _points: {}
+    from pyopenshell.launch import binding
+
+    bound = binding.clone(plan)
+    return lambda points: binding.attach(bound, points)
 
 
 def _under(path: str, folders: list[str]) -> bool:
@@ -77,7 +96,7 @@ def _clones(paths: list[tuple[str, bool]]) -> dict[str, int]:
         if outer is not None and modes[outer] == writable:
             continue
         try:
-            place = binding.open_path(path)
+            place = open_path(path)
         except OSError as error:
             if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
                 continue
@@ -105,7 +124,7 @@ def _attach(fd: int, path: str, *, make: bool) -> None:
             os.mkdir(path, 0o755)
         else:
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-    place = binding.open_path(path)
+    place = open_path(path)
     ns.move_mount(fd, "", place, "", ns.MOVE_MOUNT_F_EMPTY_PATH | ns.MOVE_MOUNT_T_EMPTY_PATH)
     os.close(place)
     os.close(fd)
