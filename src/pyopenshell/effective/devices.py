@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
+    from pyopenshell.devices.cdi.model import Hook as CdiHook
     from pyopenshell.devices.choose import Chosen
     from pyopenshell.devices.edits import Merged, Whose
+    from pyopenshell.devices.hooks import Effect
     from pyopenshell.devices.select import Choice, Selection
 
 RESERVED = frozenset({"PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "CUDA_CACHE_PATH"})
@@ -112,8 +114,6 @@ def report(
     ``groups`` are the identity's; ``can_join`` tells which others can be added to them, None where none can (as an
     ordinary user). ``overridden`` are variables that the caller sets.
     """
-    from pyopenshell.devices.hooks import effect
-
     selection, merged, member = chosen.selection, chosen.merged, frozenset(groups)
     return Devices(
         asked=_asked(selection),
@@ -124,10 +124,17 @@ def report(
             for place, (gid, whose) in enumerate(merged.groups)
         ),
         hooks=tuple(
-            Hook(hook.name, hook.path, hook.args, cdi(whose), "skipped", effect(hook).message)
+            Hook(hook.name, hook.path, hook.args, cdi(whose), "skipped", _effect(hook).message)
             for hook, whose in merged.hooks
         ),
     )
+
+
+def _effect(hook: CdiHook) -> Effect:
+    """Say what follows from not running a hook; imported only where there is one."""
+    from pyopenshell.devices.hooks import effect
+
+    return effect(hook)
 
 
 def cdi(whose: Whose) -> Origin:
@@ -188,11 +195,9 @@ def _group(
 
 def findings(chosen: Chosen, devices: Devices) -> Iterator[Finding]:
     """Yield what an operator should know of what was not applied, and of what the specs leave out."""
-    from pyopenshell.devices.hooks import effect
-
     selection, merged = chosen.selection, chosen.merged
     for hook, whose in merged.hooks:
-        missed = effect(hook)
+        missed = _effect(hook)
         if missed.matters:
             name = f"{_place(whose)}: the hook {hook.path} is not run"
             yield Finding("cdi.hook-not-run", "Medium", f"{name}: {missed.message}", missed.mend)
