@@ -11,16 +11,9 @@ import time
 import pytest
 import yaml
 
+from tests.unit.devices.cdi.cases import GOOD
+
 SAMPLES = pathlib.Path(__file__).parents[2] / "unit/devices/cdi/samples"
-GOOD = """\
-cdiVersion: 0.5.0
-kind: nvidia.com/gpu
-devices:
-- name: "0"
-  containerEdits:
-    deviceNodes:
-    - path: /dev/null
-"""
 BAD = GOOD.replace("deviceNodes", "deviceNoodles")
 
 
