@@ -122,17 +122,22 @@ def measure(request: RunRequest, trial: Trial | None, *, keep_id: bool) -> Groun
         chosen=chosen,
         devices=devices,
     )
+    return _furnished(found)
+
+
+def _furnished(found: Ground) -> Ground:
+    """Return it with the workload's environment, and with a trial of the broker under way where one is wanted."""
     env = environment.build(
-        _without(os.environ, chosen),
-        request.env,
-        who,
+        _without(os.environ, found.chosen),
+        found.request.env,
+        found.identity,
         home=found.home,
-        tmp=own.tmp,
+        tmp=found.private.tmp,
         cuda_cache=found.cuda_cache,
-        devices=devices.variables if devices else {},
+        devices=found.devices.variables if found.devices else {},
     )
-    trying = confined and wants_broker(policy, cuda=found.cuda)
-    return found.replace(environment=env, broker_trial=_broker_trial(who) if trying else None)
+    trying = found.confined and wants_broker(found.policy, cuda=found.cuda)
+    return found.replace(environment=env, broker_trial=_broker_trial(found.identity) if trying else None)
 
 
 def _chosen(request: RunRequest, policy: Policy, *, confined: bool) -> Chosen | None:
