@@ -168,3 +168,43 @@ class NameInUse(OpenShellError):
     """A live sandbox already has this name."""
 
     code = "sandbox.exists"
+
+
+class SandboxGone(OpenShellError):
+    """The sandbox is not there (any more): it was closed, it was ended from outside, or it belongs to another process."""
+
+    code = "sandbox.gone"
+
+
+class ZygoteError(OpenShellError):
+    """The process that starts and keeps this one's sandboxes cannot be started, or has ended."""
+
+    code = "zygote"
+
+
+class ContributorError(OpenShellError):
+    """A contributor that the policy names is not installed, or did not answer with what may be granted."""
+
+    code = "contributor"
+
+
+class CommandFailed(OpenShellError):
+    """A command in a sandbox ended otherwise than with 0, and was to be checked. ``result`` is how it ended."""
+
+    code = "command.failed"
+
+    def __init__(self, message: str, *, result: Any, hint: str | None = None) -> None:
+        """Keep the result (``sandbox.Result``)."""
+        super().__init__(message, hint=hint)
+        self.result = result
+
+
+class CommandTimeout(OpenShellError, TimeoutError):
+    """A command in a sandbox took longer than it was given, and was killed. ``result`` has what it wrote until then."""
+
+    code = "command.timeout"
+
+    def __init__(self, message: str, *, result: Any, hint: str | None = None) -> None:
+        """Keep the result (``sandbox.Result``), whose ``exit`` is that of the kill."""
+        super().__init__(message, hint=hint)
+        self.result = result

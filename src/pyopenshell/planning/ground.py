@@ -27,14 +27,16 @@ if TYPE_CHECKING:
 class RunRequest(Record):
     """What a caller asks for.
 
-    ``policy`` is a file (None: the built-in default policy). ``gpu`` is how many GPUs: None for no GPU, -1 for all
+    ``command`` is what is run at once; without one, programs are started in the sandbox later, and ``programs`` names
+    those (as a command's first word) whose own files and environments it may read. ``policy`` is a file, or a policy
+    (None: the built-in default policy). ``gpu`` is how many GPUs: None for no GPU, -1 for all
     there are, 0 for the GPU runtime without a device. ``devices`` are qualified CDI names, whose specs are looked for
     in ``cdi_spec_dirs``, or where the environment or the CDI specification say. ``env`` holds ``KEY`` or
     ``KEY=VALUE``. ``max_abi`` caps the Landlock ABI used.
     """
 
     command: tuple[str, ...]
-    policy: str | None = None
+    policy: str | Policy | None = None
     name: str | None = None
     gpu: int | None = None
     devices: tuple[str, ...] = ()
@@ -43,6 +45,7 @@ class RunRequest(Record):
     workdir: str | None = None
     max_abi: int | None = None
     unsafe_unconfined: bool = False
+    programs: tuple[str, ...] = ()
 
 
 class Ground(Record):
@@ -87,7 +90,7 @@ def measure(request: RunRequest, trial: Trial | None, *, keep_id: bool) -> Groun
     """
     if request.name is not None:
         runs.check_name(request.name)
-    policy = load.load(request.policy, f"{runs.state_root()}/policies") if request.policy else load.default()
+    policy = _policy(request.policy)
     workdir = places.working_directory(request.workdir)
     host = facts.host(request.max_abi, trial)
     confined = facts.is_enough(host, unsafe=request.unsafe_unconfined)
@@ -123,6 +126,12 @@ def measure(request: RunRequest, trial: Trial | None, *, keep_id: bool) -> Groun
         devices=devices,
     )
     return _furnished(found)
+
+
+def _policy(given: str | Policy | None) -> Policy:
+    if isinstance(given, str):
+        return load.load(given, f"{runs.state_root()}/policies")
+    return given or load.default()
 
 
 def _furnished(found: Ground) -> Ground:

@@ -78,7 +78,7 @@ def _planned(ground: Ground) -> Planned:
         executable, command_proposals = _command(ground, can_execute)
         reachable, granted = _sockets(ground, can_execute)
         own_code = tuple(folder for folder in places.own_code() if can_execute.query(folder, os.W_OK) == 0)
-        policy_file = places.rewritable(ground.request.policy, can_execute.query)
+        policy_file = places.rewritable(ground.policy.source.file, can_execute.query)
     isolated = isolation.with_sockets(ground.isolation, reachable)
     ground = ground.replace(isolation=isolated, own_code=own_code, policy_file=policy_file)
     if ground.broker_trial:
@@ -119,15 +119,8 @@ def _sockets(ground: Ground, can_execute: command.Access) -> tuple[tuple[str, ..
 
 
 def _command(ground: Ground, can_execute: command.Access) -> tuple[str, tuple[Proposal, ...]]:
-    """Return the command's file and what it needs besides."""
+    """Return the command's file, nothing where there is none yet, and what it and the other programs need besides."""
     path, workdir, who = ground.environment["PATH"], ground.workdir, ground.identity
-    try:
-        executable = command.locate(ground.request.command[0], path, workdir, can_execute)
-    except CommandError:
-        shown = _brought(ground, path)
-        if shown is None:
-            raise
-        return shown, ()  # its spec says what it needs
 
     def find(program: str) -> str | None:
         try:
@@ -136,13 +129,24 @@ def _command(ground: Ground, can_execute: command.Access) -> tuple[str, tuple[Pr
             return None
 
     homes = (who.home, os.environ.get("HOME") or who.home)
-    needed = command_baseline.proposals(executable, find, homes)
+    named = [found for program in ground.request.programs if (found := find(program))]
+    needed = dict.fromkeys(one for program in named for one in command_baseline.proposals(program, find, homes))
+    if not ground.request.command:
+        return "", tuple(needed)
+    try:
+        executable = command.locate(ground.request.command[0], path, workdir, can_execute)
+    except CommandError:
+        shown = _brought(ground, path)
+        if shown is None:
+            raise
+        return shown, tuple(needed)  # its spec says what it needs
+    needed |= dict.fromkeys(command_baseline.proposals(executable, find, homes))
     if places.is_own_command(executable):
         # openshell in a sandbox of its own (gpu probe): its package may lie elsewhere than its environment. Python
         # finds it by listing the folder that holds it.
         own = "openshell's own code, which this command is made of."
-        needed += (Proposal("command", os.path.dirname(places.own_code()[0]), READ_ONLY, own),)
-    return executable, needed
+        needed[Proposal("command", os.path.dirname(places.own_code()[0]), READ_ONLY, own)] = None
+    return executable, tuple(needed)
 
 
 def _brought(ground: Ground, path: str) -> str | None:
