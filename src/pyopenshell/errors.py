@@ -171,7 +171,7 @@ class NameInUse(OpenShellError):
 
 
 class SandboxGone(OpenShellError):
-    """The sandbox is not there (any more): it was closed, it was ended from outside, or it belongs to another process."""
+    """The sandbox is not there (any more): closed, ended from outside, or another process's."""
 
     code = "sandbox.gone"
 

@@ -3,9 +3,9 @@
 Three kinds of sockets, all unnamed:
 
 - the *door* (SOCK_SEQPACKET), one per process: each message is ``CONNECT`` with one descriptor, a connection;
-- a *connection* (SOCK_STREAM), one per sandbox: the owner sends ``CREATE`` once, is answered ``READY`` or ``FAILED``,
+- a *connection* (SOCK_STREAM), one per sandbox: the owner sends ``CREATE`` once, is answered ``READY``, or ``FAILED``,
   sends any number of ``COMMAND``, each with a socket of its own, and ``CLOSE``, which is answered ``ENDED``;
-- a *command's* socket (SOCK_STREAM): the zygote sends ``BEGUN`` or ``FAILED``, ``TERMINAL`` for one that has a terminal,
+- a *command's* socket (SOCK_STREAM): the zygote sends ``BEGUN`` or ``FAILED``, ``TERMINAL`` where it has a terminal,
   and at the end ``EXITED``; the owner may send ``SIGNAL``.
 
 Whoever closes, or dies, has closed: a connection at its end closes the sandbox, a command's socket at its end (also one
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 CONNECT = b"C"
 """owner → zygote, on the door, with a descriptor: a connection."""
 CREATE = b"K"
-"""owner → zygote: ``{"request": fields of RunRequest, "policy": (file, text) or None, "environ": dict, "cwd": str}``."""
+"""owner → zygote: ``{"request": RunRequest as a dict, "policy": (file, text) or None, "environ": {}, "cwd": str}``."""
 READY = b"Y"
 """zygote → owner: the sandbox holds: ``{"name", "run_id", "record" (its folder), "pid" (of its first process)}``."""
 FAILED = b"F"
