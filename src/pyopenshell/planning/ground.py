@@ -83,16 +83,17 @@ class Ground(Record):
         return self.private.cuda_cache if self.cuda else None
 
 
-def measure(request: RunRequest, trial: Trial | None, *, keep_id: bool) -> Ground:
+def measure(request: RunRequest, trial: Trial | None, *, keep_id: bool, known: Host | None = None) -> Ground:
     """Find out everything a plan depends on. A dynamic id's lock is held until it is released.
 
+    ``known`` is a host that need not be measured, or is another than this one.
     Raises PolicyError, IdentityError, GpuError, KernelUnsupported, UsageError.
     """
     if request.name is not None:
         runs.check_name(request.name)
     policy = _policy(request.policy)
     workdir = places.working_directory(request.workdir)
-    host = facts.host(request.max_abi, trial)
+    host = known or facts.host(request.max_abi, trial)
     confined = facts.is_enough(host, unsafe=request.unsafe_unconfined)
     chosen = _chosen(request, policy, confined=confined)
     run_id = runs.new_id()
@@ -145,7 +146,8 @@ def _furnished(found: Ground) -> Ground:
         cuda_cache=found.cuda_cache,
         devices=found.devices.variables if found.devices else {},
     )
-    trying = found.confined and wants_broker(found.policy, cuda=found.cuda)
+    untried = found.host.broker.state == "untried"
+    trying = found.confined and untried and wants_broker(found.policy, cuda=found.cuda)
     return found.replace(environment=env, broker_trial=_broker_trial(found.identity) if trying else None)
 
 

@@ -51,14 +51,17 @@ class Planned(Record):
             dynamic_id.release(self.identity.uid, self.identity_lock)
 
 
-def plan(request: RunRequest, trial: Trial | None = None, *, keep_id: bool = False) -> Planned:
+def plan(
+    request: RunRequest, trial: Trial | None = None, *, keep_id: bool = False, host: Host | None = None
+) -> Planned:
     """Work out everything a run will be. ``trial`` is one already under way; ``keep_id`` remembers a dynamic id.
 
+    ``host`` is one whose facts are known already, or another than this: nothing is tried then that it says.
     Raises PolicyError, PolicyRefused, IdentityError, CommandError, GpuError, KernelUnsupported, UsageError.
     """
-    own_trial = None if trial else Trial()
+    own_trial = None if trial or host else Trial()
     try:
-        ground = measure(request, trial or own_trial, keep_id=keep_id)
+        ground = measure(request, trial or own_trial, keep_id=keep_id, known=host)
     finally:
         if own_trial:
             own_trial.close()
