@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from pyopenshell.policy import filesystem, identity
+from pyopenshell.policy import contributors, filesystem, identity
 from pyopenshell.policy.field import Field
-from pyopenshell.policy.model import COMPATIBILITY, CUDA_THREAD_NAMES, KERNEL_LOG, MAX_PATH_LENGTH, MAX_PATHS
+from pyopenshell.policy.model import (
+    COMPATIBILITY,
+    CUDA_THREAD_NAMES,
+    KERNEL_LOG,
+    MAX_CONTRIBUTORS,
+    MAX_PATH_LENGTH,
+    MAX_PATHS,
+)
 
 # No '..' component; and for a path that may be written more than '.' and empty components.
 _PATH = {"pattern": r"^/(?!(.*/)?\.\.(/|$))", "maxLength": MAX_PATH_LENGTH}
@@ -93,6 +100,21 @@ RUNTIME = Field(
             default=(),
             item=_PATH_ITEM,
             schema={"maxItems": MAX_PATHS, "uniqueItems": True, "examples": [["/etc/shadow", "/root"]]},
+        ),
+        "contributors": Field(
+            "list",
+            "Installed contributors, by exact name, that may add grants for a runtime; all of them are listed as "
+            "additions.",
+            noun="a list of names",
+            default=(),
+            item=Field(
+                "text",
+                "The name of an entry point in the group pyopenshell.contributors.",
+                noun="a name",
+                check=contributors.check_name,
+                schema={"pattern": contributors.PATTERN},
+            ),
+            schema={"maxItems": MAX_CONTRIBUTORS, "uniqueItems": True, "examples": [["model-cache"]]},
         ),
     },
 )

@@ -12,6 +12,8 @@ MAX_PATHS = 256
 """Paths a policy may declare, read-only and read-write together (OpenShell's limit)."""
 MAX_PATH_LENGTH = 4096
 """Characters a declared path may have (OpenShell's limit, and PATH_MAX)."""
+MAX_CONTRIBUTORS = 16
+"""Contributors a policy may name."""
 MAX_FILE_SIZE = 1 << 20
 """Bytes a policy file may have. 256 paths of 4,096 characters would not fit, but no policy of people is larger."""
 
@@ -34,6 +36,14 @@ class FilesystemPolicy(Record):
     include_workdir: bool = False
     read_only: tuple[DeclaredPath, ...] = ()
     read_write: tuple[DeclaredPath, ...] = ()
+
+
+class NamedContributor(Record):
+    """One name of ``runtime.contributors``, with its place in the file (both from 1; 0 when there is no file)."""
+
+    name: str
+    line: int = 0
+    column: int = 0
 
 
 class ProcessPolicy(Record):
@@ -85,3 +95,4 @@ class Policy(Record):
     cuda_thread_names_line: int = 0
     kernel_log: str = "denials"
     kernel_log_quiet: tuple[str, ...] = ()
+    contributors: tuple[NamedContributor, ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyopenshell.policy import filesystem
+from pyopenshell.policy import contributors, filesystem
 from pyopenshell.policy.check import checked, part, value
 from pyopenshell.policy.document import plain
 from pyopenshell.policy.fields import POLICY
@@ -31,6 +31,7 @@ def validate(root: Node, source: Source, problems: Problems) -> Policy:
         cuda_thread_names_line=thread_names.line if thread_names else 0,
         kernel_log=value(runtime, "kernel_log", "denials"),
         kernel_log_quiet=filesystem.quiet(runtime, problems),
+        contributors=contributors.build(runtime, problems),
     )
 
 
