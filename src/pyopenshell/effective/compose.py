@@ -48,6 +48,7 @@ def compose(request: Request) -> Effective:
         isolation=request.isolation,
         landlock=request.landlock,
         devices=request.devices,
+        contributors=request.contributors,
         findings=(
             *about_declared,
             *findings.home(request, [*own, *baselines]),

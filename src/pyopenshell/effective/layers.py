@@ -32,6 +32,8 @@ class Candidate:
         self.links_by_others = where.links_by_others
         self.place = where.place or normal(proposal.path)
         self.is_dir = where.is_dir
+        self.is_device = where.is_device
+        self.is_socket = where.is_socket
         self.access = frozenset(proposal.access)
         self.status = "planned"
         self.detail = NOTHING
@@ -92,6 +94,10 @@ def join(request: Request, declared: list[Placed]) -> tuple[list[Placed], list[F
                 os.strerror(where.errno), where.errno
             )  # "Baseline paths that do not exist are skipped, quietly."
         candidates.append(candidate)
+    if any(candidate.proposal.kind == "contributor" for candidate in candidates):
+        from pyopenshell.effective.contributed import check as check_contributed
+
+        findings.extend(check_contributed(request, candidates, declared))
     findings.extend(_yield_to_declared(candidates, declared))
     if any(candidate.proposal.kind == "cdi" for candidate in candidates):
         from pyopenshell.effective.elsewhere import check
@@ -186,7 +192,8 @@ def _cover(candidates: list[Candidate], declared: list[Placed]) -> None:
 
     The order is strict (outer before inner, declared before baseline, more rights before fewer, earlier before
     later), so a grant that covers is never covered itself. Declared grants always keep a rule of their own. A private
-    folder hides what the host has at its path, so it says nothing about the host's files, nor they about it.
+    folder hides what the host has at its path, so it says nothing about the host's files, nor they about it. What a
+    contributor gives covers nothing: no baseline is to depend on a third party.
     """
     planned = [candidate for candidate in candidates if candidate.status == "planned"]
     givers: dict[tuple[bool, str], list[tuple[frozenset[str], str, bool]]] = {}
@@ -195,6 +202,8 @@ def _cover(candidates: list[Candidate], declared: list[Placed]) -> None:
             giver = (frozenset(item.grant.access), item.grant.id, item.is_dir)
             givers.setdefault((False, item.place), []).append(giver)
     for candidate in sorted(planned, key=lambda one: -len(one.access)):
+        if candidate.proposal.kind == "contributor":
+            continue
         key = (candidate.proposal.private, candidate.place)
         givers.setdefault(key, []).append((candidate.access, candidate.id, candidate.is_dir))
     for candidate in planned:

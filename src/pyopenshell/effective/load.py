@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pyopenshell.effective.model import (
     SCHEMA,
+    Contributor,
     Detail,
     Dropped,
     Effective,
@@ -79,6 +80,7 @@ def _effective(data: Mapping[str, Any]) -> Effective:
         seccomp=_seccomp(**data["seccomp"]),
         findings=tuple(Finding(**finding) for finding in data["findings"]),
         devices=_devices(data["devices"]) if "devices" in data else None,
+        contributors=tuple(Contributor(**one) for one in data.get("contributors", ())),
     )
 
 

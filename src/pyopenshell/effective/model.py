@@ -82,6 +82,17 @@ class Grant(Record):
         return self.origin.kind in ("runtime", "contributor")
 
 
+class Contributor(Record):
+    """One third party that the policy names: what is installed under the name, and where the policy names it."""
+
+    name: str
+    distribution: str
+    version: str
+    entry_point: str
+    file: str | None
+    line: int | None
+
+
 class Finding(Record):
     """Something an operator should know. ``code`` is stable; ``grant`` is the id of the grant it is about."""
 
@@ -193,7 +204,7 @@ class Effective(Record):
     """Everything a sandbox may do, with origin, reason and outcome.
 
     ``seccomp`` is empty until the filter was made, which depends on everything else. ``devices`` is None for a sandbox
-    that asked for none.
+    that asked for none, ``contributors`` are those that were asked.
     """
 
     name: str
@@ -210,6 +221,7 @@ class Effective(Record):
     findings: tuple[Finding, ...] = ()
     state: str = "planned"
     devices: Devices | None = None
+    contributors: tuple[Contributor, ...] = ()
 
     @property
     def brokered(self) -> bool:
@@ -256,6 +268,7 @@ class Effective(Record):
             "grants": [grant.as_dict() for grant in self.grants],
             "runtime_additions": [grant.as_dict() for grant in self.runtime_additions],
             **({"devices": self.devices.as_dict()} if self.devices else {}),
+            **({"contributors": [one.as_dict() for one in self.contributors]} if self.contributors else {}),
             "network": self.network.as_dict(),
             "isolation": plain(self.isolation),
             "landlock": self.landlock.as_dict(),

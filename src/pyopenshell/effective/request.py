@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pyopenshell.baseline.model import Proposal
     from pyopenshell.devices.host import Host
     from pyopenshell.effective.devices import Devices
-    from pyopenshell.effective.model import Finding, Identity, Isolation, LandlockReport, Network
+    from pyopenshell.effective.model import Contributor, Finding, Identity, Isolation, LandlockReport, Network
     from pyopenshell.policy.model import Policy
 
 
@@ -32,6 +32,7 @@ class Resolved(Record):
     place: str | None = None
     creatable: bool = False
     links: tuple[str, ...] = ()
+    is_socket: bool = False
 
 
 class Request(Record):
@@ -45,7 +46,7 @@ class Request(Record):
     ``resolve`` answers where a path leads (``effective.resolve``). ``reachable_sockets`` are the pathname sockets a
     sandbox could connect to whatever the grants say, ``granted_sockets`` those in folders that the operator grants for
     writing; ``policy_file`` is the policy's absolute path, ``own_code`` the folders that the running
-    command is made of.
+    command is made of. ``contributors`` are the third parties whose grants are among the proposals.
     """
 
     policy: Policy
@@ -69,6 +70,7 @@ class Request(Record):
     devices: Devices | None = None
     about_devices: tuple[Finding, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
+    contributors: tuple[Contributor, ...] = ()
 
     @property
     def hard(self) -> bool:

@@ -81,7 +81,9 @@ def _walk(path: str, look: Callable[[str], tuple[int, int, str]], trusted: tuple
         return Resolved(None, errno.EINVAL)
     device = stat.S_ISCHR(mode) or stat.S_ISBLK(mode)
     real = current or "/"
-    return Resolved(real, 0, stat.S_ISDIR(mode), device, foreign, real, links=tuple(links))
+    return Resolved(
+        real, 0, stat.S_ISDIR(mode), device, foreign, real, links=tuple(links), is_socket=stat.S_ISSOCK(mode)
+    )
 
 
 def _missing(number: int, here: str, pending: list[str], *, followed: bool, foreign: bool) -> Resolved:

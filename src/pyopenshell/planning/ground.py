@@ -14,12 +14,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pyopenshell.baseline.contributor import Contribution
+    from pyopenshell.baseline.model import Proposal
     from pyopenshell.devices.choose import Chosen
     from pyopenshell.devices.host import Host
     from pyopenshell.effective.devices import Devices
     from pyopenshell.effective.model import Identity, Isolation, LandlockReport
     from pyopenshell.landlock.downgrade import Handled
     from pyopenshell.launch.broker_trial import BrokerTrial
+    from pyopenshell.launch.contributing import Contributing
     from pyopenshell.launch.trial import Trial
     from pyopenshell.policy.model import Policy
 
@@ -71,6 +74,13 @@ class Ground(Record):
     devices: Devices | None = None
     own_code: tuple[str, ...] = ()
     policy_file: str | None = None
+    contributing: Contributing | None = None
+    contributions: tuple[Contribution, ...] = ()
+
+    @property
+    def contributed(self) -> tuple[Proposal, ...]:
+        """What third parties propose, once they have answered."""
+        return tuple(proposal for one in self.contributions for proposal in one.proposals)
 
     @property
     def cuda(self) -> bool:
@@ -148,7 +158,9 @@ def _furnished(found: Ground) -> Ground:
     )
     untried = found.host.broker.state == "untried"
     trying = found.confined and untried and wants_broker(found.policy, cuda=found.cuda)
-    return found.replace(environment=env, broker_trial=_broker_trial(found.identity) if trying else None)
+    contributing = _contributing(found) if found.policy.contributors else None
+    trial = _broker_trial(found.identity) if trying else None
+    return found.replace(environment=env, broker_trial=trial, contributing=contributing)
 
 
 def _chosen(request: RunRequest, policy: Policy, *, confined: bool) -> Chosen | None:
@@ -183,6 +195,21 @@ def _without(environ: Mapping[str, str], chosen: Chosen | None) -> Mapping[str, 
     if chosen is None or not chosen.selection.hides:
         return environ
     return {name: value for name, value in environ.items() if name != chosen.selection.hides}
+
+
+def _contributing(found: Ground) -> Contributing:
+    """Start asking the third parties that the policy names. What it takes is imported only then."""
+    from pyopenshell.launch.contributing import Contributing, Question
+
+    chosen = found.chosen.selection if found.chosen else None
+    question = Question(
+        command=found.request.command,
+        workdir=found.workdir,
+        gpu=len(chosen.units) if chosen and chosen.is_gpu else None,
+        devices=tuple(one.name for one in found.devices.given) if found.devices else (),
+        architecture=found.host.architecture,
+    )
+    return Contributing(found.policy, found.identity, question, found.host.landlock_abi if found.confined else 0)
 
 
 def _broker_trial(who: Identity) -> BrokerTrial:

@@ -18,13 +18,14 @@ from pyopenshell.launch import plan as launch_plan
 from pyopenshell.launch.trial import Trial
 from pyopenshell.planning.ground import measure
 from pyopenshell.policy.access import READ_ONLY
+from pyopenshell.policy.model import DeclaredPath
 from pyopenshell.record import Record
 from pyopenshell.seccomp import bpf, table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyopenshell.devices.host import Host
-    from pyopenshell.effective.model import Effective, Finding, Identity
+    from pyopenshell.effective.model import Contributor, Effective, Finding, Identity
     from pyopenshell.planning.ground import Ground, RunRequest
     from pyopenshell.policy.model import Policy
 
@@ -57,7 +58,8 @@ def plan(
     """Work out everything a run will be. ``trial`` is one already under way; ``keep_id`` remembers a dynamic id.
 
     ``host`` is one whose facts are known already, or another than this: nothing is tried then that it says.
-    Raises PolicyError, PolicyRefused, IdentityError, CommandError, GpuError, KernelUnsupported, UsageError.
+    Raises PolicyError, PolicyRefused, IdentityError, CommandError, ContributorError, GpuError, KernelUnsupported,
+    UsageError.
     """
     own_trial = None if trial or host else Trial()
     try:
@@ -74,11 +76,15 @@ def plan(
     finally:
         if ground.broker_trial:
             ground.broker_trial.close()
+        if ground.contributing:
+            ground.contributing.close()
 
 
 def _planned(ground: Ground) -> Planned:
     with command.as_identity(ground.identity) as can_execute:
         executable, command_proposals = _command(ground, can_execute)
+        if ground.contributing:
+            ground = ground.replace(contributions=ground.contributing.result())
         reachable, granted = _sockets(ground, can_execute)
         own_code = tuple(folder for folder in places.own_code() if can_execute.query(folder, os.W_OK) == 0)
         policy_file = places.rewritable(ground.policy.source.file, can_execute.query)
@@ -113,11 +119,16 @@ def _planned(ground: Ground) -> Planned:
 
 
 def _sockets(ground: Ground, can_execute: command.Access) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the host's sockets that can be connected to whatever the grants say, and those that a grant opens."""
+    """Return the host's sockets that can be connected to whatever the grants say, and those that a grant opens.
+
+    What is contributed opens none, but is bound back with those that lie in it.
+    """
     found, files = sockets.reachable(can_execute.reachable), ground.policy.filesystem
     granted = sockets.granted(found, files, ground.workdir, ground.private.hide)
     if ground.isolation["pathname_sockets"].state == "scoped":
         return (), granted
+    shown = (DeclaredPath(proposal.path) for proposal in ground.contributed)
+    files = files.replace(read_only=(*files.read_only, *shown))
     return sockets.in_view(found, files, ground.workdir, ground.private.hide), granted
 
 
@@ -178,7 +189,7 @@ def _effective(
             host=ground.host,
             identity=ground.identity,
             workdir=ground.workdir,
-            proposals=_proposals(ground, command_proposals),
+            proposals=(*_proposals(ground, command_proposals), *ground.contributed),
             landlock=ground.landlock,
             network=Network("none", isolation.network_mechanism(ground.host.namespaces)),
             isolation=ground.isolation,
@@ -193,8 +204,17 @@ def _effective(
             devices=ground.devices,
             about_devices=_about_devices(ground),
             environment=tuple(ground.environment.items()) if ground.cuda else (),
+            contributors=_contributors(ground),
         )
     )
+
+
+def _contributors(ground: Ground) -> tuple[Contributor, ...]:
+    if not ground.contributions:
+        return ()
+    from pyopenshell.effective.contributed import contributors
+
+    return contributors(ground.contributions)
 
 
 def _about_devices(ground: Ground) -> tuple[Finding, ...]:

@@ -1,0 +1,222 @@
+"""Asking contributors: each in a process of its own, as the sandbox's identity, which writes nothing (decision 0014).
+
+Three processes are at work. The caller starts a *keeper* for each contributor and goes on with its own work. The keeper
+forks the contributor's interpreter, collects what that says until it ends or is late, and kills it with all that it
+started, also when the caller ends or loses interest. Nothing of a contributor is imported outside of that interpreter.
+"""
+
+from __future__ import annotations
+
+import _socket
+import marshal
+import os
+import select
+import sys
+import time
+
+import pyopenshell
+from pyopenshell.baseline import contributor as answers
+from pyopenshell.baseline.answer import MOST_BYTES, SCHEMA, Case, Ended
+from pyopenshell.effective.canonical import canonical_bytes
+from pyopenshell.kernel import process
+from pyopenshell.kernel.signals import SIGKILL
+from pyopenshell.launch import contributing_child, reap
+from pyopenshell.record import Record
+from pyopenshell.seccomp import bpf, table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+    from pyopenshell.baseline.contributor import Contribution
+    from pyopenshell.effective.model import Identity
+    from pyopenshell.policy.model import Policy
+
+SECONDS = 10.0
+"""How long a contributor may take, from the start of its interpreter."""
+LAST_WORDS = 8192
+"""Bytes of what a contributor prints that are kept, the last ones."""
+PIECE = 1 << 16
+
+
+class Question(Record):
+    """What every contributor of one sandbox is told, beside its name (``pyopenshell.contributor.Request``)."""
+
+    command: tuple[str, ...]
+    workdir: str
+    gpu: int | None
+    devices: tuple[str, ...]
+    architecture: str
+
+
+class Contributing:
+    """Contributors under way. Start them early, ask for the result when it is needed, then ``close``."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        identity: Identity,
+        question: Question | None,
+        landlock_abi: int,
+        seconds: float = SECONDS,
+    ) -> None:
+        """Start the contributors that the policy names, all at once. Without a question they are only looked up."""
+        self._looks = question is None
+        self._asked: list[tuple[Case, int, _socket.socket]] = []
+        rows = table.rows(net_namespace=False, landlock_abi=landlock_abi)
+        plan = {
+            **identity.as_dict(),
+            "change_identity": os.geteuid() == 0,
+            "python": sys.executable,
+            "harness": f"{os.path.dirname(os.path.abspath(pyopenshell.__file__))}/contributor/harness.py",
+            "arguments": ["look"] if question is None else [],
+            "landlock_abi": landlock_abi,
+            "filter": bpf.build(rows, os.uname().machine),
+            "seconds": seconds,
+        }
+        try:
+            for named in policy.contributors:
+                case = Case(named, policy.source.file, identity.uid, sys.executable, seconds)
+                self._asked.append((case, *_start(plan, _request(named.name, identity, question, policy.declared))))
+        except BaseException:
+            self.close()
+            raise
+
+    def result(self) -> tuple[Contribution, ...]:
+        """Wait for all of them, and return what they contribute. Raises ContributorError for the first that fails."""
+        judge = answers.look if self._looks else answers.judge
+        return tuple(judge(case, _ended(ours, case.seconds)) for case, _keeper, ours in self._asked)
+
+    def close(self) -> None:
+        """Let the keepers end what still runs, and wait for them."""
+        for _case, _keeper, ours in self._asked:
+            ours.close()
+        for _case, keeper, _ours in self._asked:
+            os.waitpid(keeper, 0)
+        self._asked = []
+
+
+def _request(name: str, identity: Identity, question: Question | None, declared: dict[str, Any]) -> bytes:
+    told: dict[str, Any] = {"schema": SCHEMA, "name": name}
+    if question is not None:
+        who = {"uid": identity.uid, "gid": identity.gid, "groups": identity.groups, "home": identity.home}
+        told |= question.as_dict() | {"identity": who, "policy": declared}
+    return canonical_bytes(told)
+
+
+def _ended(ours: _socket.socket, seconds: float) -> Ended:
+    """Return what a keeper tells. It is ours, and tells in time; one that was killed has nothing to tell."""
+    poll = select.poll()
+    poll.register(ours, select.POLLIN)
+    deadline = time.monotonic() + seconds + 2 * reap.PATIENCE
+    data = b""
+    while poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+        piece = ours.recv(PIECE)
+        if not piece:
+            break
+        data += piece
+    try:
+        return Ended(*marshal.loads(data))  # noqa: S302 - from our own keeper
+    except (EOFError, ValueError, TypeError):
+        return Ended(code=-SIGKILL)
+
+
+def _start(plan: dict[str, Any], request: bytes) -> tuple[int, _socket.socket]:
+    """Fork a keeper. Returns its pid, and the socket on which it tells how it went."""
+    ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
+    question = os.memfd_create("request", os.MFD_CLOEXEC)
+    try:
+        os.write(question, request)
+        os.lseek(question, 0, os.SEEK_SET)
+        keeper = os.fork()
+        if keeper == 0:
+            _keep(plan, question, theirs)
+    except BaseException:
+        ours.close()
+        raise
+    finally:
+        theirs.close()
+        os.close(question)
+    return keeper, ours
+
+
+def _keep(plan: dict[str, Any], question: int, theirs: _socket.socket) -> NoReturn:
+    """Be the keeper: nothing of the caller's is held, not its session, nor its descriptors, nor its signals."""
+    try:
+        os.setsid()
+        process.reset_signals()
+        process.close_fds((question, theirs.fileno()))
+        process.set_child_subreaper()
+        theirs.sendall(marshal.dumps(_kept(plan, question, theirs)))
+    except OSError:  # the caller has lost interest
+        pass
+    finally:
+        os._exit(0)
+
+
+def _kept(plan: dict[str, Any], question: int, theirs: _socket.socket) -> tuple[Any, ...]:
+    """Start the contributor, collect what it says, and end it. Returns the fields of ``Ended``."""
+    pipes = [os.pipe() for _ in range(3)]
+    pid = os.fork()
+    if pid == 0:
+        contributing_child.start(plan, question, *(write for _read, write in pipes))
+    for _read, write in pipes:
+        os.close(write)
+    answer, output, failed = (read for read, _write in pipes)
+    heard = _Heard(answer, output)
+    pidfd = os.pidfd_open(pid)
+    try:
+        late = not heard.until_end(pidfd, theirs.fileno(), time.monotonic() + plan["seconds"])
+        if late:
+            os.kill(pid, SIGKILL)
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    finally:
+        reap.sweep()
+    heard.drain()
+    refused = os.read(failed, PIECE)
+    step = marshal.loads(refused) if refused else None  # noqa: S302 - written by our own fork, before its exec
+    return heard.words, heard.told, step, code, late
+
+
+class _Heard:
+    """What a contributor has said on its two pipes, neither of which holds it up."""
+
+    def __init__(self, answer: int, output: int) -> None:
+        self.words = self.told = b""
+        self._answer, self._output = answer, output
+        for fd in (answer, output):
+            os.set_blocking(fd, False)
+
+    def until_end(self, pidfd: int, caller: int, deadline: float) -> bool:
+        """Listen until the process ends; return False where it must be ended: late, too wordy, or no longer wanted."""
+        poll = select.poll()
+        for fd, events in ((pidfd, select.POLLIN), (self._answer, select.POLLIN), (self._output, select.POLLIN)):
+            poll.register(fd, events)
+        poll.register(caller, 0)  # only its end
+        while (left := deadline - time.monotonic()) > 0:
+            for fd, _what in poll.poll(left * 1000):
+                if fd == pidfd:
+                    return True
+                if fd == caller or len(self.words) > MOST_BYTES:
+                    return False
+                if not self._take(fd):
+                    poll.unregister(fd)
+        return False
+
+    def drain(self) -> None:
+        """Take what is left in the pipes; nobody writes to them any more."""
+        for fd in (self._answer, self._output):
+            while self._take(fd):
+                pass
+
+    def _take(self, fd: int) -> bool:
+        """Read a piece; return whether there may be more."""
+        try:
+            piece = os.read(fd, PIECE)
+        except BlockingIOError:
+            return False
+        if fd == self._answer:
+            self.words = (self.words + piece)[: MOST_BYTES + 1]
+        else:
+            self.told = (self.told + piece)[-LAST_WORDS:]
+        return bool(piece)
