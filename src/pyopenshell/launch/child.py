@@ -13,13 +13,13 @@ from errno import EMFILE, ENFILE, ENOSYS
 from pyopenshell.kernel import process, seccomp
 from pyopenshell.kernel.signals import SIGKILL
 from pyopenshell.landlock import ruleset
-from pyopenshell.launch import init, mounts, prepare, private, terminal, wire
+from pyopenshell.launch import init, mounts, prepare, private, sessions, terminal, wire
 from pyopenshell.launch.become import become
 from pyopenshell.launch.steps import CONTROL, StepFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any, NoReturn
 
     from pyopenshell.launch.brokering import Channel
@@ -35,10 +35,17 @@ NO_PATH_OPENS = (ENOSYS, EMFILE, ENFILE)
 """Answers to openat2(2) that any path would get: nothing is missing, and a sandbox without its grants is of no use."""
 
 
-def run(plan: dict[str, Any], steps: Steps, to_broker: Channel | None) -> NoReturn:
-    """Make this process the first one of the sandbox, and serve as that. ``to_broker``: where there is one."""
+def run(
+    plan: dict[str, Any], steps: Steps, to_broker: Channel | None, seen: Callable[[], None] | None = None
+) -> NoReturn:
+    """Make this process the first one of the sandbox, and serve as that. ``to_broker``: where there is one.
+
+    ``seen`` waits, before the identity is changed, until the supervisor has looked at this process's namespaces.
+    """
     steps.done.append({"n": 4, "name": "fork init", "result": "done", "errno": 0})
     opened, quiet, created, unbound = _arrange(plan, steps)
+    if seen:
+        seen()
     reach = _drop(plan, steps, opened)
     rules, hushed, tried = _enclose(plan, steps, opened, quiet, to_broker)
     with steps.run("receipt"):  # 15
@@ -58,7 +65,9 @@ def run(plan: dict[str, Any], steps: Steps, to_broker: Channel | None) -> NoRetu
     if not init.wait_for_go(control):
         os._exit(125)
     steps.current = "exec"  # 17
-    init.serve(plan, control)
+    if plan["workload"]["argv"]:
+        init.serve(plan, control)
+    sessions.serve(plan, control)
 
 
 def _arrange(plan: dict[str, Any], steps: Steps) -> tuple[list[Opened], list[Quiet], list[str], dict[str, int]]:

@@ -7,32 +7,38 @@ CUDA thread names go through the broker, it is the broker. See docs/decisions/00
 from __future__ import annotations
 
 import fcntl
-import marshal
 import os
 
 from pyopenshell.kernel import namespaces as ns
 from pyopenshell.kernel import process
 from pyopenshell.launch import child, reap, streams, wire
 from pyopenshell.launch.plan import unshare_flags
-from pyopenshell.launch.steps import CONTROL, PLAN, REPORTS, StepFailed, Steps
+from pyopenshell.launch.steps import CONTROL, REPORTS, StepFailed, Steps
 from pyopenshell.launch.trial import map_identity
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, NoReturn
 
     from pyopenshell.launch.brokering import Channel
 
 
-def start(control_fd: int, plan_fd: int, reports_fd: int | None) -> NoReturn:
+def start(plan: dict[str, Any], control_fd: int, reports_fd: int | None) -> NoReturn:
     """Run the whole child. Never returns: every way out is ``os._exit``.
 
     ``reports_fd`` is there where the stem is to become a broker.
     """
     steps = Steps()
+    descriptors = [fd for fd in (control_fd, reports_fd) if fd is not None]
+    guarded(steps, lambda: _stem(plan, descriptors, steps))
+
+
+def guarded(steps: Steps, body: Callable[[], int]) -> NoReturn:
+    """End this process with the exit code of ``body``; what it raises is reported as the failure of a step."""
     code = 125
     try:
-        code = _stem([fd for fd in (control_fd, plan_fd, reports_fd) if fd is not None], steps)
+        code = body()
     except StepFailed as error:
         _report(steps.current, error.errno, error.message)
     except OSError as error:
@@ -52,19 +58,20 @@ def _report(step: str, errno: int, message: str) -> None:
         os._exit(125)
 
 
-def _stem(descriptors: list[int], steps: Steps) -> int:
+def _stem(plan: dict[str, Any], descriptors: list[int], steps: Steps) -> int:
     with steps.run("descriptors"):  # 1: only 0-2 and our own survive
-        process.close_fds((0, 1, 2, *_place(descriptors)))
-        with open(PLAN, "rb") as file:
-            plan: dict[str, Any] = marshal.loads(file.read())  # noqa: S302 - written by our own supervisor
-        streams.fill()
+        place(descriptors)
     with steps.run("session"):  # 2: away from the caller's terminal; our end must not outlive the supervisor
         os.setsid()
         process.set_parent_death_signal(reap.ALONE)
         process.set_child_subreaper()
     here = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)  # before another one is mounted over it
     with steps.run("namespaces"):  # 3
-        _unshare(plan)
+        uid, gid = os.geteuid(), os.getegid()
+        flags = unshare_flags(plan["namespaces"])
+        if flags:
+            ns.unshare(flags)
+        furnish(plan, uid, gid)
     with steps.run("fork init"):  # 4: pid 1 of the new pid namespace, where there is one
         channel = _channel() if plan["broker"] else None
         ready_read, ready_write = os.pipe()
@@ -110,24 +117,25 @@ def _broker(plan: dict[str, Any], init: int, channel: Channel, here: int) -> int
     return code
 
 
-def _unshare(plan: dict[str, Any]) -> None:
+def furnish(plan: dict[str, Any], uid: int, gid: int) -> None:
+    """Make this process's new namespaces usable: map its ids as they were, bring up the loopback. Raises OSError."""
     if plan["change_identity"]:
         # A file the runtime makes must not be more open than it says because of the caller's umask.
         os.umask(0o022)
-    uid, gid = os.geteuid(), os.getegid()
-    flags = unshare_flags(plan["namespaces"])
-    if flags:
-        ns.unshare(flags)
     if plan["namespaces"]["user"]:
         map_identity(uid, gid)
     if plan["namespaces"]["net"]:
         ns.bring_up_loopback()
 
 
-def _place(descriptors: list[int]) -> tuple[int, ...]:
-    """Put our descriptors where they belong. They may have each other's number, so copies are made first, above."""
-    places = (CONTROL, PLAN, REPORTS)[: len(descriptors)]
+def place(descriptors: list[int]) -> None:
+    """Put our descriptors where they belong, and close all others but the standard streams.
+
+    They may have each other's number, so copies are made first, above.
+    """
+    places = (CONTROL, REPORTS)[: len(descriptors)]
     copies = [fcntl.fcntl(fd, fcntl.F_DUPFD, REPORTS + 1) for fd in descriptors]
-    for copy, place in zip(copies, places, strict=True):
-        os.dup2(copy, place, inheritable=False)
-    return places
+    for copy, target in zip(copies, places, strict=True):
+        os.dup2(copy, target, inheritable=False)
+    process.close_fds((0, 1, 2, *places))
+    streams.fill()

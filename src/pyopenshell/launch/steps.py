@@ -10,9 +10,7 @@ if TYPE_CHECKING:
 
 CONTROL = 3
 """The child's end of the control socket."""
-PLAN = 4
-"""The launch plan, in a memfd."""
-REPORTS = 5
+REPORTS = 4
 """The broker's way to the supervisor (``launch.reports``)."""
 
 

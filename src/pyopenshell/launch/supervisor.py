@@ -41,18 +41,15 @@ class Launch:
         ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
         self._socket = ours
         self.control = ours.fileno()
-        plan_fd = os.memfd_create("plan", os.MFD_CLOEXEC)
-        os.write(plan_fd, marshal.dumps(plan.as_plain()))
-        os.lseek(plan_fd, 0, os.SEEK_SET)
+        plain = plan.as_plain()
         self.reports = _inbox() if plan.broker else None
         self.stem = os.fork()
         if self.stem == 0:
-            stem.start(theirs.fileno(), plan_fd, self.reports.sender.fileno() if self.reports else None)
+            stem.start(plain, theirs.fileno(), self.reports.sender.fileno() if self.reports else None)
         self._stem_end = os.pidfd_open(self.stem)
         if self.reports:
             self.reports.sender.close()
         theirs.close()
-        os.close(plan_fd)
         self.init_pid = 0
         self._links: dict[str, int | None] = {}
 

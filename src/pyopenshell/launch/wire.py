@@ -1,4 +1,4 @@
-"""Frames on the control socket between supervisor, stem and init: one kind byte, a length, a payload.
+"""Frames on the control socket between supervisor, stem and init: kind, number of descriptors, length, payload.
 
 Before the go byte payloads are ``marshal`` data of our own making. After it they are fixed-size integers: the
 sandboxed program shares init's uid by then, so nothing that needs a parser is read from there.
@@ -12,6 +12,7 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
 INIT_PID = b"I"
@@ -29,20 +30,34 @@ GO = b"G"
 EXEC_FAILED = b"X"
 """init → supervisor: execve's errno."""
 EXITED = b"E"
-"""init → supervisor: the main process's wait status."""
+"""init → supervisor: the main process's wait status; of a program among several its number, and that."""
 STOPPED = b"T"
 """init → supervisor: the main process was stopped by this signal."""
 SIGNAL = b"S"
-"""supervisor → init: send this signal to the main process group."""
+"""supervisor → init: send this signal to the main process group; among several (marshal) a number, and the signal."""
 PROBE = b"P"
 """supervisor → init, with a descriptor: fork a probe that serves this connection."""
+SPAWN = b"N"
+"""supervisor → init, with descriptors: start a program (marshal: what ``launch.spawn`` wants, and its ``number``)."""
+STARTED = b"B"
+"""init → supervisor: a program's number, and its pid; or the negative errno of starting it."""
+END = b"K"
+"""supervisor → init: kill the program with this number, and all that it started; and back, when nothing is left."""
 
+HEAD = 6
+"""Bytes of a frame before its payload: kind, number of descriptors that come with it, length of the payload."""
 MAX_PAYLOAD = 16 << 20
+MAX_DESCRIPTORS = 4
+
+
+def head(kind: bytes, length: int, descriptors: int = 0) -> bytes:
+    """Return what a frame begins with."""
+    return kind + bytes([descriptors]) + length.to_bytes(4, "little")
 
 
 def send(fd: int, kind: bytes, payload: bytes = b"") -> None:
     """Write one frame. Raises OSError, EPIPE when the other side is gone."""
-    data = kind + len(payload).to_bytes(4, "little") + payload
+    data = head(kind, len(payload)) + payload
     while data:
         data = data[os.write(fd, data) :]
 
@@ -59,37 +74,42 @@ def send_value(fd: int, kind: bytes, value: Any) -> None:
 
 def receive(fd: int) -> tuple[bytes, bytes] | None:
     """Read one frame, blocking. Returns None at the end of the stream, also in the middle of a frame."""
-    head = read(fd, 5)
-    if head is None:
+    data = read(fd, HEAD)
+    if data is None:
         return None
-    length = int.from_bytes(head[1:], "little")
+    length = int.from_bytes(data[2:], "little")
     if length > MAX_PAYLOAD:
         return None
     payload = read(fd, length)
-    return None if payload is None else (head[:1], payload)
+    return None if payload is None else (data[:1], payload)
 
 
 def send_descriptor(control: _socket.socket, kind: bytes, fd: int) -> None:
     """Write one frame without a payload that carries a descriptor. Never waits: raises OSError, EAGAIN where it would.
 
-    The five bytes travel whole or not at all: a stream's record with a descriptor is not split that small (unix(7)).
+    The six bytes travel whole or not at all: a stream's record with a descriptor is not split that small (unix(7)).
     """
-    rights = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, fd.to_bytes(4, "little"))
-    control.sendmsg([kind + bytes(4)], [rights], _socket.MSG_DONTWAIT)
+    control.sendmsg([head(kind, 0, 1)], rights((fd,)), _socket.MSG_DONTWAIT)
+
+
+def rights(descriptors: Iterable[int]) -> list[tuple[int, int, bytes]]:
+    """Return the ancillary data that carries descriptors (unix(7), SCM_RIGHTS)."""
+    numbers = b"".join([fd.to_bytes(4, "little") for fd in descriptors])
+    return [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, numbers)] if numbers else []
 
 
 def receive_descriptor(control: _socket.socket) -> tuple[bytes, bytes, int] | None:
     """Read one frame, blocking, with the descriptor it carries, else -1. Returns None as ``receive``."""
     try:
         flags = _socket.MSG_WAITALL | _socket.MSG_CMSG_CLOEXEC
-        head, ancillary, _, _ = control.recvmsg(5, _socket.CMSG_SPACE(4), flags)
+        data, ancillary, _, _ = control.recvmsg(HEAD, _socket.CMSG_SPACE(4), flags)
     except ConnectionResetError:
         return None
     fd = int.from_bytes(ancillary[0][2][:4], "little") if ancillary else -1
-    if len(head) < 5 or int.from_bytes(head[1:], "little") > MAX_PAYLOAD:
+    if len(data) < HEAD or int.from_bytes(data[2:], "little") > MAX_PAYLOAD:
         return None
-    payload = read(control.fileno(), int.from_bytes(head[1:], "little"))
-    return None if payload is None else (head[:1], payload, fd)
+    payload = read(control.fileno(), int.from_bytes(data[2:], "little"))
+    return None if payload is None else (data[:1], payload, fd)
 
 
 def number(payload: bytes) -> int:

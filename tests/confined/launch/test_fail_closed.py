@@ -16,7 +16,6 @@ REFUSED = {
     "setgroups=EPERM": ("", True),
     "chdir=EACCES": ("working directory", False),
     "landlock_restrict_self=EPERM": ("landlock", False),
-    "memfd_create=ENOSYS": ("", False),
 }
 
 

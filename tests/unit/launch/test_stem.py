@@ -7,9 +7,9 @@ import warnings
 import pytest
 
 from pyopenshell.launch import stem
-from pyopenshell.launch.steps import CONTROL, PLAN, REPORTS
+from pyopenshell.launch.steps import CONTROL, REPORTS
 
-NAMES = (b"control", b"plan", b"reports")
+NAMES = (b"control", b"reports")
 
 
 def placed(numbers):
@@ -20,13 +20,14 @@ def placed(numbers):
         os.dup2(fd, number + 20)
     for number in numbers:
         os.dup2(number + 20, number)
-    return [os.pread(place, 10, 0) for place in stem._place(list(numbers))]
+    stem.place(list(numbers))
+    return [os.pread(place, 10, 0) for place in (CONTROL, REPORTS)[: len(numbers)]]
 
 
-@pytest.mark.parametrize("count", [2, 3])
-@pytest.mark.parametrize("numbers", list(itertools.permutations((3, 4, 5, 9), 3)))
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("numbers", list(itertools.permutations((3, 4, 5, 9), 2)))
 def test_descriptors_may_have_each_others_number(numbers, count):
-    """The control socket, the plan and the broker's reports end up at their own numbers, each with its own content."""
+    """The control socket and the broker's reports end up at their own numbers, each with its own content."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # the test runner's own threads: the child starts none
         pid = os.fork()
@@ -40,4 +41,4 @@ def test_descriptors_may_have_each_others_number(numbers, count):
 
 def test_they_belong_behind_the_standard_streams():
     """What is kept open is 0 to 2 and these, in this order."""
-    assert (3, 4, 5) == (CONTROL, PLAN, REPORTS)
+    assert (3, 4) == (CONTROL, REPORTS)

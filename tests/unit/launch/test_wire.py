@@ -64,7 +64,7 @@ def test_numbers(number):
 def test_a_frame_without_its_end(length):
     """A sender that is killed in the middle of a frame has sent none, wherever it was."""
     with ends() as (ours, theirs):
-        ours.send((wire.STOPPED + (4).to_bytes(4, "little") + b"\x13\0\0\0")[:length])
+        ours.send((wire.head(wire.STOPPED, 4) + b"\x13\0\0\0")[:length])
         ours.shutdown(socket.SHUT_WR)
         assert wire.receive(theirs.fileno()) is None
 
@@ -72,7 +72,7 @@ def test_a_frame_without_its_end(length):
 def test_a_length_nobody_sends():
     """A frame that claims more than the limit is refused before a byte of it is read."""
     with ends() as (ours, theirs):
-        ours.send(wire.RECEIPT + (wire.MAX_PAYLOAD + 1).to_bytes(4, "little"))
+        ours.send(wire.head(wire.RECEIPT, wire.MAX_PAYLOAD + 1))
         assert wire.receive(theirs.fileno()) is None
 
 

@@ -1,0 +1,102 @@
+"""Ending one program of a sandbox with all that it started, while others go on. Only init sees who belongs to whom."""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+
+from pyopenshell.kernel.signals import SIGKILL
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+PATIENCE = 5.0
+"""Seconds in which a program that makes new processes all the time has to be ended; then its sandbox is."""
+
+
+class Session:
+    """A program that runs. ``alone``: no other did while it did, so whatever is new since then is its own.
+
+    ``started`` is its start time in clock ticks since boot (proc_pid_stat(5), field 22).
+    """
+
+    def __init__(self, number: int, pid: int, *, alone: bool) -> None:
+        """Look when it started."""
+        self.number = number
+        self.pid = pid
+        self.alone = alone
+        found = _look(pid)
+        self.started = found.started if found else 0
+
+
+class Seen:
+    """A process as its ``stat`` tells it."""
+
+    __slots__ = ("group", "parent", "pid", "session", "started", "zombie")
+
+    def __init__(self, pid: int, fields: list[bytes]) -> None:
+        """Read the fields behind the command's name."""
+        self.pid = pid
+        self.zombie = fields[0] in (b"Z", b"X")
+        self.parent, self.group, self.session = int(fields[1]), int(fields[2]), int(fields[3])
+        self.started = int(fields[19])
+
+
+def signal_group(pid: int, number: int) -> None:
+    """Send a signal to a program's process group; it may have ended."""
+    try:
+        os.killpg(pid, number)
+    except OSError:
+        pass
+
+
+def everything(session: Session, alive: Mapping[int, Session], collect: Callable[[], None]) -> bool:
+    """Kill a program and all that it started. Returns whether that succeeded; ``collect`` reaps.
+
+    What it started is what descends from it, or shares its session or process group. What left all of these (a daemon)
+    is told by its age, where no other program ran beside it; else it stays until the sandbox ends.
+    """
+    deadline = time.monotonic() + PATIENCE
+    others = [other.pid for other in alive.values() if other is not session]
+    while victims := _belonging(session, others):
+        for pid in victims:
+            try:
+                os.kill(pid, SIGKILL)
+            except OSError:  # it has just gone
+                pass
+        collect()
+        if time.monotonic() > deadline:
+            return False
+        select.select([], [], [], 0.0005)  # the kernel takes a moment to end them
+    collect()
+    return True
+
+
+def _belonging(session: Session, others: Iterable[int]) -> list[int]:
+    table = {found.pid: found for name in os.listdir("/proc") if name.isdigit() and (found := _look(int(name)))}
+    found = {session.pid}
+    found |= {one.pid for one in table.values() if session.pid in (one.group, one.session)}
+    if session.alone:
+        own = os.getpid()
+        spared = {own, *others}
+        found |= {
+            one.pid
+            for one in table.values()
+            if one.parent == own and one.started >= session.started and one.pid not in spared
+        }
+    grown = True
+    while grown:
+        more = {one.pid for one in table.values() if one.parent in found} - found
+        found |= more
+        grown = bool(more)
+    return [pid for pid in found if pid in table and not table[pid].zombie]
+
+
+def _look(pid: int) -> Seen | None:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return Seen(pid, file.read().rpartition(b")")[2].split())
+    except (OSError, IndexError):
+        return None

@@ -1,0 +1,116 @@
+"""Starting one program of a sandbox, from its init: with descriptors that were handed in, or with a terminal."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+import struct
+import termios
+
+from pyopenshell.kernel import process, signals
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, NoReturn
+
+NOT_HERE = (errno.ENOENT, errno.ENOTDIR)
+"""Answers after which the next folder of PATH is tried, as execvp(3) does; so is EACCES, which is remembered."""
+_DEFAULTS = [number for number in signals.valid_signals() if number not in (signals.SIGKILL, signals.SIGSTOP)]
+
+
+def start(workload: dict[str, Any], asked: dict[str, Any], descriptors: list[int]) -> tuple[int, int]:
+    """Start a program; return its pid and the master side of its terminal (-1 without one). Raises OSError.
+
+    ``asked`` has ``argv``, ``env`` (over the sandbox's own), ``cwd`` and ``terminal`` (rows and columns, or None). The
+    program leads a session of its own, and has no descriptors but 0 to 2.
+    """
+    env = workload["environment"] | asked["env"] if asked["env"] else workload["environment"]
+    moved = asked["cwd"] is not None
+    if moved:
+        os.chdir(workload["workdir"])
+        os.chdir(asked["cwd"])
+    try:
+        if asked["terminal"]:
+            return _with_terminal(asked["argv"], env, tuple(asked["terminal"]))
+        return _spawn(asked["argv"], env, descriptors), -1
+    finally:
+        if moved:
+            os.chdir(workload["workdir"])
+
+
+def _spawn(argv: list[str], env: dict[str, str], descriptors: list[int]) -> int:
+    """Start a program without a copy of this process's memory: a fork of an interpreter costs more than the rest."""
+    actions = [(os.POSIX_SPAWN_DUP2, fd, target) for target, fd in enumerate(descriptors)]
+    return _first(
+        argv[0],
+        env,
+        lambda path: os.posix_spawn(
+            path, argv, env, file_actions=actions, setsid=True, setsigmask=(), setsigdef=_DEFAULTS
+        ),
+    )
+
+
+def _first(name: str, env: dict[str, str], attempt: Any) -> Any:
+    """Return what the first attempt gives that finds its file, in the order of PATH. Raises OSError."""
+    refused: OSError | None = None
+    for path in _candidates(name, env):
+        try:
+            return attempt(path)
+        except OSError as error:
+            if error.errno == errno.EACCES:
+                refused = refused or error
+            elif error.errno not in NOT_HERE:
+                raise
+    raise refused or FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
+
+
+def _candidates(name: str, env: dict[str, str]) -> Iterator[str]:
+    """Yield the files that a command's first word may mean. Those that are not there cost a look, not a process."""
+    if "/" in name:
+        yield name
+        return
+    for folder in env.get("PATH", "").split(":"):
+        path = f"{folder or '.'}/{name}"
+        try:
+            if stat.S_ISREG(os.stat(path).st_mode):
+                yield path
+        except (OSError, ValueError):
+            continue
+
+
+def _with_terminal(argv: list[str], env: dict[str, str], size: tuple[int, ...]) -> tuple[int, int]:
+    """Start a program on a terminal of the sandbox's own, of (rows, columns)."""
+    master, slave = os.openpty()
+    fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("4H", *size, 0, 0))
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(read)
+        _exec(argv, env, slave, write)
+    os.close(slave)
+    os.close(write)
+    failure = os.read(read, 4)
+    os.close(read)
+    if failure:
+        os.close(master)
+        number = int.from_bytes(failure, "little")
+        raise OSError(number, os.strerror(number), argv[0])
+    return pid, master
+
+
+def _exec(argv: list[str], env: dict[str, str], slave: int, failure: int) -> NoReturn:
+    """Become the program: leader of a session whose terminal is the slave."""
+    try:
+        os.setsid()
+        fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+        for fd in (0, 1, 2):
+            os.dup2(slave, fd)
+        process.reset_signals()
+        _first(argv[0], env, lambda path: os.execve(path, argv, env))  # noqa: S606
+    except OSError as error:
+        os.write(failure, (error.errno or 5).to_bytes(4, "little"))
+    finally:
+        os._exit(125)
