@@ -30,7 +30,12 @@ def enrichments(effective: Effective, context: Context) -> list[dict[str, Any]]:
     """Return one Device Config State Change for every grant that the operator did not declare."""
     source = policy(effective)
     grants = [grant for grant in effective.grants if grant.origin.kind != "declared"]
-    return [{**_grant(grant, context), "policy": source} for grant in grants]
+    events = [{**_grant(grant, context), "policy": source} for grant in grants]
+    contributors = {one.name: one for one in effective.contributors}
+    for grant, event in zip(grants, events, strict=True):
+        if grant.origin.kind == "contributor" and grant.origin.name in contributors:
+            event["unmapped"]["contributor"] = contributors[grant.origin.name].as_dict()
+    return events
 
 
 def _grant(grant: Grant, context: Context) -> dict[str, Any]:

@@ -75,6 +75,17 @@ def grants(shape: dict[str, Any]) -> None:
         from_a_file = any(grant["origin"]["file"] for grant in groups[name])
         _group(HEADINGS.get(name, f"From {name}"), groups[name], extra="from" if from_a_file else None)
     _group("Added by the runtime, not by your policy", shape["runtime_additions"], extra="origin")
+    _contributors(shape.get("contributors", ()))
+
+
+def _contributors(shown: Sequence[dict[str, Any]]) -> None:
+    """Print who the third parties are whose grants stand among the additions, also where they added nothing."""
+    if not shown:
+        return
+    output.title("Contributors that your policy names")
+    keys = ("name", "distribution", "version", "entry_point")
+    rows = [[*(one[key] for key in keys), _place(one)] for one in shown]
+    output.table(("name", "distribution", "version", "entry point", "from"), rows, indent=2)
 
 
 def _group(heading: str, shown: Sequence[dict[str, Any]], extra: str | None = None) -> None:

@@ -10,6 +10,7 @@ from pyopenshell.errors import StateError
 
 if TYPE_CHECKING:
     import argparse
+    from typing import Any
 
     from pyopenshell.policy.model import Policy
     from pyopenshell.runs import RunView
@@ -73,8 +74,10 @@ def validate(arguments: argparse.Namespace) -> int:
             policy = load.parse(stdin.read(MAX_FILE_SIZE + 1), "-")
     else:
         policy = load.load(arguments.file)
+    contributors = _contributors(policy)
     if arguments.output != "table":
-        output.document({"valid": True, "file": arguments.file, "declared": policy.declared}, arguments.output)
+        shape = {"valid": True, "file": arguments.file, "declared": policy.declared}
+        output.document(shape | ({"contributors": contributors} if contributors else {}), arguments.output)
         return 0
     files = policy.filesystem
     parts = [
@@ -85,7 +88,31 @@ def validate(arguments: argparse.Namespace) -> int:
         policy.compatibility,
     ]
     output.line(f"{arguments.file}: valid: {', '.join(parts)}")
+    for one in contributors:
+        installed = f"contributor {one['name']} is {one['distribution']} {one['version']} ({one['entry_point']})"
+        output.line(f"{arguments.file}:{one['line']}: {one['problem'] or installed}")
+        if one["hint"]:
+            output.line(f"  hint: {one['hint']}")
     return 0
+
+
+def _contributors(policy: Policy) -> list[dict[str, Any]]:
+    """Return what is installed here under each name: that is no mistake of the file, so it is told and no more."""
+    if not policy.contributors:
+        return []
+    from pyopenshell.errors import ContributorError
+    from pyopenshell.launch.contributing import look_up
+
+    told: list[dict[str, Any]] = []
+    for named, found in zip(policy.contributors, look_up(policy), strict=True):
+        one: dict[str, Any] = {"name": named.name, "line": named.line}
+        one |= dict.fromkeys(("distribution", "version", "entry_point", "problem", "hint"))
+        if isinstance(found, ContributorError):
+            one |= {"problem": found.message, "hint": found.hint}
+        else:
+            one |= {key: getattr(found, key) for key in ("distribution", "version", "entry_point")}
+        told.append(one)
+    return told
 
 
 def _counted(number: int, one: str, many: str | None = None) -> str:

@@ -31,6 +31,7 @@ KINDS = (
     "thread-names",
     "grant",
     "devices",
+    "contributor",
     "syscalls",
     "identity",
     "finding",
@@ -71,6 +72,7 @@ def compare(a: Effective, b: Effective) -> tuple[Difference, ...]:
         *_thread_names(a, b),
         *grants(a, b),
         *_devices(a, b),
+        *_contributors(a, b),
         *syscalls(a.seccomp, b.seccomp, a.landlock.handled, b.landlock.handled),
         *_identity(a, b),
         *_findings(a, b),
@@ -220,6 +222,19 @@ def _given(devices: Devices | None) -> dict[str, Any] | None:
         return None
     given = [f"{one.name} ({', '.join(one.uuids)})" if one.uuids else one.name for one in devices.given]
     return {"given": given, "variables": devices.variables}
+
+
+def _contributors(a: Effective, b: Effective) -> Iterator[Difference]:
+    """Compare who contributed, and what was installed then. What they added are grants."""
+    sides = [
+        {
+            one.name: {"distribution": f"{one.distribution} {one.version}", "entry_point": one.entry_point}
+            for one in side.contributors
+        }
+        for side in (a, b)
+    ]
+    for name in dict.fromkeys((*sides[0], *sides[1])):
+        yield from changed("contributor", name, [side.get(name) for side in sides])
 
 
 def _findings(a: Effective, b: Effective) -> Iterator[Difference]:

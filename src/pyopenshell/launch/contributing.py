@@ -18,6 +18,8 @@ import pyopenshell
 from pyopenshell.baseline import contributor as answers
 from pyopenshell.baseline.answer import MOST_BYTES, SCHEMA, Case, Ended
 from pyopenshell.effective.canonical import canonical_bytes
+from pyopenshell.effective.model import Identity
+from pyopenshell.errors import ContributorError
 from pyopenshell.kernel import process
 from pyopenshell.kernel.signals import SIGKILL
 from pyopenshell.launch import contributing_child, reap
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
     from pyopenshell.baseline.contributor import Contribution
-    from pyopenshell.effective.model import Identity
     from pyopenshell.policy.model import Policy
 
 SECONDS = 10.0
@@ -84,8 +85,21 @@ class Contributing:
 
     def result(self) -> tuple[Contribution, ...]:
         """Wait for all of them, and return what they contribute. Raises ContributorError for the first that fails."""
+        return tuple(self._judged(*one) for one in self._asked)
+
+    def each(self) -> tuple[Contribution | ContributorError, ...]:
+        """Wait for all of them; return what each contributes, or why it does not."""
+        told: list[Contribution | ContributorError] = []
+        for one in self._asked:
+            try:
+                told.append(self._judged(*one))
+            except ContributorError as error:
+                told.append(error)
+        return tuple(told)
+
+    def _judged(self, case: Case, _keeper: int, ours: _socket.socket) -> Contribution:
         judge = answers.look if self._looks else answers.judge
-        return tuple(judge(case, _ended(ours, case.seconds)) for case, _keeper, ours in self._asked)
+        return judge(case, _ended(ours, case.seconds))
 
     def close(self) -> None:
         """Let the keepers end what still runs, and wait for them."""
@@ -94,6 +108,16 @@ class Contributing:
         for _case, keeper, _ours in self._asked:
             os.waitpid(keeper, 0)
         self._asked = []
+
+
+def look_up(policy: Policy) -> tuple[Contribution | ContributorError, ...]:
+    """Say what is installed under the names of a policy, as the caller sees it, without importing any of it."""
+    caller = Identity(os.geteuid(), os.getegid(), tuple(sorted(os.getgroups())), "caller")
+    looking = Contributing(policy, caller, None, 0)
+    try:
+        return looking.each()
+    finally:
+        looking.close()
 
 
 def _request(name: str, identity: Identity, question: Question | None, declared: dict[str, Any]) -> bytes:
