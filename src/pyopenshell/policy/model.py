@@ -6,6 +6,8 @@ from pyopenshell.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from os import PathLike
     from typing import Any
 
 MAX_PATHS = 256
@@ -96,3 +98,71 @@ class Policy(Record):
     kernel_log: str = "denials"
     kernel_log_quiet: tuple[str, ...] = ()
     contributors: tuple[NamedContributor, ...] = ()
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Policy:
+        r"""Return the policy in a file.
+
+        Raises PolicyError with every mistake in it, and OpenShellError (``policy.unreadable``) where there is nothing
+        to parse: it is missing, cannot be read, is too large, or is no file.
+
+        Example:
+            >>> import os, tempfile
+            >>> from pyopenshell import Policy
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     path = os.path.join(folder, "policy.yaml")
+            ...     with open(path, "w") as file:
+            ...         _ = file.write("version: 1\nfilesystem_policy:\n  read_only: [/opt]\n")
+            ...     policy = Policy.load(path)
+            >>> [entry.path for entry in policy.filesystem.read_only]
+            ['/opt']
+
+        """
+        from pyopenshell.policy import making
+
+        return making.load(path)
+
+    @classmethod
+    def parse(cls, text: str | bytes, file: str | None = None) -> Policy:
+        r"""Return the policy that a text holds, in YAML; ``file`` names it in messages. Raises PolicyError.
+
+        Example:
+            >>> from pyopenshell import Policy
+            >>> Policy.parse("version: 1\nlandlock: {compatibility: hard_requirement}").compatibility
+            'hard_requirement'
+
+        """
+        from pyopenshell.policy import making
+
+        return making.parse(text, file)
+
+    @classmethod
+    def from_dict(cls, mapping: Mapping[str, Any]) -> Policy:
+        """Return the policy that a mapping describes, with the keys of a policy file. Raises PolicyError.
+
+        Its text, in reports and records, is YAML that is made from the mapping. Paths may be ``pathlib`` ones.
+
+        Example:
+            >>> from pyopenshell import Policy
+            >>> policy = Policy.from_dict({"version": 1, "filesystem_policy": {"read_only": ["/opt"]}})
+            >>> policy == Policy.parse(policy.source.text)
+            True
+
+        """
+        from pyopenshell.policy import making
+
+        return making.from_dict(mapping)
+
+    @classmethod
+    def default(cls) -> Policy:
+        """Return the built-in policy: the working directory, no network.
+
+        Example:
+            >>> from pyopenshell import Policy
+            >>> Policy.default().filesystem.include_workdir
+            True
+
+        """
+        from pyopenshell.policy.default import default
+
+        return default()

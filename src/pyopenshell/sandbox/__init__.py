@@ -1,30 +1,42 @@
-"""The public face: run a command in a sandbox, with its record, its receipt and its events."""
+"""The public face: run a command in a sandbox, with its record, its receipt and its events.
+
+``run`` launches one from this process and ends with it, as the command does. ``box.Sandbox`` and ``aio.AsyncSandbox``
+keep one and run any number of commands in it; the zygote launches those, so that they need nothing of what a launch
+imports. It is imported when first used, for their sake.
+"""
 
 from __future__ import annotations
 
 import os
 import time
 
-from pyopenshell import runs
-from pyopenshell.errors import OpenShellError
-from pyopenshell.launch import environment, private, supervisor
-from pyopenshell.planning import Planned, RunRequest, plan
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from pyopenshell import runs
     from pyopenshell.chronicle import Chronicle
     from pyopenshell.effective.model import Effective
+    from pyopenshell.launch import supervisor
     from pyopenshell.launch.ending import Exit
     from pyopenshell.launch.trial import Trial
+    from pyopenshell.planning import Planned, RunRequest, plan
     from pyopenshell.verify.judge import Verification
 
     Notice = Callable[[Planned, Effective], None]
     Verified = Callable[[Verification], None]
 
 __all__ = ["Planned", "RunRequest", "plan", "run"]
+
+
+def __getattr__(name: str) -> object:
+    """Import what planning defines, when it is first asked for."""
+    if name not in ("Planned", "RunRequest", "plan"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from pyopenshell import planning
+
+    return getattr(planning, name)
 
 
 def run(
@@ -40,6 +52,11 @@ def run(
     receipt from before the command's first instruction. Raises what ``plan`` raises, LaunchError, NameInUse,
     StateError, and OpenShellError for drift.
     """
+    # Here, while a trial that is under way still measures in a child of its own.
+    import pyopenshell.launch.supervisor  # noqa: F401
+    from pyopenshell import runs
+    from pyopenshell.planning import plan
+
     planned = plan(request, trial, keep_id=True)
     effective = planned.effective
     try:
@@ -55,6 +72,8 @@ def run(
 
 
 def _run(planned: Planned, record: runs.Run, notice: Notice | None, verified: Verified | None) -> Exit:
+    from pyopenshell.launch import private
+
     if planned.private.host:
         private.sweep()
         lock = private.make(planned.private, planned.identity.uid, planned.identity.gid)
@@ -67,6 +86,9 @@ def _run(planned: Planned, record: runs.Run, notice: Notice | None, verified: Ve
 
 
 def _launch(planned: Planned, record: runs.Run, notice: Notice | None, verified: Verified | None) -> Exit:
+    from pyopenshell.errors import OpenShellError
+    from pyopenshell.launch import supervisor
+
     launch = supervisor.Launch(planned.plan)
     # Imported while the child works, on another processor: a twentieth of a cold launch.
     from pyopenshell.chronicle import Chronicle
@@ -114,6 +136,8 @@ def _verify(
 
 
 def _meta(planned: Planned) -> dict[str, Any]:
+    from pyopenshell.launch import environment
+
     workload = planned.plan.workload
     return {
         "command": list(workload.argv),

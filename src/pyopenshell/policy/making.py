@@ -1,0 +1,70 @@
+"""Policies for programs: from a path, from text, from a mapping. What was parsed is kept, as for the command.
+
+Whoever makes sandboxes from such a policy then needs no YAML parser: the tree is in the folder of ``policy.cache``.
+"""
+
+from __future__ import annotations
+
+import os
+
+from pyopenshell.errors import PolicyError, Problem, StateError
+from pyopenshell.policy.load import load as load_file
+from pyopenshell.policy.load import parse as parse_text
+from pyopenshell.state import state_root
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from pyopenshell.policy.model import Policy
+
+
+def load(path: str | os.PathLike[str]) -> Policy:
+    """Return the policy in a file. Raises PolicyError, and OpenShellError (``policy.unreadable``)."""
+    # Absolute: that the sandbox cannot replace the file is looked at later, when the current folder may be another.
+    return load_file(os.path.abspath(path), _cache())
+
+
+def parse(text: str | bytes, file: str | None = None) -> Policy:
+    """Return the policy that a text holds. Raises PolicyError, and OpenShellError (``policy.unreadable``)."""
+    return parse_text(text.encode(errors="surrogatepass") if isinstance(text, str) else text, file, _cache())
+
+
+def from_dict(mapping: Mapping[str, Any]) -> Policy:
+    """Return the policy that a mapping describes; its text is YAML made from it. Raises PolicyError."""
+    import yaml
+
+    plain = _plain(mapping, "")
+    return parse(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=1 << 20))
+
+
+def _cache() -> str | None:
+    try:
+        return f"{state_root()}/policies"
+    except StateError:  # no home is known: only launches need one
+        return None
+
+
+def _plain(value: Any, key: str) -> Any:
+    """Return a value as only dicts, lists and scalars, none of them twice: those would become aliases."""
+    from collections.abc import Mapping
+
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, Mapping):
+        for name in value:
+            if not isinstance(name, str):
+                raise _unknown(name, f"{key}: " if key else "", "a key is text")
+        return {str(name): _plain(child, f"{key}.{name}" if key else name) for name, child in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(child, f"{key}[{index}]") for index, child in enumerate(value)]
+    raise _unknown(
+        value, f"{key}: " if key else "", "a policy holds text, whole numbers, true and false, lists, mappings"
+    )
+
+
+def _unknown(value: object, place: str, hint: str) -> PolicyError:
+    return PolicyError([Problem(f"{place}{value!r} cannot stand in a policy", hint=hint)])

@@ -1,0 +1,169 @@
+"""One command in a sandbox: its own socket, and this side's ends of its streams. Nothing here waits."""
+
+from __future__ import annotations
+
+import _socket
+import marshal
+import os
+import threading
+
+from pyopenshell.sandbox import request
+from pyopenshell.zygote import client, failure, protocol
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import IO, Any
+
+    from pyopenshell.errors import OpenShellError
+
+    Redirect = int | IO[Any] | None
+
+PIPE = -1
+STDOUT = -2
+DEVNULL = -3
+"""As in ``subprocess``, whose constants may be used as well."""
+
+
+class Command:
+    """A command, from before it is asked for until nothing more comes from it.
+
+    ``pid`` is its process id inside, once it runs; ``status`` its wait status, once it ended; ``failure`` why it did
+    not start. ``streams`` are this side's descriptors of stdin, stdout and stderr (-1: none), ``master`` that of its
+    terminal.
+    """
+
+    def __init__(self, asked: dict[str, Any], stdin: Redirect, stdout: Redirect, stderr: Redirect) -> None:
+        """Make the sockets and pipes. Raises OpenShellError where there are too many, UsageError."""
+        self.asked = asked
+        self.streams = [-1, -1, -1]
+        self.master = -1
+        self.files: list[IO[bytes]] = []
+        """Files that were made of ``streams``, which they then own."""
+        self.pid: int | None = None
+        self.status: int | None = None
+        self.failure: OpenShellError | None = None
+        self.theirs: list[int] = []
+        """What is sent along: the other end of the socket, and of the streams."""
+        self._opened: list[int] = []
+        self._lock = threading.RLock()
+        try:
+            # What is made is where a fork finds it before there can be one.
+            with client.lock:
+                self.socket, their_socket = client.pair(_socket.SOCK_STREAM)
+                client.held.add(self)
+                self._opened.append(their_socket.detach())
+                self.theirs.append(self._opened[0])
+                if asked["terminal"] is None:
+                    self._open(stdin, stdout, stderr)
+        except OSError as error:
+            self.close()
+            raise request.starved(error) from error
+        except BaseException:
+            self.close()
+            raise
+        self._reader = protocol.Reader(self.socket)
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more comes."""
+        return self.status is not None or self.failure is not None or self._reader.ended
+
+    def sent(self) -> None:
+        """Close the command's ends: they are on their way."""
+        with client.lock:
+            while self._opened:
+                os.close(self._opened.pop())
+
+    def take(self) -> None:
+        """Take in what was told by now."""
+        with self._lock:
+            if self.over or self.socket.fileno() < 0:
+                return
+            for kind, payload, descriptors in self._reader.take():
+                told = marshal.loads(payload) if payload else None  # noqa: S302 - from the zygote, which is ours
+                if kind == protocol.BEGUN:
+                    self.pid = told["pid"]
+                elif kind == protocol.EXITED:
+                    self.status = told["status"]
+                elif kind == protocol.FAILED:
+                    self.failure = failure.unpack(told)
+                elif kind == protocol.TERMINAL:
+                    self.master = descriptors[0]
+
+    def signal(self, number: int) -> None:
+        """Send a signal to its process group, unless it has ended."""
+        try:
+            protocol.send(self.socket, protocol.SIGNAL, number)
+        except OSError:  # it has ended, and the other end is closed
+            pass
+
+    def cancel(self) -> None:
+        """Have it killed, with all that it started; that is done when it is ``over``."""
+        try:
+            self.socket.shutdown(_socket.SHUT_WR)
+        except OSError:  # it has ended, and the other end is closed
+            pass
+
+    def close_stream(self, fd: int) -> None:
+        """Close one of ``streams``: its input then ends, its output is not wanted any more."""
+        with client.lock:
+            self.streams[self.streams.index(fd)] = _closed(fd)
+
+    def close(self) -> None:
+        """Close everything. A command that still runs is killed."""
+        with client.lock:
+            if self not in client.held:
+                return
+            client.held.discard(self)
+            self._close()
+
+    def forget(self) -> None:
+        """Close a forked child's copies."""
+        for file in self.files:
+            raw = getattr(file, "raw", file)
+            raw.close()  # not the buffer's: what is in it is the parent's to write
+        self._close()
+
+    def _close(self) -> None:
+        self.socket.close()
+        self.streams = [_closed(fd) for fd in self.streams]
+        self.master = _closed(self.master)
+        while self._opened:
+            os.close(self._opened.pop())
+        if hasattr(self, "_reader"):
+            self._reader.close()
+
+    def _open(self, stdin: Redirect, stdout: Redirect, stderr: Redirect) -> None:
+        from pyopenshell.sandbox import streams
+
+        self.theirs.append(self._end(0, stdin) if stdin in (None, PIPE, DEVNULL) else streams.given(stdin, 0))
+        self.theirs.append(self._end(1, stdout) if stdout in (PIPE, DEVNULL) else self._given(stdout, 1))
+        if stderr == STDOUT:
+            self.theirs.append(self.theirs[2])
+        else:
+            self.theirs.append(self._end(2, stderr) if stderr in (PIPE, DEVNULL) else self._given(stderr, 2))
+
+    def _end(self, number: int, what: Redirect) -> int:
+        """Return the command's end of a pipe, or nothing to read or write; to be closed when it is sent."""
+        if what != PIPE:
+            self._opened.append(os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC))
+            return self._opened[-1]
+        read, write = os.pipe2(os.O_CLOEXEC)
+        theirs, self.streams[number] = (read, write) if number == 0 else (write, read)
+        self._opened.append(theirs)
+        return theirs
+
+    def _given(self, what: Redirect, number: int) -> int:
+        from pyopenshell.sandbox import streams
+
+        fd = streams.given(what, number)
+        if not os.isatty(fd):
+            return fd
+        self._opened.append(streams.write_only(fd))
+        return self._opened[-1]
+
+
+def _closed(fd: int) -> int:
+    if fd >= 0:
+        os.close(fd)
+    return -1

@@ -1,0 +1,57 @@
+"""Standard streams that a caller hands to a command: descriptors as they are, but never a terminal to read from."""
+
+from __future__ import annotations
+
+import io
+import os
+
+from pyopenshell.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pyopenshell.sandbox.command import Redirect
+
+_NAMES = ("stdin", "stdout", "stderr")
+
+
+def given(what: Redirect, number: int) -> int:
+    """Return the descriptor that is meant: of a file, a number, or the caller's own for None. Raises UsageError.
+
+    A terminal is refused as standard input: what is typed there would be read by whoever in the sandbox is faster,
+    also after the command has ended.
+    """
+    name = _NAMES[number]
+    fd = _descriptor(number if what is None else what, name)
+    try:
+        os.fstat(fd)
+    except OSError as error:
+        raise UsageError(f"{name} is descriptor {fd}, which is not open", hint="use PIPE or DEVNULL") from error
+    if number == 0 and os.isatty(fd):
+        raise UsageError(
+            "stdin is a terminal, and a sandbox gets none of the caller's",
+            hint="use terminal=True for one of the sandbox's own, PIPE, or input=",
+        )
+    return fd
+
+
+def write_only(fd: int) -> int:
+    """Return the caller's terminal, opened once more so that nothing can be read from it. Raises UsageError."""
+    try:
+        return os.open(os.ttyname(fd), os.O_WRONLY | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError as error:
+        raise UsageError(
+            f"the terminal that is descriptor {fd} cannot be opened for writing alone: {error.strerror}",
+            hint="capture the output, or send it to a file or a pipe",
+        ) from error
+
+
+def _descriptor(what: object, name: str) -> int:
+    if isinstance(what, int) and what >= 0:
+        return what
+    try:
+        fileno = what.fileno  # type: ignore[attr-defined]
+        return int(fileno())
+    except (AttributeError, io.UnsupportedOperation) as error:
+        raise UsageError(
+            f"{name} cannot be {what!r}", hint="it is PIPE, DEVNULL, a descriptor, or a file that has one"
+        ) from error

@@ -1,0 +1,57 @@
+"""Waiting, for callers that block: with poll(2), on a command's own descriptors, for no longer than they said."""
+
+from __future__ import annotations
+
+import select
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pyopenshell.sandbox.command import Command
+    from pyopenshell.sandbox.exchange import Exchange
+
+PATIENCE = 30.0
+"""Seconds to wait for the end of a command that is killed: one that sits in the kernel (on a file server that does not
+answer) goes when that lets it."""
+_LONGEST = (1 << 31) - 1
+
+
+def milliseconds(deadline: float | None) -> int | None:
+    """Return the time left until then as poll(2) takes it, rounded up; 0 where it is over, None where there is none."""
+    if deadline is None:
+        return None
+    left = (deadline - time.monotonic()) * 1000
+    return 0 if left <= 0 else min(int(left) + 1, _LONGEST)
+
+
+def step(exchange: Exchange, deadline: float | None) -> bool:
+    """Wait for something to pass, and let it. Returns False where nothing did before the deadline."""
+    poll = select.poll()
+    for fd, events in exchange.interest().items():
+        poll.register(fd, events)
+    ready = poll.poll(milliseconds(deadline))
+    for fd, events in ready:
+        exchange.ready(fd, events)
+    return bool(ready)
+
+
+def finish(exchange: Exchange) -> None:
+    """Kill a command, and wait until nothing of it is left. In a fork of its process nothing is done."""
+    if exchange.command.socket.fileno() < 0:
+        return
+    exchange.command.cancel()
+    deadline = time.monotonic() + PATIENCE
+    while not exchange.over and step(exchange, deadline):
+        pass
+
+
+def until(command: Command, has_come: str, deadline: float | None) -> bool:
+    """Wait until an attribute of a command is there, or the command is over. Returns False at the deadline."""
+    poll = select.poll()
+    poll.register(command.socket, select.POLLIN)
+    while True:
+        command.take()
+        if command.over or getattr(command, has_come) is not None:
+            return True
+        if not poll.poll(milliseconds(deadline)):
+            return False

@@ -1,0 +1,278 @@
+"""The owner's side: the zygote is started on first use, found again by every thread, and ended with this process.
+
+The owner never forks for us: ``posix_spawn`` starts an interpreter without a copy of its memory, whatever threads and
+device contexts it has. After a fork of its own, the child has neither zygote nor sandboxes: its copies of their
+descriptors are closed, so that they end with the process they belong to, and it starts a zygote of its own on use.
+"""
+
+from __future__ import annotations
+
+import _socket
+import atexit
+import errno
+import fcntl
+import os
+import select
+import signal
+import sys
+import threading
+from typing import Protocol
+
+from pyopenshell.errors import ZygoteError
+from pyopenshell.zygote import protocol
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    Identity = tuple[int, ...]
+
+SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py")
+"""What the zygote's interpreter runs, with this process's id as its argument."""
+PASSED = ("LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "OPENSHELL_DEBUG")
+"""Variables of the zygote's own environment. Sandboxes' own come with each request: what is here, their first process
+has in its memory."""
+PATIENCE = 10.0
+"""Seconds that a zygote is given to end before it is killed, and everything it keeps with it."""
+_SIGNALS = tuple(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+
+
+class Held(Protocol):
+    """Something that holds descriptors which only the process that made them may hold."""
+
+    def forget(self) -> None:
+        """Close them, without a word to anybody."""
+
+
+lock = threading.RLock()
+"""To be held while descriptors are made until they are in ``held``: a fork waits for it. Reentrant, because what the
+collector finalizes in between may take it too."""
+held: set[Held] = set()
+"""What a forked child has to close."""
+
+
+class Zygote:
+    """A zygote of this process, for one identity: uid, gid and supplementary groups, the effective ones."""
+
+    def __init__(self, identity: Identity, pid: int, door: _socket.socket) -> None:
+        """Take over a child that was just started, and its door."""
+        self.identity = identity
+        self.pid = pid
+        self._door = door
+        self._status: int | None = None
+        self.connections = 0
+        """Those that are not over yet."""
+        try:
+            self._end = os.pidfd_open(pid)
+        except ProcessLookupError:  # it ended at once, and the kernel reaped it: SIGCHLD is ignored here
+            self._end = -1
+
+    def connect(self) -> _socket.socket:
+        """Return a new connection, for one sandbox. Raises OSError, EPIPE where the zygote has ended."""
+        ours, theirs = pair(_socket.SOCK_STREAM)
+        try:
+            protocol.send(self._door, protocol.CONNECT, None, [theirs.fileno()])
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        self.connections += 1
+        return ours
+
+    def has_ended(self, timeout: float = 0) -> bool:
+        """Whether it has ended, waiting for that up to ``timeout`` seconds."""
+        if self._end < 0 or self._status is not None:
+            return True
+        poll = select.poll()
+        poll.register(self._end, select.POLLIN)
+        return bool(poll.poll(timeout * 1000))
+
+    def how(self) -> str:
+        """Say how it ended, in words that follow its name."""
+        if not self.has_ended():
+            return "closed its connection"
+        self._reap()
+        if not self._status:
+            return "ended"
+        return f"was killed by signal {-self._status}" if self._status < 0 else f"ended with exit code {self._status}"
+
+    def end(self) -> None:
+        """End it, and wait until it is gone; it is killed when it takes too long."""
+        self._door.close()
+        if not self.has_ended(PATIENCE):
+            try:
+                signal.pidfd_send_signal(self._end, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            self.has_ended(PATIENCE)
+        self._reap()
+        if self._end >= 0:
+            os.close(self._end)
+            self._end = -1
+
+    def forget(self) -> None:
+        """Close a forked child's copies: it is not its zygote."""
+        self._door.close()
+        if self._end >= 0:
+            os.close(self._end)
+            self._end = -1
+
+    def _reap(self) -> None:
+        if self._end < 0 or self._status is not None:
+            return
+        try:
+            found = os.waitid(os.P_PIDFD, self._end, os.WEXITED | os.WNOHANG)
+        except ChildProcessError:  # somebody waits for all children of this process, or ignores SIGCHLD
+            self._status = 0
+            return
+        if found is not None:
+            self._status = found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
+
+
+_zygotes: dict[Identity, Zygote] = {}
+"""Those of this process. One for each identity it had, as long as that is in use or its sandboxes are open."""
+
+
+def connect() -> tuple[_socket.socket, Zygote]:
+    """Return a new connection and the zygote that it leads to, which is started where there is none.
+
+    Hold ``lock`` until the connection is in ``held``. Raises ZygoteError where none can be started.
+    """
+    identity = _identity()
+    with lock:
+        zygote = _zygotes.get(identity)
+        if zygote:
+            try:
+                return zygote.connect(), zygote
+            except (BrokenPipeError, ConnectionResetError):  # it was killed since
+                del _zygotes[identity]
+                zygote.end()
+            except OSError as error:
+                raise _starved(error) from error
+        zygote = _zygotes[identity] = _start(identity)
+        _end_unused(identity)
+        try:
+            return zygote.connect(), zygote
+        except OSError as error:
+            raise useless(zygote) from error
+
+
+def disconnected(zygote: Zygote) -> None:
+    """Count a connection as over. A zygote with another identity than this process's ends with the last one."""
+    with lock:
+        zygote.connections -= 1
+        if not zygote.connections and len(_zygotes) > 1:
+            _end_unused(_identity())
+
+
+def _end_unused(identity: Identity) -> None:
+    """End what could start sandboxes with rights that this process has given up, and keeps none."""
+    for other in [other for other in _zygotes.values() if other.identity != identity and not other.connections]:
+        del _zygotes[other.identity]
+        other.end()
+
+
+def _identity() -> Identity:
+    return (os.geteuid(), os.getegid(), *os.getgroups())
+
+
+def pair(kind: int) -> tuple[_socket.socket, _socket.socket]:
+    """Return a pair of sockets that block, whatever ``socket.setdefaulttimeout`` was told. Raises OSError."""
+    ours, theirs = _socket.socketpair(_socket.AF_UNIX, kind)
+    if _socket.getdefaulttimeout() is not None:
+        ours.setblocking(True)
+        theirs.setblocking(True)
+    return ours, theirs
+
+
+def _start(identity: Identity) -> Zygote:
+    """Start a zygote. Raises ZygoteError."""
+    executable = sys.executable
+    if not executable:
+        raise ZygoteError("the path of the Python interpreter is not known here", hint=_HINT)
+    try:
+        ours, theirs = pair(_socket.SOCK_SEQPACKET)
+    except OSError as error:
+        raise _starved(error) from error
+    utf8 = ["-X", "utf8"] if sys.getfilesystemencoding() == "utf-8" else []
+    argv = [executable, "-I", "-S", *utf8, SCRIPT, str(os.getpid())]
+    environment = {name: os.environ[name] for name in PASSED if name in os.environ}
+    door = -1
+    try:
+        # Above its place there: put onto itself, a descriptor may keep its close-on-exec flag.
+        door = fcntl.fcntl(theirs.fileno(), fcntl.F_DUPFD_CLOEXEC, protocol.DOOR + 1)
+        pid = os.posix_spawn(
+            executable,
+            argv,
+            environment,
+            file_actions=_actions(door),
+            setsid=True,
+            setsigmask=(),
+            setsigdef=_SIGNALS,
+        )
+    except OSError as error:
+        ours.close()
+        if error.errno in (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM):
+            raise _starved(error) from error
+        raise ZygoteError(f"cannot execute {executable}: {os.strerror(error.errno or 0)}", hint=_HINT) from error
+    finally:
+        theirs.close()
+        if door >= 0:
+            os.close(door)
+    return Zygote(identity, pid, ours)
+
+
+_HINT = "set sys.executable to a Python interpreter with which this program's modules can be imported"
+
+
+def _actions(door: int) -> list[tuple[int, ...]]:
+    """Return what becomes of descriptors: the door first, because it may be where a standard stream belongs."""
+    opened: Iterator[tuple[object, ...]] = (
+        (os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0)
+        for fd in (0, 1, 2)
+        # Where somebody looks for a defect, its tracebacks are seen.
+        if fd != 2 or "OPENSHELL_DEBUG" not in os.environ
+    )
+    return [(os.POSIX_SPAWN_DUP2, door, protocol.DOOR), *opened]  # type: ignore[list-item]
+
+
+def useless(zygote: Zygote) -> ZygoteError:
+    """Return the error for a zygote that ended before it served anybody."""
+    zygote.has_ended(PATIENCE)
+    return ZygoteError(
+        f"the process that is to start sandboxes {zygote.how()}",
+        hint=f"OPENSHELL_DEBUG=1 shows what it says; it is started with {sys.executable}",
+    )
+
+
+def _starved(error: OSError) -> ZygoteError:
+    """Return the error for a host, or a process, that has no more of something."""
+    hints = {errno.EMFILE: "raise the limit of open files (ulimit -n)", errno.EAGAIN: "raise the limit (ulimit -u)"}
+    return ZygoteError(
+        f"cannot reach the process that starts sandboxes: {error.strerror}", hint=hints.get(error.errno or 0)
+    )
+
+
+def _forget_all() -> None:
+    """Make a forked child a process of its own, then let others go on."""
+    for holder in (*held, *_zygotes.values()):
+        holder.forget()
+    held.clear()
+    _zygotes.clear()
+    lock.release()
+
+
+def _end_all() -> None:
+    """End this process's sandboxes and zygote, and wait until they are gone."""
+    with lock:
+        for holder in held:
+            holder.forget()
+        held.clear()
+        for zygote in _zygotes.values():
+            zygote.end()
+        _zygotes.clear()
+
+
+os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=_forget_all)
+atexit.register(_end_all)
