@@ -12,6 +12,7 @@ from pyopenshell.effective.compose import Resolved, compose
 from pyopenshell.effective.contributed import contributors
 from pyopenshell.effective.diff import compare
 from pyopenshell.effective.model import Contributor
+from pyopenshell.errors import StateError
 from tests.unit.effective.cases import PRIVATE, STATE, USUAL, World, by_id, composed, findings, policy, request
 
 CACHE = "contributor/cache:"
@@ -55,9 +56,7 @@ def test_the_report_names_who_contributed():
     said = contributors((Contribution("cache", "cache-dist", "1.2", "cache:contribute", "policy.yaml", 300),))
     with_one = compose(request(policy(), proposals=(asks("/data/set"),), contributors=said))
     shape = json.loads(json.dumps(with_one.as_dict()))
-    assert [
-        {"name": "cache", "distribution": "cache-dist", "version": "1.2"}.items() <= shape["contributors"][0].items()
-    ]
+    assert ("cache-dist", "1.2") == (shape["contributors"][0]["distribution"], shape["contributors"][0]["version"])
     assert ["contributor/cache:/data/set"] == [grant["id"] for grant in shape["runtime_additions"]]
     assert [] == shape["declared"]["filesystem_policy"]["read_write"]
     assert said == saved.load(shape, "test").contributors
@@ -72,7 +71,7 @@ def test_a_saved_report_with_another_shape_of_contributors_is_refused():
     """It is a file of anybody's."""
     said = (Contributor("cache", 7, "1", "x", None, None),)  # type: ignore[arg-type]
     shape = compose(request(policy(), proposals=(), contributors=said)).as_dict()
-    with pytest.raises(saved.StateError):
+    with pytest.raises(StateError):
         saved.load(shape, "test")
 
 
@@ -105,7 +104,7 @@ def test_a_declared_read_only_path_that_is_missing_counts():
 
 
 def test_reading_beside_a_declaration_takes_nothing_from_it():
-    """A read-only grant in, at or around a declared read-only path is what the operator grants anyway, or more of it."""
+    """A read-only grant in, at or around a declared read-only path changes nothing about it."""
     for path, declared in (("/data", "/data/set"), ("/data/set", "/data"), ("/data/set", "/data/set")):
         grant, about = outcome(asks(path, "read_only"), read_only=[declared])
         assert (True, []) == (grant.status in ("planned", "covered"), about)
@@ -127,11 +126,11 @@ def test_a_contributor_covers_nothing():
     assert {"planned"} == {grant.status for grant in grants.values()}
 
 
-@pytest.mark.parametrize("path", ["/dev", "/dev/nvidia0", "/dev/pts", "/dev/absent/../null"])
+@pytest.mark.parametrize("path", ["/dev", "/dev/nvidia0", "/dev/pts", "/dev/null"])
 @pytest.mark.parametrize("access", ["read_only", "read_write"])
 def test_devices_are_nobodys_to_give(path, access):
     """Not by name, and not by the folder they lie in; not to read either: opening one is what its ioctls need."""
-    dropped("device", asks(path.replace("/absent/..", ""), access))
+    dropped("device", asks(path, access))
 
 
 def test_a_device_elsewhere():
