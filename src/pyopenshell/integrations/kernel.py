@@ -1,0 +1,140 @@
+"""A Jupyter kernel in a sandbox, and the launcher's side of its channels."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import json
+import os
+import signal
+import time
+from contextlib import AsyncExitStack, suppress
+from typing import TYPE_CHECKING, Any
+
+from pyopenshell.errors import OpenShellError
+from pyopenshell.integrations.door import Door, DoorClosed
+from pyopenshell.sandbox.box import Sandbox
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from pyopenshell.integrations.options import SandboxOptions
+    from pyopenshell.policy.model import Policy
+
+CHANNELS = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
+"""The channels of a connection file; inside, each has its place in this list, from 1, for a port."""
+_AGAIN = 0.05
+"""Seconds between attempts to connect to a kernel that does not listen yet."""
+_ANSWER = 10.0
+"""Seconds that the program beside the kernel may take for an answer."""
+_MAX_PATH = 4096
+_PIECE = 1 << 16
+
+
+class Kernel:
+    """One kernel, from its sandbox's start to its end."""
+
+    def __init__(self, policy: Policy | str | os.PathLike[str] | None, options: SandboxOptions, python: str) -> None:
+        """Take the sandbox's arguments and the Python that has ipykernel."""
+        self._sandbox = Sandbox(policy, **options)
+        self._python = python
+        self._door: Door | None = None
+        # One thread: the door takes one question at a time.
+        self._asking = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="kernel-door")
+
+    async def run(self, told: dict[str, Any]) -> int:
+        """Be the kernel that this connection file describes, until it ends. Returns its exit status.
+
+        SIGINT is passed on to the kernel; SIGTERM ends it, and so does the end of JPY_PARENT_PID.
+        """
+        loop = asyncio.get_running_loop()
+        async with AsyncExitStack() as stack:
+            stack.enter_context(self._sandbox)
+            path = self._begin(stack, told)
+            process = self._sandbox.popen([self._python, "-m", "ipykernel_launcher", "-f", path])
+            stack.callback(process.kill)
+            loop.add_signal_handler(signal.SIGINT, process.send_signal, signal.SIGINT)
+            loop.add_signal_handler(signal.SIGTERM, process.kill)
+            stack.callback(_watch_parent(process.kill))
+            for at, name in enumerate(CHANNELS):
+                server = await self._listen(told, 1 + at, told[name])
+                stack.callback(server.close)
+            status = await asyncio.to_thread(process.wait)
+        return status if status >= 0 else 128 - status
+
+    def _begin(self, stack: AsyncExitStack, told: dict[str, Any]) -> str:
+        """Start the program beside the kernel and return the path of the kernel's own connection file."""
+        door = Door(self._sandbox, self._python, "connector")
+        stack.callback(door.close)
+        stack.enter_context(self._asking)
+        door.send(json.dumps({**told, **{name: 1 + at for at, name in enumerate(CHANNELS)}}).encode())
+        path = os.fsdecode(bytes(door.receive(_MAX_PATH)))
+        self._door = door
+        stack.callback(setattr, self, "_door", None)
+        return path
+
+    async def _listen(self, told: dict[str, Any], channel: int, port: int) -> asyncio.Server:
+        async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await self._carry(channel, reader, writer)
+
+        if told["transport"] == "ipc":
+            return await asyncio.start_unix_server(carry, f"{told['ip']}-{port}")
+        return await asyncio.start_server(carry, told["ip"], port)
+
+    async def _carry(self, channel: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Carry bytes between a client and the kernel, until one of them closes."""
+        with suppress(OSError, OpenShellError):  # either is gone
+            try:
+                inside, outside = await asyncio.open_unix_connection(sock=await self._connect(channel))
+                try:
+                    ways = [asyncio.ensure_future(_copy(reader, outside)), asyncio.ensure_future(_copy(inside, writer))]
+                    await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+                    for way in ways:
+                        way.cancel()
+                    await asyncio.gather(*ways, return_exceptions=True)
+                finally:
+                    outside.close()
+            finally:
+                writer.close()
+
+    async def _connect(self, channel: int) -> socket.socket:
+        """Return a connection to a channel of the kernel; waits until it listens. Raises DoorClosed and its like."""
+        loop = asyncio.get_running_loop()
+        while (found := await loop.run_in_executor(self._asking, self._ask, channel)) is None:
+            await asyncio.sleep(_AGAIN)
+        return found
+
+    def _ask(self, channel: int) -> socket.socket | None:
+        if self._door is None:
+            raise DoorClosed("the kernel has ended")
+        return self._door.ask_socket(bytes([channel]), time.monotonic() + _ANSWER)
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(_PIECE):
+        writer.write(data)
+        await writer.drain()
+
+
+def _watch_parent(ended: Callable[[], None]) -> Callable[[], None]:
+    """Call ``ended`` when the process that Jupyter named as the kernel's parent ends. Returns what stops the watch."""
+    number = os.environ.get("JPY_PARENT_PID", "")
+    if not number.isdecimal() or int(number) <= 1:
+        return lambda: None
+    try:
+        parent = os.pidfd_open(int(number))
+    except OSError:
+        return lambda: None
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        loop.remove_reader(parent)
+        os.close(parent)
+
+    def gone() -> None:
+        loop.remove_reader(parent)
+        ended()
+
+    loop.add_reader(parent, gone)
+    return stop

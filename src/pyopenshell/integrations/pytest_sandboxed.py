@@ -1,0 +1,216 @@
+"""One marked test: what its mark asks for, and its way through a sandbox. Imported only when there is one."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pyopenshell.errors import OpenShellError
+from pyopenshell.integrations import pytest_reports
+from pyopenshell.integrations.door import Door, DoorClosed, DoorRefused, DoorTimeout
+from pyopenshell.integrations.options import SandboxOptions, with_program
+from pyopenshell.policy.model import Policy
+from pyopenshell.record import Record
+from pyopenshell.sandbox.box import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import IO
+
+MAX_FRAME = 16 << 20
+"""Bytes of one report."""
+MAX_REPORTS = 10_000
+"""Reports of one test: subtests have their own."""
+_KEPT = 1 << 16
+"""Bytes that are kept of what the sandboxed pytest itself prints."""
+NAMES = ("openshell", "pyopenshell.integrations.pytest_plugin")
+"""What this plugin is called by its entry point and by ``pytest_plugins``; inside it is neither needed nor found."""
+PASSED = ("PYTHONPATH", "PYTEST_PLUGINS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD", "PYTEST_XDIST_WORKER", "PYTHONHASHSEED")
+"""Variables of this process that the pytest inside needs to run the same test."""
+OWN = {"file_or_dir", "plugins", "inifilename", "rootdir", "override_ini", "confcutdir", "importmode", "pythonwarnings"}
+"""Options that are given as arguments, because pytest reads them before plugins are asked."""
+OUTER = {
+    *("basetemp", "cacheclear", "cacheshow", "collectonly", "debug", "deselect", "failedfirst", "help", "ignore"),
+    *("ignore_glob", "keyword", "last_failed_no_failures", "lf", "log_file", "markers", "markexpr", "maxfail"),
+    *("newfirst", "pastebin", "setuponly", "setupplan", "setupshow", "show_fixtures_per_test", "showfixtures"),
+    *("stepwise", "stepwise_reset", "stepwise_skip", "trace", "usepdb", "usepdb_cls", "version", "xmlpath"),
+    *("dist", "distload", "looponfail", "maxprocesses", "numprocesses", "px", "rsyncdir", "testrunuid", "tx"),  # xdist
+    *("cov_append", "cov_source", "cov_report", "no_cov", "reruns", "report_log", "htmlpath"),
+}
+"""Options of the whole test run, which one test in a sandbox must not act on."""
+
+
+class Request(Record):
+    """What a mark asks for."""
+
+    policy: Policy
+    options: SandboxOptions
+    timeout: float | None
+    own_policy: bool
+
+
+def read(item: pytest.Item, mark: pytest.Mark) -> Request:
+    """Return what the mark asks for. Raises UsageError, which names the test."""
+    given: dict[str, Any] = {**mark.kwargs}
+    if len(mark.args) > 1 or (mark.args and "policy" in given):
+        raise pytest.UsageError(f"{item.nodeid}: sandboxed() takes one policy")
+    named = mark.args[0] if mark.args else given.pop("policy", None)
+    timeout = given.pop("timeout", None)
+    unknown = given.keys() - SandboxOptions.__annotations__.keys()
+    if unknown:
+        raise pytest.UsageError(f"{item.nodeid}: sandboxed() does not know {', '.join(sorted(unknown))}")
+    folder = os.fspath(item.config.invocation_params.dir)
+    options: SandboxOptions = with_program({"workdir": folder, **given}, sys.executable)  # type: ignore[typeddict-item]
+    options["env"] = {**{name: None for name in PASSED if name in os.environ}, **(options.get("env") or {})}
+    try:
+        policy = _policy(named, item.config)
+    except OpenShellError as error:
+        raise pytest.UsageError(f"{item.nodeid}: {'; '.join(error.lines())}") from error
+    return Request(policy=policy, options=options, timeout=timeout, own_policy=named is not None)
+
+
+def perform(item: pytest.Item, nextitem: pytest.Item | None, request: Request) -> Iterator[pytest.TestReport]:
+    """Run the test and yield its reports: those of the sandbox, then what went wrong with that, or after it."""
+    began = time.time()
+    outcome = pytest_reports.Outcome(item, began)
+    try:
+        with Sandbox(request.policy, **request.options) as box:
+            outcome.about = _about(box, request)
+            yield from _inside(item, request, box, outcome)
+    except OpenShellError as error:
+        yield outcome.failed("\n".join(error.lines()))
+    # Fixtures of the tests before this one may end with it; pytest does that here, too.
+    runner = item.config.pluginmanager.get_plugin("runner")
+    assert runner is not None  # noqa: S101 - pytest cannot do without
+    ended = pytest.CallInfo.from_call(lambda: runner.pytest_runtest_teardown(item, nextitem), when="teardown")
+    if ended.excinfo is not None:
+        yield item.ihook.pytest_runtest_makereport(item=item, call=ended)
+
+
+def _inside(
+    item: pytest.Item, request: Request, box: Sandbox, outcome: pytest_reports.Outcome
+) -> Iterator[pytest.TestReport]:
+    deadline = None if request.timeout is None else time.monotonic() + request.timeout
+    streams = {} if item.config.getoption("capture") == "no" else {"stdout": -1, "stderr": -2}
+    door = Door(box, sys.executable, "pytest_run", **streams)
+    said = _Tail(door.process.stdout)
+    try:
+        door.send(json.dumps(_told(item)).encode(), deadline)
+        for _ in range(MAX_REPORTS):
+            frame = json.loads(door.receive(MAX_FRAME, deadline))
+            match frame:
+                case {"report": told}:
+                    yield outcome.report(told, box.effective)
+                case {"trouble": str(text)}:
+                    outcome.troubles.append(text)
+                case {"exit": int(status)}:
+                    if not outcome.complete:
+                        yield outcome.failed(f"pytest in the sandbox ended with {status} before the test did", said)
+                    return
+                case _:
+                    raise DoorRefused("the sandbox sent what is no report")
+        raise DoorRefused(f"the sandbox sent more than {MAX_REPORTS:,} reports")
+    except DoorTimeout:
+        yield outcome.failed(f"the test took longer than {request.timeout} s and was killed", said)
+    except DoorClosed as error:
+        yield outcome.failed(error.message, said)
+    except (DoorRefused, ValueError, RecursionError) as error:
+        yield outcome.failed(f"what the sandbox reported is not taken: {error}", said)
+    finally:
+        door.close()
+        said.close()
+
+
+class _Tail:
+    """The end of what the sandboxed pytest prints. A thread reads it, lest a full pipe stop the test."""
+
+    def __init__(self, pipe: IO[bytes] | None) -> None:
+        self._data = bytearray()
+        self._pipe = pipe
+        self._thread = threading.Thread(target=self._read, name="sandboxed-output", daemon=True)
+        if pipe is not None:
+            self._thread.start()
+
+    def _read(self) -> None:
+        if self._pipe is not None:
+            while data := os.read(self._pipe.fileno(), _KEPT):
+                self._data = (self._data + data)[-_KEPT:]
+
+    def __str__(self) -> str:
+        return bytes(self._data).decode(errors="replace")
+
+    def close(self) -> None:
+        """Wait for the end; every process that could write was killed."""
+        if self._pipe is not None:
+            self._thread.join()
+            self._pipe.close()
+
+
+def _told(item: pytest.Item) -> dict[str, Any]:
+    from pyopenshell.integrations.pytest_plugin import MARKER
+
+    config = item.config
+    options = {name: value for name, value in vars(config.option).items() if name not in OWN | OUTER and _plain(value)}
+    return {
+        "args": _arguments(item),
+        "options": options,
+        "marker": MARKER,
+        "path": [os.path.abspath(entry) for entry in sys.path],
+    }
+
+
+def _arguments(item: pytest.Item) -> list[str]:
+    """Return the arguments for pytest inside: this test, found as it was found here, and nothing of the whole run."""
+    config = item.config
+    words = [f"{item.path}::{item.nodeid.partition('::')[2]}", f"--rootdir={config.rootpath}", "-p", "no:terminal"]
+    words += ["-p", "no:cacheprovider", *(word for name in NAMES for word in ("-p", f"no:{name}"))]
+    words += ["-c", os.fspath(config.inipath) if config.inipath else os.devnull]
+    words += [f"--import-mode={config.getoption('importmode')}"]
+    words += [f"--confcutdir={config.getoption('confcutdir')}"] if config.getoption("confcutdir") else []
+    words += [word for name in config.getoption("plugins") or () if name not in NAMES for word in ("-p", name)]
+    words += [word for text in config.getoption("override_ini") or () for word in ("-o", text)]
+    words += [word for text in config.getoption("pythonwarnings") or () for word in ("-W", text)]
+    return [*words, "-o", "addopts="]
+
+
+def _plain(value: object) -> bool:
+    if isinstance(value, list):
+        return all(isinstance(one, str | int | float) for one in value)
+    return value is None or isinstance(value, str | int | float)
+
+
+def _policy(named: object, config: pytest.Config) -> Policy:
+    if isinstance(named, Policy):
+        return named
+    if isinstance(named, str | os.PathLike):
+        return Policy.load(config.rootpath / named)
+    if isinstance(named, dict):
+        return Policy.from_dict(named)
+    if named is not None:
+        raise OpenShellError(f"a policy cannot be {named!r}", hint="name a file, or give a mapping or a Policy")
+    return Policy.from_dict(default(config))
+
+
+def default(config: pytest.Config) -> Mapping[str, Any]:
+    """Return the policy of tests that name none: read the project and Python's path, write nothing of the host."""
+    found = [os.fspath(config.rootpath), os.fspath(config.invocation_params.dir), *map(os.path.abspath, sys.path)]
+    kept: list[str] = []
+    for path in map(os.path.realpath, found):
+        if (
+            os.path.exists(path)
+            and path != "/"
+            and not any(f"{path}/".startswith(f"{one}/") for one in ("/usr", *kept))
+        ):
+            kept.append(path)
+    return {"version": 1, "filesystem_policy": {"include_workdir": False, "read_only": kept}}
+
+
+def _about(box: Sandbox, request: Request) -> str:
+    source = request.policy.source.file or ("the policy of its mark" if request.own_policy else "the default for tests")
+    return f"Sandbox {box.name}, policy: {source}. All that it may do: openshell policy get {box.name} --full"
