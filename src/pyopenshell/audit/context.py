@@ -35,7 +35,7 @@ class Process(Record):
     """A process in a sandbox: ``argv``, the resolved ``path``, the identity it runs as, its ``workdir``.
 
     ``environment`` holds the *names* of its variables. ``pid`` is the supervisor's view, None before there is one;
-    ``started`` is in milliseconds since 1970.
+    ``inside`` is its number in the sandbox, where that is told. ``started`` is in milliseconds since 1970.
     """
 
     argv: tuple[str, ...]
@@ -47,6 +47,7 @@ class Process(Record):
     environment: tuple[str, ...] = ()
     pid: int | None = None
     started: int | None = None
+    inside: int | None = None
 
 
 def now() -> int:

@@ -179,6 +179,8 @@ def _process_event(activity: int, process: Process, context: Context, code: str,
     }
     if process.pid is not None:
         shape["pid"] = process.pid
+    if process.inside is not None:
+        shape["namespace_pid"] = process.inside
     if process.started is not None:
         shape["created_time"] = process.started
     if cut:

@@ -38,6 +38,7 @@ signal = _signal.signal
 getsignal = _signal.getsignal
 pthread_sigmask = _signal.pthread_sigmask
 valid_signals = _signal.valid_signals
+pidfd_send_signal = _signal.pidfd_send_signal
 alarm = _signal.alarm
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 def become(plan: dict[str, Any]) -> None:
     """Change to the plan's identity for good, without privileges or core dumps. Raises OSError."""
+    if "limits" in plan:  # the zygote has more descriptors than its owner was given
+        resource.setrlimit(resource.RLIMIT_NOFILE, plan["limits"])
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     if plan["change_identity"]:
         for fd in (0, 1, 2):

@@ -79,3 +79,55 @@ class Reader:
         del self._data[: wire.HEAD + length]
         descriptors, self._descriptors = self._descriptors[:count], self._descriptors[count:]
         return kind, payload, descriptors
+
+
+class Outbox:
+    """Frames to a socket that may have no room: ``send`` never waits, ``flush`` goes on where it stopped."""
+
+    def __init__(self, connection: _socket.socket) -> None:
+        """Write to this socket, which stays the caller's. Descriptors are kept as copies until they are sent."""
+        self._connection = connection
+        self._waiting: list[tuple[bytes, list[int]]] = []
+
+    @property
+    def waits(self) -> bool:
+        """Whether something waits for room."""
+        return bool(self._waiting)
+
+    def send(self, kind: bytes, payload: bytes = b"", descriptors: Sequence[int] = ()) -> None:
+        """Send one frame, or as much of it as there is room for. Where nobody listens it is lost: the reader tells."""
+        data = wire.head(kind, len(payload), len(descriptors)) + payload
+        if not self._waiting:
+            sent = self._sent(data, descriptors)
+            data, descriptors = data[sent:], () if sent else descriptors
+        if data:
+            self._waiting.append((data, [os.dup(fd) for fd in descriptors]))
+
+    def flush(self) -> None:
+        """Send what waits, as far as there is room."""
+        while self._waiting:
+            data, descriptors = self._waiting[0]
+            sent = self._sent(data, descriptors)
+            if not sent:
+                return
+            for fd in descriptors:
+                os.close(fd)
+            self._waiting[0] = data[sent:], []
+            if sent == len(data):
+                del self._waiting[0]
+
+    def close(self) -> None:
+        """Forget what waits."""
+        for _, descriptors in self._waiting:
+            for fd in descriptors:
+                os.close(fd)
+        self._waiting.clear()
+
+    def _sent(self, data: bytes, descriptors: Sequence[int]) -> int:
+        flags = _socket.MSG_DONTWAIT | _socket.MSG_NOSIGNAL
+        try:
+            return self._connection.sendmsg([data], wire.rights(descriptors), flags)
+        except BlockingIOError:
+            return 0
+        except OSError:
+            return len(data)

@@ -15,30 +15,39 @@ if TYPE_CHECKING:
 MOST = 20
 """How many are named in a finding."""
 RELATIVE = "a relative name: its folder is not known"
-DATAGRAM, LISTENING = "0002", 1 << 16
+DATAGRAM, LISTENING = b"0002", 1 << 16
 """A type of sockets that need not listen to be sent to, and the flag of those that do: __SO_ACCEPTCON, linux/net.h."""
 
 
-def reachable(ask: Callable[[Iterable[str], int], dict[str, int]]) -> tuple[str, ...]:
-    """Return the pathname sockets (unix(7), ``/proc/net/unix``) whose modes let the identity connect.
+def bound() -> tuple[frozenset[str], frozenset[str]]:
+    """Return the names that pathname sockets were bound to (unix(7), ``/proc/net/unix``): absolute, and relative ones.
 
-    ``ask`` answers access(2) about many paths as the identity: connecting needs write permission on the socket. The
-    kernel tells the name a socket was bound to. One that is relative says nothing of its place, and comes as it is.
+    The kernel tells the name as it was given. One that is relative says nothing of its place.
     """
     placed: set[str] = set()
     elsewhere: set[str] = set()
     try:
-        with open("/proc/net/unix", encoding="utf-8", errors="surrogateescape") as file:
-            next(file, None)
-            for line in file:
-                fields = line.rstrip("\n").split(None, 7)
-                if len(fields) == 8 and (fields[4] == DATAGRAM or int(fields[3], 16) & LISTENING):
-                    if fields[7].startswith("/"):
-                        placed.add(fields[7])
-                    elif not fields[7].startswith("@"):  # an abstract one, which has no path
-                        elsewhere.add(fields[7])
+        with open("/proc/net/unix", "rb") as file:
+            lines = file.read().split(b"\n")
     except OSError:
-        return ()
+        lines = []
+    for line in lines[1:]:
+        fields = line.split(None, 7)
+        if len(fields) == 8 and (fields[4] == DATAGRAM or int(fields[3], 16) & LISTENING):
+            name = os.fsdecode(fields[7])
+            if name[0] == "/":
+                placed.add(name)
+            elif name[0] != "@":  # an abstract one, which has no path
+                elsewhere.add(name)
+    return frozenset(placed), frozenset(elsewhere)
+
+
+def reachable(ask: Callable[[Iterable[str], int], dict[str, int]]) -> tuple[str, ...]:
+    """Return the pathname sockets whose modes let the identity connect, and those whose place is not known.
+
+    ``ask`` answers access(2) about many paths as the identity: connecting needs write permission on the socket.
+    """
+    placed, elsewhere = bound()
     answers = ask(sorted(placed), os.W_OK) if placed else {}
     return (*(path for path, number in answers.items() if number == 0), *sorted(elsewhere))
 

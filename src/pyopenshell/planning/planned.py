@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 from pyopenshell import runs
 from pyopenshell.baseline import command as command_baseline
@@ -13,7 +14,7 @@ from pyopenshell.effective.compose import Request, compose
 from pyopenshell.effective.model import Network, SeccompReport
 from pyopenshell.effective.resolve import resolver
 from pyopenshell.errors import CommandError
-from pyopenshell.launch import command, dynamic_id, isolation, places, private, sockets, terminal
+from pyopenshell.launch import command, dynamic_id, environment, isolation, places, private, sockets, terminal
 from pyopenshell.launch import plan as launch_plan
 from pyopenshell.launch.trial import Trial
 from pyopenshell.planning.ground import measure
@@ -24,6 +25,8 @@ from pyopenshell.seccomp import bpf, table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from pyopenshell.devices.host import Host
     from pyopenshell.effective.model import Contributor, Effective, Finding, Identity
     from pyopenshell.planning.ground import Ground, RunRequest
@@ -45,6 +48,21 @@ class Planned(Record):
     private: private.Private
     effective: Effective
     plan: launch_plan.Plan
+
+    def meta(self) -> dict[str, Any]:
+        """Return what a record says of a run that this process supervises from now on (``meta.json``)."""
+        workload = self.plan.workload
+        return {
+            "command": list(workload.argv),
+            "executable": workload.executable,
+            "workdir": workload.workdir,
+            "environment": list(environment.names(workload.environment)),
+            "gpu": self.request.gpu,
+            "devices": list(self.request.devices),
+            "user": self.identity.user,
+            "supervisor_pid": os.getpid(),
+            "started": time.time_ns() // 1_000_000,
+        }
 
     def close(self) -> None:
         """Let go of the identity's lock."""

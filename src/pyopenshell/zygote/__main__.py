@@ -1,0 +1,13 @@
+"""The zygote's own start: ``python -I -S …/zygote/__main__.py PID``, with the door as descriptor 3 (``protocol``).
+
+Isolated from its owner's Python environment, and started by path: the package is found from here.
+"""
+
+import sys
+from os.path import dirname, realpath
+
+if __name__ == "__main__":
+    sys.path[:] = [dirname(dirname(dirname(realpath(__file__)))), *(path for path in sys.path if path != sys.path[0])]
+    from pyopenshell.zygote.server import main
+
+    main(int(sys.argv[1]))

@@ -1,0 +1,196 @@
+"""The processes of one sandbox, from their fork to their end, seen from the zygote."""
+
+from __future__ import annotations
+
+import _socket
+import marshal
+import os
+
+from pyopenshell.errors import LaunchError, OpenShellError
+from pyopenshell.kernel import process, signals
+from pyopenshell.launch import checks, direct, ending, frames, reap, stem, wire
+from pyopenshell.launch.hints import hint
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from pyopenshell.launch.plan import Plan
+    from pyopenshell.launch.reports import Counts, Inbox
+    from pyopenshell.zygote.keeper import Keeper
+
+
+class Birth:
+    """Forks init, with a stem where it takes one, and follows what they tell."""
+
+    def __init__(self, keeper: Keeper, plan: Plan, plain: dict[str, Any]) -> None:
+        """Fork. Raises OSError."""
+        self.plan = plan
+        self.init_pid = 0
+        self.counts: Counts | None = None
+        self._keeper = keeper
+        self._loop = keeper.server.loop
+        self._told: dict[str, Any] | None = None
+        self._links: dict[str, int | None] = {}
+        self._init: int | None = None
+        self._terminal = -1
+        self._ended = False
+        self.control, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
+        self._reader = frames.Reader(self.control)
+        self.outbox = frames.Outbox(self.control)
+        self._inbox = _inbox() if plan.broker else None
+        self._is_direct = direct.suits(plain)
+        try:
+            self._pid = self._fork(plain, theirs.fileno())
+        finally:
+            theirs.close()
+        keeper.server.expect(self._pid, self._reaped)
+        self._loop.watch(self.control.fileno(), self._heard)
+        if self._inbox:
+            self._inbox.sender.close()
+            self._loop.watch(self._inbox.fd, self._reported)
+
+    def _fork(self, plain: dict[str, Any], control: int) -> int:
+        if self._is_direct:
+            pid = direct.start(plain, control)
+            self._look(pid)
+            return pid
+        if not plain["namespaces"]["pid"]:
+            process.set_child_subreaper()
+        pid = os.fork()
+        if pid == 0:
+            stem.start(plain, control, self._inbox.sender.fileno() if self._inbox else None)
+        return pid
+
+    @property
+    def may_leave_orphans(self) -> bool:
+        """Whether processes of the sandbox may live on as children of the zygote."""
+        return not self.plan.namespaces["pid"] and self._code in (reap.SURVIVORS, *range(-64, 0))
+
+    def end(self) -> None:
+        """Have everything end. It has when the keeper is told."""
+        if self._ended:
+            return
+        self._ended = True
+        if self._is_direct:
+            os.kill(self._pid, signals.SIGKILL)  # the first process of its pid namespace: all go with it
+            return
+        os.kill(self._pid, signals.SIGCONT)  # also a stem that somebody stopped
+        if self._init is not None and self.plan.namespaces["pid"]:
+            try:
+                signals.pidfd_send_signal(self._init, signals.SIGKILL)
+            except ProcessLookupError:
+                pass
+        self._close_control()  # init ends when this closes
+
+    def _look(self, pid: int) -> None:
+        """Look at init before it changes its uid, which hides its namespaces from a root without CAP_SYS_PTRACE."""
+        self.init_pid = pid
+        self._links = checks.links(pid)
+        self.outbox.send(wire.SEEN)
+
+    def _heard(self) -> None:
+        for kind, payload, descriptors in self._reader.take():
+            if kind == wire.INIT_PID:
+                self._init = os.pidfd_open(wire.number(payload))
+                self._look(wire.number(payload))
+            elif kind == wire.FAILURE:
+                self._failure(marshal.loads(payload))  # noqa: S302 - our own child, before any exec
+            elif kind == wire.RECEIPT:
+                self._told = marshal.loads(payload)  # noqa: S302 - our own child, before any exec
+                self._check()
+            elif kind == wire.TERMINAL:
+                self._terminal = descriptors.pop()
+            elif len(payload) == 8:
+                self._keeper.frame(kind, payload, self._terminal)
+                self._drop_terminal()
+            for fd in descriptors:
+                os.close(fd)
+        if self._reader.ended:
+            self._close_control()
+            return
+        self.outbox.flush()
+        self._loop.want_room(self.control.fileno(), wanted=self.outbox.waits)
+
+    def _failure(self, told: dict[str, Any]) -> None:
+        step = told["step"]
+        self._keeper.launch_failed(
+            LaunchError(
+                f"cannot start the sandbox: step '{step}': {told['message']}",
+                step=step,
+                errno=told["errno"],
+                hint=hint(step, told["errno"], self.plan),
+            )
+        )
+
+    def _reported(self) -> None:
+        if not self._inbox:
+            return
+        fd = self._inbox.fd
+        for use in self._inbox.take():
+            self._keeper.brokered(use)
+        self.counts = self._inbox.counts
+        if self._inbox.fd < 0:
+            self._loop.forget(fd)
+        if self._inbox.serving:
+            self._check()
+
+    def _check(self) -> None:
+        """Hold the receipt against what is seen here, once init has told and the broker has its listener."""
+        if self._told is None or (self._inbox and not self._inbox.serving):
+            return
+        told, self._told = self._told, None
+        served: dict[str, Any] | None = None
+        if self.plan.brokered:
+            served = {"grants": list(self.plan.brokered), "own": self.plan.broker}
+            if self._inbox and self._inbox.serving:
+                served |= {"pid": self._pid, **self._inbox.serving.as_dict()}
+        try:
+            receipt = checks.receipt(self.plan, told, self.init_pid, self._links, stem=self._pid, served=served)
+        except (OpenShellError, OSError) as error:
+            if isinstance(error, OSError):
+                error = LaunchError(f"cannot start the sandbox: its init ended: {error}", step="receipt")
+            self._keeper.launch_failed(error)
+            return
+        self._keeper.holds(receipt)
+
+    def _reaped(self, status: int) -> None:
+        """Take the end of the stem, or of init where there is none."""
+        self._code = os.waitstatus_to_exitcode(status)
+        if not self._reader.ended:
+            self._heard()
+        self._close_control()
+        if self._inbox:
+            self._reported()
+            if self._inbox.fd >= 0:
+                self._loop.forget(self._inbox.fd)
+                self._inbox.close()
+        if self._init is not None:
+            os.close(self._init)
+        self._keeper.ended(self._why(self._code))
+
+    def _why(self, code: int) -> str:
+        if self._is_direct and code < 0:
+            return f"the sandbox's first process was killed by {signals.name(-code)}"
+        return ending.unheard(code, self._pid, broker=self.plan.broker).lost or ""
+
+    def _close_control(self) -> None:
+        self._drop_terminal()
+        if self.control.fileno() >= 0:
+            self._loop.forget(self.control.fileno())
+            self.outbox.close()
+            self._reader.close()
+            self.control.close()
+
+    def _drop_terminal(self) -> None:
+        if self._terminal >= 0:
+            os.close(self._terminal)
+            self._terminal = -1
+
+
+def _inbox() -> Inbox:
+    """Return where the broker reports to. What becomes a broker imports nothing itself: all of it is here then."""
+    import pyopenshell.launch.brokering  # noqa: F401
+    from pyopenshell.launch.reports import Inbox
+
+    return Inbox()

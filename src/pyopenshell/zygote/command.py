@@ -1,0 +1,114 @@
+"""One program of a sandbox, and the socket by which its owner follows it."""
+
+from __future__ import annotations
+
+import _socket
+import marshal
+import os
+
+from pyopenshell.errors import CommandError, SandboxGone
+from pyopenshell.launch import frames, wire
+from pyopenshell.zygote import failure, protocol
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from pyopenshell.audit.context import Process
+    from pyopenshell.zygote.keeper import Keeper
+
+MISSING = (2, 20)
+"""ENOENT and ENOTDIR: no such program."""
+
+
+class Command:
+    """A program from its owner's wish to its end. The owner closes its socket to have it killed."""
+
+    def __init__(self, keeper: Keeper, number: int, asked: dict[str, Any], descriptors: list[int]) -> None:
+        """Hand it on to init. ``descriptors``: the owner's socket, then the program's streams; closed here."""
+        self.number = number
+        self.asked = asked
+        self._keeper = keeper
+        self._socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, descriptors[0])
+        self._reader = frames.Reader(self._socket)
+        self._outbox = frames.Outbox(self._socket)
+        self._process: Process | None = None
+        self._status: int | None = None
+        self._is_cancelled = False
+        keeper.server.loop.watch(self._socket.fileno(), self._heard)
+        keeper.to_init.send(wire.SPAWN, marshal.dumps({**asked, "number": number}), descriptors[1:])
+        for fd in descriptors[1:]:
+            os.close(fd)
+
+    def begun(self, pid: int, terminal: int) -> None:
+        """Tell that it runs; a negative number is the errno of starting it."""
+        if pid < 0:
+            name = self.asked["argv"][0]
+            error = _not_started(name, -pid)
+            self._keeper.story.not_begun(self.asked, error.message)
+            self._outbox.send(protocol.FAILED, marshal.dumps(failure.pack(error)))
+            self.close()
+            return
+        self._process = self._keeper.story.begun(self.asked, pid)
+        self._outbox.send(protocol.BEGUN, marshal.dumps({"pid": pid}))
+        if terminal >= 0:
+            self._outbox.send(protocol.TERMINAL, b"", [terminal])
+
+    def exited(self, status: int) -> None:
+        """Tell how it ended; of one that is being killed only when nothing is left of it."""
+        self._status = status
+        code = os.waitstatus_to_exitcode(status)
+        if self._process:
+            self._keeper.story.over(self._process, *((code, None) if code >= 0 else (128 - code, -code)))
+        if not self._is_cancelled:
+            self._finish()
+
+    def cleared(self) -> None:
+        """Note that nothing is left of it."""
+        self._finish()
+
+    def lost(self, why: str) -> None:
+        """Tell that its sandbox has ended, and it with it."""
+        self._outbox.send(protocol.FAILED, marshal.dumps(failure.pack(SandboxGone(why))))
+        self.close()
+
+    def close(self) -> None:
+        """Say no more."""
+        self._keeper.commands.pop(self.number, None)
+        self._keeper.server.loop.forget(self._socket.fileno())
+        self._outbox.close()
+        self._reader.close()
+        self._socket.close()
+
+    def _finish(self) -> None:
+        if self._status is not None:
+            self._outbox.send(protocol.EXITED, marshal.dumps({"status": self._status}))
+        self.close()
+
+    def _heard(self) -> None:
+        for kind, payload, descriptors in self._reader.take():
+            for fd in descriptors:
+                os.close(fd)
+            if kind == protocol.SIGNAL:
+                self._keeper.to_init.send(wire.SIGNAL, marshal.dumps((self.number, marshal.loads(payload))))  # noqa: S302
+        if self._reader.ended and not self._is_cancelled:
+            self._is_cancelled = True
+            self._keeper.server.loop.forget(self._socket.fileno())
+            self._keeper.to_init.send(wire.END, self.number.to_bytes(4, "little"))
+
+
+def _not_started(name: str, number: int) -> CommandError:
+    if number in MISSING:
+        return CommandError(
+            f"{name}: no such program in the sandbox",
+            hint="PATH is that of the sandbox, and what no grant shows is not there",
+        )
+    error = CommandError(
+        f"{name}: the sandbox cannot execute it: {os.strerror(number)}",
+        code="command.not-executable",
+        hint="file modes and a grant must both allow it: name it in programs, or in the policy's read_only"
+        if number == 13
+        else None,
+    )
+    error.exit_code = 126
+    return error

@@ -1,0 +1,240 @@
+"""One sandbox of the zygote: planned, launched, proved by its receipt, kept, and ended."""
+
+from __future__ import annotations
+
+import _socket
+import marshal
+import os
+
+from pyopenshell import runs
+from pyopenshell.errors import LaunchError, OpenShellError
+from pyopenshell.launch import dynamic_id, frames, private, reap, wire
+from pyopenshell.launch.endpoint import Endpoint
+from pyopenshell.zygote import failure, protocol
+from pyopenshell.zygote.birth import Birth
+from pyopenshell.zygote.command import Command
+from pyopenshell.zygote.planner import Planner
+from pyopenshell.zygote.story import Story
+from pyopenshell.zygote.warm import Warm
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from pyopenshell.launch.reports import Use
+    from pyopenshell.zygote.server import Server
+
+
+class Keeper:
+    """A sandbox from its owner's wish to its end, which is told when nothing of it is left."""
+
+    story: Story
+
+    def __init__(self, server: Server, connection: _socket.socket) -> None:
+        """Wait for what the owner asks for."""
+        self.server = server
+        self.commands: dict[int, Command] = {}
+        self._connection = connection
+        self._reader = frames.Reader(connection)
+        self._outbox = frames.Outbox(connection)
+        self._asked: dict[str, Any] = {}
+        self._planner: Planner | None = None
+        self._birth: Birth | None = None
+        self._warm: Warm | None = None
+        self._record: runs.Run | None = None
+        self._folder_lock: int | None = None
+        self._endpoint: Endpoint | None = None
+        self._holds = False
+        self._ending = False
+        self._count = 0
+        server.loop.watch(connection.fileno(), self._heard)
+
+    @property
+    def to_init(self) -> frames.Outbox:
+        """What init is told by."""
+        assert self._birth  # noqa: S101 - there are commands only in a sandbox that holds
+        return self._birth.outbox
+
+    def _heard(self) -> None:
+        for kind, payload, descriptors in self._reader.take():
+            if kind == protocol.CREATE and not self._asked:
+                self._asked = marshal.loads(payload)  # noqa: S302 - from our owner
+                self._plan()
+            elif kind == protocol.COMMAND and self._holds and not self._ending and descriptors:
+                self._count += 1
+                asked = marshal.loads(payload)  # noqa: S302 - from our owner
+                self.commands[self._count] = Command(self, self._count, asked, descriptors)
+            else:
+                for fd in descriptors:
+                    os.close(fd)
+                if kind == protocol.CLOSE:
+                    self.close()
+        if self._reader.ended:
+            self.server.loop.forget(self._connection.fileno())
+            self.close()
+
+    # Before the sandbox holds: plan, launch, receipt.
+
+    def _plan(self) -> None:
+        warm = self.server.warmed.find(self._asked)
+        if warm:
+            self._launch(warm)
+            return
+        try:
+            self._planner = Planner(self._asked)
+        except OSError as error:
+            self._failed(OpenShellError(f"cannot plan the sandbox: fork: {error.strerror}", code="planning.died"))
+            return
+        self.server.loop.watch(self._planner.fd, self._planned)
+
+    def _planned(self) -> None:
+        planner = self._planner
+        found = planner.take() if planner else None
+        if planner is None or found is None:
+            return
+        self._drop_planner(planner)
+        if isinstance(found, OpenShellError):
+            self._failed(found)
+            return
+        warm = Warm(*found, limits=self.server.limits)
+        self.server.warmed.keep(self._asked, warm)
+        self._launch(warm)
+
+    def _drop_planner(self, planner: Planner) -> None:
+        self.server.loop.forget(planner.fd)
+        planner.close()
+        self._planner = None
+
+    def _launch(self, warm: Warm) -> None:
+        planned, name = warm.planned, self._asked["request"]["name"]
+        self._warm = warm
+        run_id = runs.new_id() if warm.is_lasting else planned.effective.run_id
+        name = name or (runs.generated_name(run_id) if warm.is_lasting else planned.effective.name)
+        effective = planned.effective.replace(name=name, run_id=run_id)
+        planned = planned.replace(effective=effective, plan=planned.plan.replace(digest=effective.digest))
+        self.server.surround(self._asked["environ"])
+        try:
+            self._record = runs.create(name, planned.policy.source.text, planned.meta(), run_id=run_id)
+            if planned.private.host:
+                private.sweep()
+                self._folder_lock = private.make(planned.private, planned.identity.uid, planned.identity.gid)
+            self.story = Story(planned, self._record)
+            self._birth = Birth(self, planned.plan, warm.plain)
+        except (OSError, OpenShellError) as error:
+            self._failed(_ours(error))
+
+    def holds(self, receipt: dict[str, Any]) -> None:
+        """Take the receipt: write it down, let init serve, and tell the owner."""
+        birth, record = self._birth, self._record
+        if not birth or not record or self._ending:
+            return
+        try:
+            self.story.enforced(receipt)
+        except (OSError, OpenShellError) as error:
+            self.launch_failed(_ours(error))
+            return
+        try:
+            self._endpoint = Endpoint(record.lock, birth.control)
+            self.server.loop.watch(self._endpoint.fd, self._endpoint.serve)
+        except OSError:  # its file system has no FIFOs: then there is no door, and a client is told so
+            pass
+        birth.outbox.send(wire.GO)
+        self._holds = True
+        told = {"name": record.name, "run_id": record.id, "record": record.path, "pid": birth.init_pid}
+        self._outbox.send(protocol.READY, marshal.dumps(told))
+
+    def launch_failed(self, error: OpenShellError) -> None:
+        """End a launch that did not come to its receipt. Its plan is not used again."""
+        if self._warm:
+            self.server.warmed.drop(self._warm)
+        if not self._ending:
+            if self._record:
+                self.story.failed(error)
+            self._outbox.send(protocol.FAILED, marshal.dumps(failure.pack(error)))
+        self._ending = True
+        if self._birth:
+            self._birth.end()
+
+    def _failed(self, error: OpenShellError) -> None:
+        """Tell that there will be no sandbox, where no process of one was started."""
+        self.launch_failed(error)
+        if not self._birth:
+            self._leave()
+
+    # While it holds.
+
+    def brokered(self, use: Use) -> None:
+        """Take a report of the broker."""
+        self.story.brokered(use)
+
+    def frame(self, kind: bytes, payload: bytes, terminal: int) -> None:
+        """Take what init tells of a program."""
+        number, value = wire.number(payload), wire.number(payload[4:])
+        command = self.commands.get(number)
+        if command is None:
+            return
+        if kind == wire.STARTED:
+            command.begun(value, terminal)
+        elif kind == wire.EXITED:
+            command.exited(value)
+        elif kind == wire.END:
+            command.cleared()
+
+    # The end.
+
+    def close(self) -> None:
+        """End the sandbox, whatever it is doing."""
+        if self._planner:
+            self._drop_planner(self._planner)
+        self._ending = True
+        if self._birth:
+            self._birth.end()
+        else:
+            self._leave()
+
+    def ended(self, why: str) -> None:
+        """Tell that nothing of it is left. ``why`` is how it came about, where nobody asked for it."""
+        birth = self._birth
+        lost = None if self._ending else why
+        for command in tuple(self.commands.values()):
+            command.lost(why if lost else "the sandbox was closed")
+        if not self._holds:
+            if not self._ending:
+                self._birth = None
+                self._failed(LaunchError(f"cannot start the sandbox: {why}", step="unknown"))
+                return
+            self._leave()
+            return
+        survivors: list[int] = []
+        if birth and birth.may_leave_orphans:
+            survivors = reap.sweep(self.server.stems(0))
+        troubles = self.story.closed(self._count, lost, birth.counts if birth else None)
+        told = {"lost": lost, "troubles": troubles, "survivors": survivors}
+        self._outbox.send(protocol.ENDED, marshal.dumps(told))
+        self._leave()
+
+    def _leave(self) -> None:
+        if self._endpoint:
+            self.server.loop.forget(self._endpoint.fd)
+            self._endpoint.close()
+            self._endpoint = None
+        planned = self._warm.planned if self._warm else None
+        if planned and self._folder_lock is not None:
+            private.remove(planned.private)
+            os.close(self._folder_lock)
+        if planned and planned.identity_lock is not None:
+            dynamic_id.release(planned.identity.uid, planned.identity_lock)
+        if self._record:
+            self._record.close()
+        self._warm = self._record = self._folder_lock = None
+        self.server.loop.forget(self._connection.fileno())
+        self._outbox.close()
+        self._reader.close()
+        self._connection.close()
+        self.server.leave(self)
+
+
+def _ours(error: OSError | OpenShellError) -> OpenShellError:
+    if isinstance(error, OpenShellError):
+        return error
+    return LaunchError(f"cannot start the sandbox: {error}", step="unknown", errno=error.errno)

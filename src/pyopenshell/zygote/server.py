@@ -1,0 +1,117 @@
+"""The zygote: one thread that takes sandboxes on, and waits for all of them. It ends with its owner."""
+
+from __future__ import annotations
+
+import _socket
+import gc
+import os
+import resource
+
+from pyopenshell.kernel import process, signals
+from pyopenshell.zygote import protocol
+from pyopenshell.zygote.keeper import Keeper
+from pyopenshell.zygote.loop import Loop
+from pyopenshell.zygote.warm import Warmed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import NoReturn
+
+
+def main(owner: int) -> NoReturn:
+    """Serve the process with this pid until it has ended, or closed the door, and nothing is left of its sandboxes."""
+    signals.expect_children()
+    os.umask(0o022)
+    os.chdir("/")
+    process.close_fds((0, 1, 2, protocol.DOOR))
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limits[1], limits[1]))  # a sandbox takes eight descriptors here
+    # What is there now is there for good. A collection would write to every page of it, in each fork anew.
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    server = Server(owner, limits)
+    try:
+        server.loop.run()
+    finally:
+        os._exit(0)
+
+
+class Server:
+    """All sandboxes of one owner. ``limits``: the number of open files that programs are started with."""
+
+    def __init__(self, owner: int, limits: tuple[int, int]) -> None:
+        """Watch the owner, the door and the ends of children. ProcessLookupError: the owner has ended."""
+        self.loop = Loop()
+        self.limits = limits
+        self.warmed = Warmed()
+        self.keepers: set[Keeper] = set()
+        self._environ: dict[str, str] | None = None
+        self._ending = False
+        self._children: dict[int, Callable[[int], None]] = {}
+        self._door = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0, protocol.DOOR)
+        os.set_inheritable(protocol.DOOR, False)
+        self._signals = process.signal_fd((signals.SIGCHLD,))
+        self._owner = os.pidfd_open(owner)
+        self.loop.watch(self._owner, self._end)
+        self.loop.watch(protocol.DOOR, self._connect)
+        self.loop.watch(self._signals, self._reap)
+
+    def surround(self, environ: dict[str, str]) -> None:
+        """Take on an owner's environment: where its state is kept follows from that."""
+        if environ != self._environ:
+            os.environ.clear()
+            os.environ.update(environ)
+            self._environ = environ
+
+    def expect(self, pid: int, ended: Callable[[int], None]) -> None:
+        """Have ``ended`` called with the wait status of this child."""
+        self._children[pid] = ended
+
+    def stems(self, but: int) -> frozenset[int]:
+        """Return all children that are expected, but one."""
+        return frozenset(self._children) - {but}
+
+    def leave(self, keeper: Keeper) -> None:
+        """Let go of a sandbox that has ended."""
+        self.keepers.discard(keeper)
+        self.loop.stopped = self._ending and not self.keepers
+
+    def _connect(self) -> None:
+        while True:
+            try:
+                flags = _socket.MSG_DONTWAIT | _socket.MSG_CMSG_CLOEXEC
+                data, ancillary, _, _ = self._door.recvmsg(16, _socket.CMSG_SPACE(4), flags)
+            except BlockingIOError:
+                return
+            if not data:
+                self._end()
+                return
+            for _level, _kind, rights in ancillary:
+                connection = _socket.socket(
+                    _socket.AF_UNIX, _socket.SOCK_STREAM, 0, int.from_bytes(rights[:4], "little")
+                )
+                self.keepers.add(Keeper(self, connection))
+
+    def _reap(self) -> None:
+        while process.read_signal(self._signals) is not None:
+            pass
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            ended = self._children.pop(pid, None)
+            if ended:
+                ended(status)
+
+    def _end(self) -> None:
+        self._ending = True
+        self.loop.forget(self._owner)
+        self.loop.forget(protocol.DOOR)
+        for keeper in tuple(self.keepers):
+            keeper.close()
+        self.loop.stopped = not self.keepers
