@@ -8,7 +8,6 @@ imports. It is imported when first used, for their sake.
 from __future__ import annotations
 
 import os
-import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ def run(
     try:
         if trial:
             trial.close()
-        record = runs.create(effective.name, planned.policy.source.text, _meta(planned), run_id=effective.run_id)
+        record = runs.create(effective.name, planned.policy.source.text, planned.meta(), run_id=effective.run_id)
         try:
             return _run(planned, record, notice, verified)
         finally:
@@ -133,20 +132,3 @@ def _verify(
     chronicle.drifted(effective, verification.findings)
     told(verification)
     verification.check()
-
-
-def _meta(planned: Planned) -> dict[str, Any]:
-    from pyopenshell.launch import environment
-
-    workload = planned.plan.workload
-    return {
-        "command": list(workload.argv),
-        "executable": workload.executable,
-        "workdir": workload.workdir,
-        "environment": list(environment.names(workload.environment)),
-        "gpu": planned.request.gpu,
-        "devices": list(planned.request.devices),
-        "user": planned.identity.user,
-        "supervisor_pid": os.getpid(),
-        "started": time.time_ns() // 1_000_000,
-    }

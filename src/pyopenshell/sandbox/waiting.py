@@ -9,6 +9,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyopenshell.sandbox.command import Command
     from pyopenshell.sandbox.exchange import Exchange
+    from pyopenshell.sandbox.job import Job
+    from pyopenshell.sandbox.result import Result
 
 PATIENCE = 30.0
 """Seconds to wait for the end of a command that is killed: one that sits in the kernel (on a file server that does not
@@ -31,7 +33,8 @@ def step(exchange: Exchange, deadline: float | None) -> bool:
         poll.register(fd, events)
     ready = poll.poll(milliseconds(deadline))
     for fd, events in ready:
-        exchange.ready(fd, events)
+        if not exchange.over:  # then its streams are closed, and their numbers may be others'
+            exchange.ready(fd, events)
     return bool(ready)
 
 
@@ -43,6 +46,13 @@ def finish(exchange: Exchange) -> None:
     deadline = time.monotonic() + PATIENCE
     while not exchange.over and step(exchange, deadline):
         pass
+
+
+def outcome(job: Job) -> Result:
+    """Return how a command that is over ended. Raises what kept it from starting, SandboxGone, CommandFailed."""
+    if job.command.lost:
+        raise job.link.gone()
+    return job.result()
 
 
 def until(command: Command, has_come: str, deadline: float | None) -> bool:
