@@ -153,7 +153,7 @@ def _plain(answer: Any) -> dict[str, Any]:
 
 
 def _kind(value: object) -> str:
-    return f"a {type(value).__name__}"
+    return f"a value of type {type(value).__name__}"
 
 
 def _where(error: BaseException) -> str:

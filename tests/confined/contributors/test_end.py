@@ -1,0 +1,98 @@
+"""A contributor ends, with all that it started: when it has answered, when it is late, and when its caller dies."""
+
+import os
+import select
+import signal
+import subprocess
+import uuid
+from pathlib import Path
+
+import pytest
+
+from tests.confined.landlock.harness import needs_landlock
+
+pytestmark = needs_landlock
+
+SECONDS = 30
+DAEMON = """
+    import subprocess, threading, time
+
+    def leave(token):
+        # A process of another session, whose parent is gone and which holds all of the contributor's descriptors.
+        if os.fork() == 0:
+            os.setsid()
+            if os.fork() == 0:
+                os.set_inheritable(3, True)
+                os.execvp("sleep", ["sleep", f"1000.{token}"])
+            os._exit(0)
+        os.wait()
+
+    def quick(request):
+        leave("TOKEN")
+        threading.Thread(target=time.sleep, args=[1000]).start()
+        return []
+
+    def stopped(request):
+        leave("TOKEN")
+        os.kill(os.getpid(), 19)
+
+    def hang(request):
+        leave("TOKEN")
+        time.sleep(1000)
+"""
+
+
+@pytest.fixture
+def token():
+    """Digits that no other process has on its command line."""
+    return str(uuid.uuid4().int)
+
+
+@pytest.fixture
+def lasting(anyones, token):
+    """An environment whose contributors leave a daemon."""
+    anyones.offer(DAEMON.replace("TOKEN", token), "quick", "hang", "stopped")
+    return anyones
+
+
+def alive(token):
+    """The pids of the daemons with this token."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if words[0] == b"sleep" and any(token.encode() in word for word in words):
+            found.append(int(folder.name))
+    return found
+
+
+def test_an_answer_is_enough(lasting, token):
+    """Nobody waits for its threads, nor for a daemon that holds its descriptors; and that is killed."""
+    done = lasting.run("quick")
+    assert (0, []) == (done.returncode, alive(token)), done.stderr
+
+
+@pytest.mark.slow
+def test_hanging(lasting, token):
+    """After ten seconds they are killed, with all that they started, whatever session that is in; one is stopped."""
+    error = lasting.refused("hang", "stopped")
+    assert "contributor.timeout" == error["code"]
+    assert "(a-distribution 1.0) did not answer within 10 seconds" in error["message"]
+    assert [] == alive(token)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["SIGKILL", "SIGINT"])
+def test_a_caller_that_dies_or_gives_up(lasting, token, number):
+    """Long before the ten seconds are over nothing is left of it."""
+    command = lasting.command("run", "--policy", lasting.policy("hang"), "--", "true")
+    with subprocess.Popen(command, **lasting.options) as process:
+        while not (found := alive(token)):
+            assert process.poll() is None
+        ends = [os.pidfd_open(pid) for pid in found]
+        process.send_signal(number)
+        for fd in ends:
+            assert select.select([fd], [], [], 5)[0], "it lives on"
+            os.close(fd)
+    assert process.returncode in (130, -number)
