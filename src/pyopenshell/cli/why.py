@@ -6,23 +6,18 @@
 from __future__ import annotations
 
 import errno
-import os
 from typing import TYPE_CHECKING
 
 from pyopenshell.cli import output
-from pyopenshell.effective.paths import OWN_FOLDERS, inside, is_own_proc, upward
-from pyopenshell.effective.resolve import resolver
-from pyopenshell.effective.why import Answer
-from pyopenshell.effective.why import why as ask
 from pyopenshell.errors import IdentityError, StateError, UsageError
 from pyopenshell.launch.command import as_identity
-from pyopenshell.seccomp.verdict import is_thread_name
+from pyopenshell.sandbox.why import consult
 
 if TYPE_CHECKING:
     import argparse
 
     from pyopenshell.effective.model import Effective, Grant, Identity
-    from pyopenshell.effective.request import Resolved
+    from pyopenshell.effective.why import Answer
 
 DENIED = 1
 
@@ -38,20 +33,7 @@ def why(arguments: argparse.Namespace) -> int:
         raise UsageError("why: about what? a PATH or --syscall NAME is needed", hint=arguments.parser.short_usage())
     if "\0" in arguments.path or not arguments.path:
         raise UsageError("why: an empty path, or one with a NUL in it, names nothing")
-    path = os.path.join(os.getcwd(), arguments.path)
-    effective = _effective(arguments)
-    wants = arguments.asked or "read"
-    resolve = resolver(os.geteuid())
-    # As written, and where it leads: a link on the host's /tmp does not exist in a private one.
-    private = _private(effective, os.path.normpath(path), resolve(path).place or "/")
-    resolve = _as_private if private else resolve
-    # Of the first process of a pid namespace nobody else is a thread.
-    own_init = path.startswith("/proc/1/") and effective.isolation["pid"].state == "private"
-    brokered = is_thread_name(os.fsencode(path)) and not own_init
-    answer = ask(effective, path, wants, resolve, brokered=brokered)
-    # A private folder is made for the sandbox's identity: its modes allow everything.
-    modes = 0 if private else _modes(effective.identity, answer)
-    answer = ask(effective, path, wants, resolve, modes, brokered=brokered)
+    answer, private = consult(_effective(arguments), arguments.path, arguments.asked or "read", _modes)
     if arguments.output == "table":
         _show(answer, private)
     else:
@@ -90,44 +72,11 @@ def _effective(arguments: argparse.Namespace) -> Effective:
     return from_dict(shape)
 
 
-def _private(effective: Effective, *places: str) -> Grant | None:
-    """Return the grant of the sandbox's own folder that one of these paths is in, where one is.
-
-    The innermost grant decides: a declared folder in ``/tmp`` is the host's, bound back.
-    """
-    if effective.isolation["mount"].state != "private":
-        return None
-    granted = {grant.resolved or grant.path: grant for grant in effective.grants if grant.status != "skipped"}
-    for place in places:
-        innermost = next((folder for folder in upward(place) if folder in granted), None)
-        if innermost and any(inside(innermost, folder) for folder in OWN_FOLDERS):
-            grant = granted[innermost]
-            if grant.origin.kind == "baseline":
-                return grant
-    return None
-
-
-def _as_private(path: str) -> Resolved:
-    """Return a path in a private folder as one that is there: the host's content says nothing about it."""
-    from pyopenshell.effective.request import Resolved
-
-    place = os.path.normpath(path)
-    return Resolved(place, place=place, is_dir=place in OWN_FOLDERS)
-
-
-def _modes(identity: Identity, answer: Answer) -> int | None:
+def _modes(identity: Identity, path: str, mode: int) -> int | None:
     """Return what file modes say to the sandbox's identity: an errno, 0 for yes, None where it cannot be asked."""
-    # What lies under /proc/self is another process's for everyone who asks.
-    if not os.path.lexists(answer.subject) or is_own_proc(answer.subject):
-        return None
-    changes = any(right.startswith(("make_", "remove_")) for right in answer.needed)
-    writes = not {"write_file", "resolve_unix"}.isdisjoint(answer.needed)  # connecting takes it of a socket, unix(7)
-    mode = os.W_OK | os.X_OK if changes else os.W_OK if writes else os.R_OK
-    if answer.needed == ("execute",):
-        mode = os.X_OK
     try:
         with as_identity(identity) as access:
-            return access.query(answer.subject, mode)
+            return access.query(path, mode)
     except IdentityError:
         return None
 

@@ -69,9 +69,8 @@ class Sandbox(base.Box):
                 if not self._has_begun(link, asked):
                     raise useless(link.zygote)
         except BaseException:
-            link.close()
+            self._give_up()
             raise
-        self._begun(link)
         return self
 
     def close(self) -> None:
@@ -89,10 +88,10 @@ class Sandbox(base.Box):
 
         """
         link = self._link
-        if link is None or link.closed:
+        if link is None:
             return
         with link.waiting:
-            if link.closed:
+            if link.socket.fileno() < 0:
                 return
             try:
                 self._end(link)
@@ -160,7 +159,7 @@ class Sandbox(base.Box):
                 if not waiting.step(job.exchange, job.deadline):
                     break
             if job.exchange.over:
-                return job.result()
+                return waiting.outcome(job)
             waiting.finish(job.exchange)
             raise job.too_long()
         except BaseException:
@@ -236,6 +235,8 @@ class Sandbox(base.Box):
         try:
             self._ask(started)
             waiting.until(started, "pid", None)
+            if started.lost:
+                raise link.gone()
             return Process(started, link)
         except BaseException:
             started.close()
@@ -251,16 +252,25 @@ class Sandbox(base.Box):
         try:
             link.send(protocol.CREATE, asked)
             with link.waiting:
-                link.wait()
+                link.wait(to_end=False)
         except SandboxGone:
             pass
         if link.failure is not None:
             raise link.failure
+        if link.ready is not None:
+            self._evidence = Evidence(link.ready["record"])
         return link.ready is not None
 
-    def _begun(self, link: Link) -> None:
-        assert link.ready is not None  # noqa: S101 - it has begun
-        self._evidence = Evidence(link.ready["record"])
+    def _give_up(self) -> None:
+        """End a sandbox that was not made whole, and wait until that is gone."""
+        link = self._link
+        assert link is not None  # noqa: S101 - it is being started
+        try:
+            link.hang_up()
+            with link.waiting:
+                link.wait(PATIENCE)
+        finally:
+            link.close()
 
     def _end(self, link: Link) -> None:
         """Tell the sandbox to end, and wait for it."""

@@ -68,6 +68,11 @@ class Command:
         """Whether nothing more comes."""
         return self.status is not None or self.failure is not None or self._reader.ended
 
+    @property
+    def lost(self) -> bool:
+        """Whether it is over and nobody told how: its sandbox is gone."""
+        return self.over and self.status is None and self.failure is None
+
     def sent(self) -> None:
         """Close the command's ends: they are on their way."""
         with client.lock:
@@ -80,7 +85,7 @@ class Command:
             if self.over or self.socket.fileno() < 0:
                 return
             for kind, payload, descriptors in self._reader.take():
-                told = marshal.loads(payload) if payload else None  # noqa: S302 - from the zygote, which is ours
+                told: Any = marshal.loads(payload) if payload else None  # noqa: S302 - from the zygote, which is ours
                 if kind == protocol.BEGUN:
                     self.pid = told["pid"]
                 elif kind == protocol.EXITED:
@@ -118,7 +123,8 @@ class Command:
             self._close()
 
     def forget(self) -> None:
-        """Close a forked child's copies."""
+        """Close a forked child's copies, and take no notice of what other threads were about to do."""
+        self._lock = threading.RLock()
         for file in self.files:
             raw = getattr(file, "raw", file)
             raw.close()  # not the buffer's: what is in it is the parent's to write

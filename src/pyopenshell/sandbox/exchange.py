@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 SIZE = 1 << 16
 """Bytes read at once: what a pipe holds (pipe(7))."""
-_ROUNDS = 64
+ROUNDS = 64
 """Reads for what is left in a pipe or terminal when its command has ended. Something in the background may go on
 writing; what a pipe can hold by then (1 MiB at most, without privilege) is read."""
 _EOF = b"\x04"
@@ -51,6 +51,8 @@ class Exchange:
 
     def ready(self, fd: int, events: int) -> None:
         """Read from, or write to, a descriptor of which this was said."""
+        if self.over:  # its streams are closed, and their numbers may be others'
+            return
         command = self.command
         if fd == command.socket.fileno():
             command.take()
@@ -110,7 +112,7 @@ class Exchange:
                 continue
             poll = select.poll()
             poll.register(fd, select.POLLIN)
-            for _ in range(_ROUNDS):
+            for _ in range(ROUNDS):
                 if not poll.poll(0) or not self._read(fd):
                     break
         self.over = True

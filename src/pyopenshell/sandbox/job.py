@@ -36,22 +36,18 @@ class Job:
         self.exchange = Exchange(command, data)
         self.began = time.monotonic()
         self.deadline = None if timeout is None else self.began + timeout
-        self._link = link
+        self.link = link
         self._evidence = evidence
         self._timeout = timeout
         self._check = check
         self._decoders = {number: codecs.getincrementaldecoder("utf-8")("replace") for number in (1, 2)}
 
-    def check_owner(self) -> None:
-        """Raise SandboxGone in a fork of the process whose command this is."""
-        self._link.check_owner()
-
     def result(self) -> Result:
-        """Return how it ended. Raises what kept it from starting, SandboxGone, CommandFailed."""
+        """Return how it ended. Raises what kept it from starting, CommandFailed; SandboxGone where it was lost."""
         if self.command.failure is not None:
             raise self.command.failure
         if self.command.status is None:
-            raise self._link.gone()
+            raise self.link.explain()
         result = self._result(os.waitstatus_to_exitcode(self.command.status))
         return result.check() if self._check else result
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _socket
 import marshal
 import os
 import select
@@ -82,33 +83,50 @@ class Link:
         except (BrokenPipeError, ConnectionResetError) as error:
             raise self.gone() from error
 
-    def wait(self, timeout: float | None = None) -> None:
-        """Wait until a sandbox is ready, or failed; or, where it was ready, until it is over. Hold ``waiting``."""
-        began_ready = self.ready is not None
+    def wait(self, timeout: float | None = None, *, to_end: bool = True) -> None:
+        """Wait until it is over; or, unless ``to_end``, until it is ready. Hold ``waiting``."""
         deadline = None if timeout is None else time.monotonic() + timeout
         poll = select.poll()
         poll.register(self.socket, select.POLLIN)
-        while True:
-            self.take()
-            if self.over or (self.ready is not None and not began_ready):
-                return
+        while not self.has_come(to_end=to_end):
             left = None if deadline is None else deadline - time.monotonic()
             if left is not None and left <= 0:
                 return
             poll.poll(None if left is None else left * 1000 + 1)
 
+    def has_come(self, *, to_end: bool) -> bool:
+        """Whether it is over; or, unless ``to_end``, ready."""
+        self.take()
+        return self.over or (self.ready is not None and not to_end)
+
+    def hang_up(self) -> None:
+        """Have the sandbox ended, also one that is still being made; it is when this is ``over``."""
+        self.closed = True
+        try:
+            self.socket.shutdown(_socket.SHUT_WR)
+        except OSError:  # the other end is closed
+            pass
+
     def check(self) -> None:
         """Raise SandboxGone where commands cannot be started: it is closed, or another process's."""
         if self.closed or self.pid != os.getpid():
-            raise self.gone()
+            raise self.explain()
 
     def check_owner(self) -> None:
         """Raise SandboxGone where it is another process's."""
         if self.pid != os.getpid():
-            raise self.gone()
+            raise self.explain()
 
     def gone(self) -> SandboxGone:
         """Return the error that says why it is not there, waiting for the reason where it is on its way."""
+        if not self.closed and self.pid == os.getpid():
+            with self.waiting:
+                if not self.closed:
+                    self.wait(REASON)
+        return self.explain()
+
+    def explain(self) -> SandboxGone:
+        """Return the error that says why it is not there, as far as that is known by now."""
         if self.pid != os.getpid():
             return SandboxGone(
                 f"{self.name} belongs to process {self.pid}, and this is a fork of it",
@@ -116,15 +134,7 @@ class Link:
             )
         if self.closed:
             return SandboxGone(f"{self.name} was closed", hint="start another one")
-        with self.waiting:
-            if not self.closed:
-                self.wait(REASON)
-        return self.explain()
-
-    def explain(self) -> SandboxGone:
-        """Return the error that says why it is not there, as far as that is known by now."""
-        if self.closed:
-            return SandboxGone(f"{self.name} was closed", hint="start another one")
+        self.take()
         if self.lost:
             return SandboxGone(f"{self.name} has ended: {self.lost}")
         if self.ended is None:
@@ -150,5 +160,6 @@ class Link:
         client.disconnected(self.zygote)
 
     def forget(self) -> None:
-        """Close a forked child's copy."""
+        """Close a forked child's copy, and take no notice of what other threads were about to do."""
         self.socket.close()
+        self.waiting, self._taking = threading.RLock(), threading.RLock()

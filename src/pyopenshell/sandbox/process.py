@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 class Running:
     """A command that was started, as callers that block and callers that do not see it."""
 
+    _BUFFERING = -1
+
     def __init__(self, command: Command, link: Link) -> None:
-        """Take over a command that runs. Raises what kept it from starting, SandboxGone."""
+        """Take over a command that runs. Raises what kept it from starting."""
         self._command = command
         self._link = link
         if command.failure is not None:
             raise command.failure
-        if command.pid is None and command.status is None:
-            raise link.gone()
         self._returncode: int | None = None
 
     @property
@@ -63,7 +63,7 @@ class Running:
         self._command.take()
         if self._returncode is None and self._command.over:
             if self._command.status is None:
-                raise self._link.gone()
+                raise self._link.explain()
             self._returncode = os.waitstatus_to_exitcode(self._command.status)
         return self._returncode
 
@@ -85,6 +85,17 @@ class Running:
         if self.master is None:
             raise ValueError("this command has no terminal")
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("4H", rows, columns, 0, 0))
+
+    def _file(self, number: int) -> IO[bytes] | None:
+        """Make a file of one of its streams, if that was PIPE."""
+        fd = self._command.streams[number]
+        if fd < 0:
+            return None
+        with client.lock:
+            file = open(fd, "rb" if number else "wb", buffering=self._BUFFERING)  # noqa: SIM115 - closed in close()
+            self._command.files.append(file)
+            self._command.streams[number] = -1
+        return file
 
     def __repr__(self) -> str:
         """Show the command and its exit code."""
@@ -116,7 +127,7 @@ class Process(Running):
     """
 
     def __init__(self, command: Command, link: Link) -> None:
-        """Take over a command that runs. Raises what kept it from starting, SandboxGone."""
+        """Take over a command that runs. Raises what kept it from starting."""
         super().__init__(command, link)
         self.stdin = self._file(0)
         self.stdout = self._file(1)
@@ -132,6 +143,8 @@ class Process(Running):
         limit = request.seconds(timeout)
         if not waiting.until(self._command, "status", None if limit is None else time.monotonic() + limit):
             raise self._still_runs(limit)
+        if self._command.lost:
+            raise self._link.gone()
         code = self.poll()
         assert code is not None  # noqa: S101 - it is over
         return code
@@ -181,16 +194,6 @@ class Process(Running):
                 self.wait()
         finally:
             self.close()
-
-    def _file(self, number: int) -> IO[bytes] | None:
-        fd = self._command.streams[number]
-        if fd < 0:
-            return None
-        with client.lock:
-            file = open(fd, "rb" if number else "wb")  # noqa: SIM115 - closed in close()
-            self._command.files.append(file)
-            self._command.streams[number] = -1
-        return file
 
     def _take_back(self) -> None:
         """Make descriptors of the files again, for reading from all of them at once."""

@@ -45,12 +45,12 @@ class Stream(Iterator[Chunk]):
         """Wait for the next chunk. At the end raises StopIteration; and what ``Sandbox.run`` raises."""
         job = self._job
         try:
-            job.check_owner()
+            job.link.check_owner()
             while not self._chunks:
                 if self._closed:
                     raise StopIteration
                 if job.exchange.over:
-                    self._result = job.result()
+                    self._result = waiting.outcome(job)
                     self._leave()
                 elif waiting.step(job.exchange, job.deadline):
                     self._chunks = job.take()[::-1]

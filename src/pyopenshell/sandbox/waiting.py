@@ -33,8 +33,7 @@ def step(exchange: Exchange, deadline: float | None) -> bool:
         poll.register(fd, events)
     ready = poll.poll(milliseconds(deadline))
     for fd, events in ready:
-        if not exchange.over:  # then its streams are closed, and their numbers may be others'
-            exchange.ready(fd, events)
+        exchange.ready(fd, events)
     return bool(ready)
 
 

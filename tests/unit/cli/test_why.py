@@ -14,6 +14,7 @@ from tests.unit.cli.cases import make_state, transcript
 from pyopenshell.cli import why
 from pyopenshell.effective.model import Identity
 from pyopenshell.effective.why import Answer
+from pyopenshell.sandbox.why import file_modes, modes_say
 
 
 @pytest.fixture
@@ -91,8 +92,8 @@ def test_file_modes_of_another_identity_are_not_guessed(tmp_path):
     path.chmod(0o600)
     answer = Answer(True, str(path), str(path), "read", str(path), ("read_file",), (), 0, ())
     other = Identity(65533, 65533, (), "dynamic")
-    assert (errno.EACCES if os.geteuid() == 0 else None) == why._modes(other, answer)
-    assert why._modes(Identity(os.geteuid(), os.getegid(), (), "caller"), answer) == 0
+    assert (errno.EACCES if os.geteuid() == 0 else None) == modes_say(other, answer, why._modes)
+    assert modes_say(Identity(os.geteuid(), os.getegid(), (), "caller"), answer, why._modes) == 0
 
 
 @pytest.mark.parametrize(
@@ -116,4 +117,6 @@ def test_each_right_asks_for_its_own_mode(needed, mode, expected):
         os.chown(path, uid, -1)
         os.chmod(path, mode)
         answer = Answer(True, path, path, "x", path, needed, (), 0, ())
-        assert expected == why._modes(Identity(uid, os.getegid() or 65533, (), "x"), answer)
+        identity = Identity(uid, os.getegid() or 65533, (), "x")
+        assert expected == modes_say(identity, answer, why._modes)
+        assert expected == modes_say(identity, answer, file_modes)
