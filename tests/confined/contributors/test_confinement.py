@@ -43,11 +43,10 @@ def told(anyones):
         additions = anyones.effective()["runtime_additions"]
         return {one["path"].removeprefix("/opt/"): json.loads(one["reason"]) for one in additions}
 
-    tell.installation = anyones
     return tell
 
 
-def test_who_it_is(told):
+def test_who_it_is(told, anyones):
     """The sandbox's identity, for good: no capability, no way to win one, under a filter."""
     found = told(
         """
@@ -56,7 +55,7 @@ def test_who_it_is(told):
         told["status"] = {key: status()[key].strip() for key in ("CapEff", "CapPrm", "CapBnd", "NoNewPrivs", "Seccomp")}
         """
     )
-    effective = told.installation.effective()["identity"]
+    effective = anyones.effective()["identity"]
     assert [effective["uid"]] * 3 + [effective["gid"]] * 3 == found["ids"]
     assert sorted(effective["groups"]) == sorted(found["groups"])
     assert 0 not in found["ids"]
@@ -84,9 +83,9 @@ def test_what_it_has(told):
     assert "ok" != found["terminal"]
 
 
-def test_it_writes_nothing(told):
+def test_it_writes_nothing(told, anyones):
     """Not where file modes would let it: its planning changes nothing, so that explaining a run never does."""
-    kept = told.installation.workdir / "kept"
+    kept = anyones.workdir / "kept"
     kept.write_text("kept")
     kept.chmod(0o666)
     found = told(
