@@ -46,13 +46,20 @@ class Log:
             self._append(EVENTS, json_line(event))
             self._append(SHORTHAND, shorthand.line(event))
 
+    def append_lines(self, events: bytes, shorthand_lines: bytes) -> None:
+        """Write lines that are made already, to each file at once. Raises StateError when the disk is full."""
+        self._write(EVENTS, events)
+        self._write(SHORTHAND, shorthand_lines)
+
     def close(self) -> None:
         """Close the files."""
         while self._files:
             os.close(self._files.popitem()[1])
 
     def _append(self, name: str, text: str) -> None:
-        data = f"{text}\n".encode()
+        self._write(name, f"{text}\n".encode())
+
+    def _write(self, name: str, data: bytes) -> None:
         if name in self._torn:
             data = b"\n" + data
         try:

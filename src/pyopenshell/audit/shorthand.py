@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 _PREFIXES = {1001: "FILE", 1007: "PROC", 2004: "FINDING", 5019: "CONFIG", 6002: "LIFECYCLE"}
 _SEVERITIES = {1: "INFO", 2: "LOW", 3: "MED", 4: "HIGH", 5: "CRIT"}
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
-_DIGEST = 12
+DIGEST = 12
 """Characters of a digest that are shown."""
 
 
 def line(event: dict[str, Any]) -> str:
     """Return the event as one line, without its newline."""
     activity, details, fields = _DETAILS[event["class_uid"]](event)
-    head = f"{_time(event['time'])} OCSF {_PREFIXES[event['class_uid']]}:{activity.upper()}"
+    head = f"{moment(event['time'])} OCSF {_PREFIXES[event['class_uid']]}:{activity.upper()}"
     shown = [f"[{' '.join(f'{name}:{escape(value)}' for name, value in group)}]" for group in fields if group]
     return " ".join([f"{head} [{_SEVERITIES[event['severity_id']]}]", escape(details), *shown])
 
@@ -53,7 +53,7 @@ def _escaped(character: str) -> str:
     return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
 
 
-def _time(milliseconds: int) -> str:
+def moment(milliseconds: int) -> str:
     """RFC 3339, in UTC."""
     seconds, rest = divmod(milliseconds, 1000)
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{rest:03d}Z"
@@ -91,7 +91,7 @@ def _enforced(event: dict[str, Any]) -> _Parts:
         event["state"],
         details,
         (
-            [("digest", more["effective_digest"][:_DIGEST]), ("seccomp", more["seccomp"]["sha256"][:_DIGEST])],
+            [("digest", more["effective_digest"][:DIGEST]), ("seccomp", more["seccomp"]["sha256"][:DIGEST])],
             [("dropped", dropped)] if dropped else [],
             [
                 (

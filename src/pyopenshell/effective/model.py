@@ -240,7 +240,11 @@ class Effective(Record):
         Left out: the sandbox's ``state`` and ``run_id``; ``status``, ``detail`` and ``actual`` of grants and network
         entries; findings about outcomes. Kept: the ``state`` of isolation, which is what the launch must achieve.
         """
-        return sha256(canonical_bytes(self._plan()))
+        return sha256(self.plan_bytes())
+
+    def plan_bytes(self) -> bytes:
+        """Return what the digest is of."""
+        return canonical_bytes(self._plan())
 
     def _plan(self) -> dict[str, Any]:
         shape = self._shape()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from pyopenshell.kernel import clone, process
+from pyopenshell.kernel import namespaces as ns
 from pyopenshell.kernel.signals import SIGKILL
 from pyopenshell.launch import child, stem, wire
 from pyopenshell.launch.plan import unshare_flags
@@ -27,10 +28,11 @@ def suits(plan: dict[str, Any]) -> bool:
 def start(plan: dict[str, Any], control: int) -> int:
     """Fork init from a single-threaded process; return its pid. ``control`` is its end of the control socket.
 
-    The supervisor is to look at its namespaces and to send ``SEEN``. Raises OSError.
+    It makes the other namespaces itself, which takes a while, and says so (``INIT_PID``, with its number in its own);
+    the supervisor is then to look at them and to send ``SEEN``. Raises OSError.
     """
     ids = os.geteuid(), os.getegid()
-    pid = clone.fork(unshare_flags(plan["namespaces"]))
+    pid = clone.fork(unshare_flags({**plan["namespaces"], "mount": False, "net": False, "ipc": False}))
     if pid == 0:
         steps = Steps()
         stem.guarded(steps, lambda: _init(plan, control, ids, steps))
@@ -43,8 +45,10 @@ def _init(plan: dict[str, Any], control: int, ids: tuple[int, int], steps: Steps
     with steps.run("session"):  # 2: and it must not outlive the supervisor
         os.setsid()
         process.set_parent_death_signal(SIGKILL)
-    with steps.run("namespaces"):  # 3: it was born in them
+    with steps.run("namespaces"):  # 3: in two of them it was born
+        ns.unshare(unshare_flags({**plan["namespaces"], "user": False, "pid": False}))
         stem.furnish(plan, *ids)
+        wire.send_number(CONTROL, wire.INIT_PID, os.getpid())
     child.run(plan, steps, None, _await_seen)
 
 

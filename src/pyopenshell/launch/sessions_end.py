@@ -75,7 +75,7 @@ def everything(session: Session, alive: Mapping[int, Session], collect: Callable
 
 
 def _belonging(session: Session, others: Iterable[int]) -> list[int]:
-    table = {found.pid: found for name in os.listdir("/proc") if name.isdigit() and (found := _look(int(name)))}
+    table = {one.pid: one for name in os.listdir("/proc") if name.isdigit() and (one := _look(int(name)))}
     found = {session.pid}
     found |= {one.pid for one in table.values() if session.pid in (one.group, one.session)}
     if session.alone:

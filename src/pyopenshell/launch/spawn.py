@@ -13,7 +13,7 @@ from pyopenshell.kernel import process, signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any, NoReturn
 
 NOT_HERE = (errno.ENOENT, errno.ENOTDIR)
@@ -44,16 +44,14 @@ def start(workload: dict[str, Any], asked: dict[str, Any], descriptors: list[int
 def _spawn(argv: list[str], env: dict[str, str], descriptors: list[int]) -> int:
     """Start a program without a copy of this process's memory: a fork of an interpreter costs more than the rest."""
     actions = [(os.POSIX_SPAWN_DUP2, fd, target) for target, fd in enumerate(descriptors)]
-    return _first(
-        argv[0],
-        env,
-        lambda path: os.posix_spawn(
-            path, argv, env, file_actions=actions, setsid=True, setsigmask=(), setsigdef=_DEFAULTS
-        ),
-    )
+
+    def attempt(path: str) -> int:
+        return os.posix_spawn(path, argv, env, file_actions=actions, setsid=True, setsigmask=(), setsigdef=_DEFAULTS)
+
+    return _first(argv[0], env, attempt)
 
 
-def _first(name: str, env: dict[str, str], attempt: Any) -> Any:
+def _first(name: str, env: dict[str, str], attempt: Callable[[str], int]) -> int:
     """Return what the first attempt gives that finds its file, in the order of PATH. Raises OSError."""
     refused: OSError | None = None
     for path in _candidates(name, env):

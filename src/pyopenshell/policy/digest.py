@@ -10,7 +10,17 @@ else:
     from _sha256 import sha256 as _sha256
 
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
 def sha256(data: bytes) -> str:
     """Return the SHA-256 of ``data`` in hexadecimal."""
-    digest: str = _sha256(data).hexdigest()
+    digest: str = begin(data).hexdigest()
     return digest
+
+
+def begin(data: bytes) -> Any:
+    """Return the SHA-256 of what begins with ``data``: an object with ``update``, ``copy``, ``hexdigest`` (hashlib)."""
+    return _sha256(data)

@@ -28,10 +28,13 @@ KEEP_RUNS = 100
 """How many runs that are over are kept, unless the environment variable OPENSHELL_KEEP_RUNS says otherwise."""
 
 
-def create(name: str | None, policy_text: str, meta: dict[str, Any], *, run_id: str | None = None) -> Run:
+def create(
+    name: str | None, policy_text: str, meta: dict[str, Any], *, run_id: str | None = None, tidy: bool = True
+) -> Run:
     """Begin a record with ``policy.yaml`` and ``meta.json`` in it, and register its name.
 
-    ``meta`` gets ``schema``, ``id`` and ``name``. Without a name one is made up, without ``run_id`` an id.
+    Without ``tidy`` what is over is not pruned: that is the caller's to do now and then. ``meta`` gets ``schema``, ``id``
+    and ``name``. Without a name one is made up, without ``run_id`` an id.
     Raises NameInUse for the name of a live sandbox, StateError, and UsageError.
     """
     run_id = run_id or new_id()
@@ -39,8 +42,9 @@ def create(name: str | None, policy_text: str, meta: dict[str, Any], *, run_id: 
     check_name(name)
     keep = _keep()
     with Registry() as registry:
-        registry.sweep()
-        registry.prune(keep)
+        if tidy:
+            registry.sweep()
+            registry.prune(keep)
         if is_locked(name, registry.names):
             raise NameInUse(f"a sandbox named {name} is running", hint="choose another name, or stop that one first")
         return registry.add(run_id, name, policy_text, meta)
@@ -91,6 +95,14 @@ def delete(name_or_id: str) -> tuple[str, ...]:
 def prune(keep: int) -> None:
     """Remove the oldest runs that are over, all but the newest ``keep``. Raises StateError."""
     with Registry() as registry:
+        registry.prune(keep)
+
+
+def tidy() -> None:
+    """Do what ``create`` does beside: remove leftovers, and the oldest runs. Raises StateError, UsageError."""
+    keep = _keep()
+    with Registry() as registry:
+        registry.sweep()
         registry.prune(keep)
 
 

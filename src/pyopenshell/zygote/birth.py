@@ -28,6 +28,7 @@ class Birth:
         self.plan = plan
         self.init_pid = 0
         self.counts: Counts | None = None
+        self.digest = ""
         self._keeper = keeper
         self._loop = keeper.server.loop
         self._told: dict[str, Any] | None = None
@@ -52,9 +53,7 @@ class Birth:
 
     def _fork(self, plain: dict[str, Any], control: int) -> int:
         if self._is_direct:
-            pid = direct.start(plain, control)
-            self._look(pid)
-            return pid
+            return direct.start(plain, control)
         if not plain["namespaces"]["pid"]:
             process.set_child_subreaper()
         pid = os.fork()
@@ -86,14 +85,15 @@ class Birth:
     def _look(self, pid: int) -> None:
         """Look at init before it changes its uid, which hides its namespaces from a root without CAP_SYS_PTRACE."""
         self.init_pid = pid
+        if not self._is_direct:
+            self._init = os.pidfd_open(pid)  # it waits, and so it is the one
         self._links = checks.links(pid)
         self.outbox.send(wire.SEEN)
 
     def _heard(self) -> None:
         for kind, payload, descriptors in self._reader.take():
             if kind == wire.INIT_PID:
-                self._init = os.pidfd_open(wire.number(payload))
-                self._look(wire.number(payload))
+                self._look(self._pid if self._is_direct else wire.number(payload))
             elif kind == wire.FAILURE:
                 self._failure(marshal.loads(payload))  # noqa: S302 - our own child, before any exec
             elif kind == wire.RECEIPT:
@@ -146,7 +146,8 @@ class Birth:
             if self._inbox and self._inbox.serving:
                 served |= {"pid": self._pid, **self._inbox.serving.as_dict()}
         try:
-            receipt = checks.receipt(self.plan, told, self.init_pid, self._links, stem=self._pid, served=served)
+            plan = self.plan.replace(digest=self.digest)
+            receipt = checks.receipt(plan, told, self.init_pid, self._links, stem=self._pid, served=served)
         except (OpenShellError, OSError) as error:
             if isinstance(error, OSError):
                 error = LaunchError(f"cannot start the sandbox: its init ended: {error}", step="receipt")

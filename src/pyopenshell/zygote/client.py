@@ -67,10 +67,15 @@ class Zygote:
         except ProcessLookupError:  # it ended at once, and the kernel reaped it: SIGCHLD is ignored here
             self._end = -1
 
-    def connect(self) -> _socket.socket:
-        """Return a new connection, for one sandbox. Raises OSError, EPIPE where the zygote has ended."""
+    def connect(self, first: bytes) -> tuple[_socket.socket, int]:
+        """Return a new connection, for one sandbox, and how much of ``first`` is sent on it.
+
+        That is there before the zygote knows of the connection: it is woken once, not twice. Raises OSError, EPIPE
+        where it has ended.
+        """
         ours, theirs = pair(_socket.SOCK_STREAM)
         try:
+            sent = ours.send(first, _socket.MSG_DONTWAIT | _socket.MSG_NOSIGNAL)
             protocol.send(self._door, protocol.CONNECT, None, [theirs.fileno()])
         except BaseException:
             ours.close()
@@ -78,7 +83,7 @@ class Zygote:
         finally:
             theirs.close()
         self.connections += 1
-        return ours
+        return ours, sent
 
     def has_ended(self, timeout: float = 0) -> bool:
         """Whether it has ended, waiting for that up to ``timeout`` seconds."""
@@ -134,17 +139,18 @@ _zygotes: dict[Identity, Zygote] = {}
 """Those of this process. One for each identity it had, as long as that is in use or its sandboxes are open."""
 
 
-def connect() -> tuple[_socket.socket, Zygote]:
-    """Return a new connection and the zygote that it leads to, which is started where there is none.
+def connect(first: bytes) -> tuple[_socket.socket, int, Zygote]:
+    """Return a new connection, how much of ``first`` is sent on it, and the zygote that it leads to.
 
-    Hold ``lock`` until the connection is in ``held``. Raises ZygoteError where none can be started.
+    That is started where there is none. Hold ``lock`` until the connection is in ``held``. Raises ZygoteError where none
+    can be started.
     """
     identity = _identity()
     with lock:
         zygote = _zygotes.get(identity)
         if zygote:
             try:
-                return zygote.connect(), zygote
+                return *zygote.connect(first), zygote
             except (BrokenPipeError, ConnectionResetError):  # it was killed since
                 del _zygotes[identity]
                 zygote.end()
@@ -153,7 +159,7 @@ def connect() -> tuple[_socket.socket, Zygote]:
         zygote = _zygotes[identity] = _start(identity)
         _end_unused(identity)
         try:
-            return zygote.connect(), zygote
+            return *zygote.connect(first), zygote
         except OSError as error:
             raise useless(zygote) from error
 

@@ -7,6 +7,7 @@ import marshal
 import os
 
 from pyopenshell import runs
+from pyopenshell.audit import context
 from pyopenshell.errors import LaunchError, OpenShellError
 from pyopenshell.launch import dynamic_id, frames, private, reap, wire
 from pyopenshell.launch.endpoint import Endpoint
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 class Keeper:
     """A sandbox from its owner's wish to its end, which is told when nothing of it is left."""
 
-    story: Story
-
     def __init__(self, server: Server, connection: _socket.socket) -> None:
         """Wait for what the owner asks for."""
         self.server = server
@@ -40,6 +39,7 @@ class Keeper:
         self._asked: dict[str, Any] = {}
         self._planner: Planner | None = None
         self._birth: Birth | None = None
+        self._story: Story | None = None
         self._warm: Warm | None = None
         self._record: runs.Run | None = None
         self._folder_lock: int | None = None
@@ -48,6 +48,12 @@ class Keeper:
         self._ending = False
         self._count = 0
         server.loop.watch(connection.fileno(), self._heard)
+
+    @property
+    def story(self) -> Story:
+        """What its programs are told to."""
+        assert self._story  # noqa: S101 - as below
+        return self._story
 
     @property
     def to_init(self) -> frames.Outbox:
@@ -110,18 +116,21 @@ class Keeper:
         self._warm = warm
         run_id = runs.new_id() if warm.is_lasting else planned.effective.run_id
         name = name or (runs.generated_name(run_id) if warm.is_lasting else planned.effective.name)
-        effective = planned.effective.replace(name=name, run_id=run_id)
-        planned = planned.replace(effective=effective, plan=planned.plan.replace(digest=effective.digest))
         self.server.surround(self._asked["environ"])
         try:
-            self._record = runs.create(name, planned.policy.source.text, planned.meta(), run_id=run_id)
             if planned.private.host:
                 private.sweep()
                 self._folder_lock = private.make(planned.private, planned.identity.uid, planned.identity.gid)
-            self.story = Story(planned, self._record)
             self._birth = Birth(self, planned.plan, warm.plain)
+            # While init works, on another processor.
+            meta = {**warm.meta, "started": context.now()}
+            self._record = runs.create(name, planned.policy.source.text, meta, run_id=run_id, tidy=False)
+            self._story = Story(warm, self._record, self.server.context(name, run_id), warm.process)
+            self._birth.digest = self._story.digest
         except (OSError, OpenShellError) as error:
             self._failed(_ours(error))
+            return
+        self.server.tidy_sometimes()
 
     def holds(self, receipt: dict[str, Any]) -> None:
         """Take the receipt: write it down, let init serve, and tell the owner."""
@@ -148,8 +157,8 @@ class Keeper:
         if self._warm:
             self.server.warmed.drop(self._warm)
         if not self._ending:
-            if self._record:
-                self.story.failed(error)
+            if self._story:
+                self._story.failed(error)
             self._outbox.send(protocol.FAILED, marshal.dumps(failure.pack(error)))
         self._ending = True
         if self._birth:
@@ -224,6 +233,8 @@ class Keeper:
             os.close(self._folder_lock)
         if planned and planned.identity_lock is not None:
             dynamic_id.release(planned.identity.uid, planned.identity_lock)
+        if self._story:
+            self._story.close()
         if self._record:
             self._record.close()
         self._warm = self._record = self._folder_lock = None

@@ -7,6 +7,8 @@ import gc
 import os
 import resource
 
+from pyopenshell import runs
+from pyopenshell.audit import context
 from pyopenshell.kernel import process, signals
 from pyopenshell.zygote import protocol
 from pyopenshell.zygote.keeper import Keeper
@@ -17,6 +19,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import NoReturn
+
+EVERY = 25
+"""Sandboxes after which runs that are over are pruned: as many more than were asked for may be kept."""
 
 
 def main(owner: int) -> NoReturn:
@@ -49,6 +54,8 @@ class Server:
         self.keepers: set[Keeper] = set()
         self._environ: dict[str, str] | None = None
         self._ending = False
+        self._untidy = 0
+        self._here = context.here("", "")
         self._children: dict[int, Callable[[int], None]] = {}
         self._door = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0, protocol.DOOR)
         os.set_inheritable(protocol.DOOR, False)
@@ -64,6 +71,26 @@ class Server:
             os.environ.clear()
             os.environ.update(environ)
             self._environ = environ
+
+    def context(self, name: str, run_id: str) -> context.Context:
+        """Return the surroundings of a sandbox's events."""
+        return self._here.replace(sandbox=name, run_id=run_id)
+
+    def tidy_sometimes(self) -> None:
+        """Have old runs removed, in a child: it takes longer than a launch."""
+        self._untidy += 1
+        if self._untidy < EVERY:
+            return
+        self._untidy = 0
+        pid = os.fork()
+        if pid:
+            self.expect(pid, lambda _status: None)
+            return
+        try:
+            process.close_fds((0, 1, 2))
+            runs.tidy()
+        finally:
+            os._exit(0)
 
     def expect(self, pid: int, ended: Callable[[int], None]) -> None:
         """Have ``ended`` called with the wait status of this child."""

@@ -3,53 +3,101 @@
 from __future__ import annotations
 
 from pyopenshell.audit import context, translate
-from pyopenshell.chronicle import Chronicle
+from pyopenshell.audit.log import Log
 from pyopenshell.errors import StateError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from pyopenshell.launch.reports import Counts
+    from pyopenshell.errors import OpenShellError
+    from pyopenshell.launch.reports import Counts, Use
+    from pyopenshell.runs import Run
+    from pyopenshell.zygote.warm import Warm
 
 
-class Story(Chronicle):
+class Story:
     """A chronicle of many programs. What cannot be written once the sandbox holds is remembered in ``troubles``."""
+
+    def __init__(self, warm: Warm, record: Run, here: context.Context, process: context.Process) -> None:
+        """Open the log. ``process`` is any program of it, before anything is known of one. Raises StateError."""
+        self.digest = warm.identified.digest(record.name)
+        self._warm = warm
+        self._record = record
+        self._context = here
+        self._process = process
+        self._log = Log(record.lock)
+        self._troubles: list[str] = []
+
+    def enforced(self, receipt: dict[str, Any]) -> None:
+        """Write down what the kernel accepted, before any program may start. Raises StateError and LaunchError."""
+        now = self._context.now()
+        mold = self._warm.mold(receipt, now)
+        effective, events, shorthand = mold.fill(self._record.name, self._record.id, self.digest, now.time)
+        self._record.write("effective.json", effective)
+        self._record.write_json("receipt.json", receipt)
+        self._log.append_lines(events, shorthand)
+
+    def failed(self, error: OpenShellError) -> None:
+        """Write down, as far as that is possible, why there is no sandbox."""
+        effective = self._warm.planned.effective.replace(name=self._record.name, run_id=self._record.id, state="failed")
+        try:
+            self._record.write_json("effective.json", effective.as_dict())
+            self._record.write_json("exit.json", {"code": 125, "signal": None, "error": error.as_dict()["error"]})
+            self._log.append(translate.launched(self._process, self._context.now(), failure=error.message))
+        except StateError:
+            pass  # the failure itself is on its way to the owner, and says more
+
+    def brokered(self, use: Use) -> None:
+        """Write down the broker's report about a process."""
+        self._try(translate.brokered(use, self._context.now()))
 
     def begun(self, asked: dict[str, Any], pid: int) -> context.Process:
         """Write down that a program runs; ``pid`` is its number in the sandbox. Returns it for its end."""
-        workload = self.planned.plan.workload
-        argv: tuple[str, ...] = tuple(asked["argv"])
-        process = self.process.replace(
-            argv=argv,
-            path=argv[0],
-            workdir=asked["cwd"] or workload.workdir,
-            environment=tuple(sorted({*self.process.environment, *(asked["env"] or ())})),
-            inside=pid,
-            started=context.now(),
-        )
-        self._try(translate.launched(process, self.context.now()))
+        process = self._of(asked, pid)
+        self._try(translate.launched(process, self._context.now()))
         return process
 
     def not_begun(self, asked: dict[str, Any], why: str) -> None:
         """Write down that a program could not be started."""
-        argv: tuple[str, ...] = tuple(asked["argv"])
-        process = self.process.replace(argv=argv, path=argv[0] if argv else "")
-        self._try(translate.launched(process, self.context.now(), failure=why))
+        self._try(translate.launched(self._of(asked), self._context.now(), failure=why))
 
     def over(self, process: context.Process, code: int, signal: int | None) -> None:
         """Write down how a program ended."""
-        self._try(translate.exited(process, self.context.now(), code=code, signal=signal))
+        self._try(translate.exited(process, self._context.now(), code=code, signal=signal))
 
     def closed(self, programs: int, lost: str | None, counts: Counts | None) -> list[str]:
         """Write down that the sandbox has ended, and return what could not be written."""
-        self._try(translate.lifecycle("Stop", self.context.now(), counts))
+        self._try(translate.lifecycle("Stop", self._context.now(), counts))
         told: dict[str, Any] = {"code": 125 if lost else 0, "signal": None, "exec_errno": None, "programs": programs}
         told |= {"lost": lost} if lost else {}
         told |= {"broker": counts.as_dict()} if counts else {}
         try:
-            self.record.write_json("exit.json", told)
+            self._record.write_json("exit.json", told)
         except StateError as error:
-            self.troubles.append(error.message)
-        self.close()
-        return self.troubles
+            self._troubles.append(error.message)
+        return self._troubles
+
+    def close(self) -> None:
+        """Close the log."""
+        self._log.close()
+
+    def _of(self, asked: dict[str, Any], pid: int | None = None) -> context.Process:
+        argv: tuple[str, ...] = tuple(asked["argv"])
+        names = self._process.environment
+        return self._process.replace(
+            argv=argv,
+            path=argv[0] if argv else "",
+            workdir=asked["cwd"] or self._process.workdir,
+            environment=tuple(sorted({*names, *asked["env"]})) if asked["env"] else names,
+            inside=pid,
+            started=context.now() if pid else None,
+        )
+
+    def _try(self, *events: dict[str, Any]) -> None:
+        """Log events of a sandbox that holds already: a full disk must not end it."""
+        try:
+            self._log.append(*events)
+        except StateError as error:
+            if error.message not in self._troubles:  # a full disk is one trouble, however many events it costs
+                self._troubles.append(error.message)

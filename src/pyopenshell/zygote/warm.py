@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import marshal
 
+from pyopenshell.audit import context
+from pyopenshell.launch import environment
 from pyopenshell.zygote import stamp
+from pyopenshell.zygote.mold import Identified, Mold, core
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,12 +27,24 @@ class Warm:
         self.planned = planned
         self.is_lasting = stamp.is_lasting(planned)
         self.plain = {**planned.plan.as_plain(), "limits": limits}
+        self.identified = Identified(planned)
+        self.process = _process(planned)
+        self.meta = planned.meta()
         self._seen = seen
+        self._molds: dict[bytes, Mold] = {}
 
     @property
     def holds(self) -> bool:
         """Whether it may be used now."""
         return self.is_lasting and self._seen.holds()
+
+    def mold(self, receipt: dict[str, Any], here: context.Context) -> Mold:
+        """Return what the beginning of a record is made in, for a receipt. Raises LaunchError."""
+        key = core(receipt)
+        if key not in self._molds:
+            self._molds.clear()
+            self._molds[key] = Mold(self.planned, self.identified, receipt, here)
+        return self._molds[key]
 
 
 class Warmed:
@@ -58,6 +73,19 @@ class Warmed:
     def drop(self, warm: Warm) -> None:
         """Keep a plan no longer: what was made by it failed."""
         self._kept = {key: kept for key, kept in self._kept.items() if kept is not warm}
+
+
+def _process(planned: Planned) -> context.Process:
+    workload = planned.plan.workload
+    return context.Process(
+        argv=(),
+        path="",
+        uid=planned.identity.uid,
+        gid=planned.identity.gid,
+        user=planned.identity.user,
+        workdir=workload.workdir,
+        environment=environment.names(workload.environment),
+    )
 
 
 def _key(asked: dict[str, Any]) -> bytes:
