@@ -11,7 +11,7 @@ from pyopenshell.record import Record
 
 if TYPE_CHECKING:
     from pyopenshell.effective.why import Answer
-    from pyopenshell.sandbox import Sandbox
+    from pyopenshell.sandbox.box import Sandbox
 
 REFUSALS = (errno.EACCES, errno.EPERM, errno.EROFS)
 """What a kernel answers who forbids something. That a file is missing may be one too: see ``Access.denied``."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pyopenshell.policy.model import Policy
-    from pyopenshell.sandbox import Sandbox
+    from pyopenshell.sandbox.box import Sandbox
 
 INSIDE = Path(__file__).with_name("inside.py").read_text(encoding="utf-8")
 """The program that runs the function."""
@@ -65,7 +65,7 @@ def run_confined(
     arguments; these and what it returns must be JSON. It takes a ``python3`` in the sandbox, of any version that
     understands it. Raises ValueError for a function that uses more, CommandTimeout, and as ``Sandbox``.
     """
-    from pyopenshell.sandbox import Sandbox
+    from pyopenshell.sandbox.box import Sandbox
 
     task = shipping.task(code, arguments)
     token = os.urandom(16).hex()

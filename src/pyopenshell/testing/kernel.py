@@ -10,11 +10,11 @@ from pyopenshell.devices.host import LANDLOCK_SINCE, Broker, Host, Namespaces
 from pyopenshell.landlock.abi import MAX_ABI
 from pyopenshell.planning import RunRequest, plan
 from pyopenshell.record import Record
+from pyopenshell.sandbox.why import InForce
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pyopenshell.effective.model import Effective
     from pyopenshell.policy.model import Policy
 
 BEFORE_LANDLOCK = "5.10"
@@ -38,7 +38,7 @@ class FakeKernel(Record):
         workdir: str | os.PathLike[str] | None = None,
         programs: Sequence[str] = ("python3", "python"),
         unsafe_unconfined: bool = False,
-    ) -> Effective:
+    ) -> InForce:
         """Return the effective policy that a sandbox of these arguments would have; nothing is started or written.
 
         The arguments are those of ``Sandbox``, and ``command`` one that would run in it. Files, accounts and devices
@@ -58,7 +58,7 @@ class FakeKernel(Record):
         )
         planned = plan(request, host=self.host)
         planned.close()
-        return planned.effective
+        return InForce(**vars(planned.effective))
 
 
 def fake_kernel(abi: int, *, namespaces: bool | Namespaces = True, broker: bool = True) -> FakeKernel:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from pyopenshell.integrations.options import SandboxOptions
     from pyopenshell.policy.model import Policy
-    from pyopenshell.sandbox import Sandbox
+    from pyopenshell.sandbox.box import Sandbox
 
 
 class MakeSandbox(Protocol):
@@ -58,7 +58,7 @@ def openshell_events(openshell_state: Path) -> Events:
 @pytest.fixture
 def openshell_sandbox(openshell_state: Path, openshell_workdir: Path) -> Iterator[MakeSandbox]:
     """Start sandboxes, with isolated state, and close them when the test ends."""
-    from pyopenshell.sandbox import Sandbox
+    from pyopenshell.sandbox.box import Sandbox
 
     with ExitStack() as stack:
 

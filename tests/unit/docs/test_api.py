@@ -1,0 +1,147 @@
+"""docs/api.md against the package: every public name, its signature, and an example that works."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.confined.landlock.harness import NOBODY, needs_landlock
+from tests.conftest import whom_sandboxes_run_as
+from tests.unit.docs import api_examples, api_listing
+
+ROOT = Path(__file__).parents[3]
+TEXT = api_listing.PAGE.read_text(encoding="utf-8")
+LISTING = api_listing.listing()
+SECONDS = 300
+"""How long all examples may take together."""
+
+
+def test_every_public_name_is_documented_and_nothing_else():
+    """The names of the package and those that have an entry are the same."""
+    assert sorted(LISTING) == sorted(api_listing.documented(TEXT))
+
+
+@pytest.mark.parametrize("name", LISTING)
+def test_the_signature_is_the_real_one(name):
+    """What stands below a heading is what the code says (``python -m tests.unit.docs.api_listing`` writes it)."""
+    assert LISTING[name] == api_listing.documented(TEXT).get(name)
+
+
+def test_the_listing_sees_a_change():
+    """A parameter, its kind, its default, a method and a field are all in it: none can change unseen."""
+
+    class Thing:
+        field: int = 1
+
+        def method(self, one, *, two: str = "2") -> None: ...
+
+    Thing.__module__ = "pyopenshell.thing"
+    source = api_listing.render("Thing", Thing)
+    assert "class Thing:\n    field: int = 1\n    def method(one, *, two: str = '2') -> None\n" == source
+
+
+def has_example(name: str) -> bool:
+    """Whether the entry of a name, or the name's own docstring, has an example."""
+    sections = dict(api_examples.SECTION.findall(TEXT))
+    heading = next(one for one in sections if one.endswith(f" `{name}`"))
+    blocks = [mark for language, mark, _ in api_examples.BLOCK.findall(sections[heading]) if language == "python"]
+    return "" in blocks
+
+
+@pytest.mark.parametrize("name", [name for name in LISTING if ".plugin." not in name])
+def test_every_name_has_an_example(name):
+    """An entry without one is none. The fixtures have theirs together, in a test of the page that is run."""
+    assert has_example(name)
+
+
+def test_every_fixture_has_an_example():
+    """The page's own test module asks for each of them."""
+    fixtures = [name.rpartition(".")[2] for name in LISTING if ".plugin." in name]
+    body = next(body for _, mark, body in api_examples.BLOCK.findall(TEXT) if mark == "test_tool.py")
+    assert ["openshell_state"] == [name for name in fixtures if name not in body]  # it comes with the others
+    assert fixtures
+
+
+@pytest.fixture
+def run():
+    """Run a part of the examples as somebody, with an own state folder and home; return what came of it."""
+
+    def run(part: str, who: str) -> Any:
+        options: dict[str, Any] = {}
+        if who == "root" and os.geteuid() != 0:
+            pytest.skip("needs: root")
+        if who == "user" and os.geteuid() == 0:
+            options = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+        # Not in /tmp, of which a sandbox has its own. Root's sandboxes run as the owner of their working folder; home
+        # and state are the caller's alone.
+        workdir, home = (Path(tempfile.mkdtemp(prefix="openshell-docs.", dir="/var/tmp")) for _ in range(2))
+        os.chown(workdir, whom_sandboxes_run_as(), -1)
+        if options:
+            os.chown(home, NOBODY, NOBODY)
+        path = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
+        own = {"HOME": str(home), "XDG_STATE_HOME": str(home / "state"), "XDG_CONFIG_HOME": str(home / "config")}
+        try:
+            done = subprocess.run(
+                [sys.executable, "-W", "error::ResourceWarning", "-m", "tests.unit.docs.api_examples", part],
+                cwd=workdir,
+                env={**os.environ, **own, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=SECONDS,
+                **options,
+            )
+        finally:
+            for folder in (workdir, home):
+                shutil.rmtree(folder)
+        assert (0, "") == (done.returncode, done.stderr)
+        return json.loads(done.stdout)
+
+    return run
+
+
+@needs_landlock
+@pytest.mark.parametrize("who", ["root", "user"])
+def test_the_examples_of_the_page_work(run, who):
+    """Each does what it shows, with one zygote for all of them, as root and as an ordinary user."""
+    outcome = run("page", who)
+    assert [] == outcome["failures"], "\n\n".join(f"{name}\n{said}" for name, said in outcome["failures"])
+    assert outcome["count"] > 60
+
+
+@needs_landlock
+@pytest.mark.parametrize("who", ["root", "user"])
+def test_the_examples_in_docstrings_work(run, who):
+    """The same for those in docstrings of public names."""
+    outcome = run("docstrings", who)
+    assert [] == outcome["failures"], "\n\n".join(f"{name}\n{said}" for name, said in outcome["failures"])
+    assert outcome["count"] > 10
+
+
+@pytest.mark.parametrize("name", LISTING)
+def test_every_name_has_a_docstring(name):
+    """The name itself, and each public method and property of a class."""
+    module, _, attribute = name.rpartition(".")
+    module = module or ("pyopenshell" if attribute in api_listing.pyopenshell._PUBLIC else "pyopenshell.errors")
+    value = getattr(api_listing.importlib.import_module(module), attribute)
+    if not inspect.isclass(value):
+        assert not inspect.isfunction(value) or value.__doc__
+        return
+    public = {one for one in dir(value) if one[0] != "_" and not hasattr(Exception, one)}
+    own = [one for one in public if _is_ours(inspect.getattr_static(value, one))]
+    assert [] == [one for one in own if not getattr(value, one).__doc__]
+    assert value.__doc__
+
+
+def _is_ours(member: Any) -> bool:
+    code = member.fget if isinstance(member, property) else getattr(member, "__func__", member)
+    return inspect.isfunction(code) and code.__module__.startswith("pyopenshell")
