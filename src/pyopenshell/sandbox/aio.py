@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from pyopenshell.errors import SandboxGone, ZygoteError
+from pyopenshell.errors import ZygoteError
 from pyopenshell.sandbox import aio_waiting, base, request
 from pyopenshell.sandbox.aio_process import AsyncProcess
 from pyopenshell.sandbox.aio_stream import AsyncStream
@@ -60,14 +60,14 @@ class AsyncSandbox(base.Box):
         if self._evidence is not None:
             self._open  # noqa: B018 - raises where it was closed
             return self
-        asked = request.create(self._request, self._policy)
-        link = self._link = Link()
+        create = request.create(self._request, self._policy)
+        link = self._link = Link(create)
         self._turn = asyncio.Lock()
         try:
-            if not await self._has_begun(link, asked):
+            if not await self._has_begun(link):
                 link.close()
-                link = self._link = Link()
-                if not await self._has_begun(link, asked):
+                link = self._link = Link(create)
+                if not await self._has_begun(link):
                     raise useless(link.zygote)
         except BaseException as error:
             await self._give_up(error)
@@ -238,12 +238,12 @@ class AsyncSandbox(base.Box):
         await aio_waiting.send(self._open, self._turn, protocol.COMMAND, command.asked, command.theirs)
         command.sent()
 
-    async def _has_begun(self, link: Link, asked: dict[str, object]) -> bool:
+    async def _has_begun(self, link: Link) -> bool:
         """Have the sandbox made. Returns whether it was; not, where the zygote had ended. Raises what failed."""
         try:
-            await aio_waiting.send(link, self._turn, protocol.CREATE, asked)
+            await aio_waiting.send_all(link, link.unsent)
             await aio_waiting.told(link, None, to_end=False)
-        except SandboxGone:
+        except (BrokenPipeError, ConnectionResetError):
             pass
         if link.failure is not None:
             raise link.failure

@@ -122,25 +122,25 @@ async def outcome(job: Job) -> Result:
 async def send(link: Link, turn: asyncio.Lock, kind: bytes, value: Any = None, descriptors: Sequence[int] = ()) -> None:
     """Send a frame, one task at a time. Raises SandboxGone. A task that is cancelled has sent all of it, or nothing."""
     payload = b"" if value is None else marshal.dumps(value)
-    whole = rest = memoryview(wire.head(kind, len(payload), len(descriptors)) + payload)
-    rights = wire.rights(descriptors)
+    frame = wire.head(kind, len(payload), len(descriptors)) + payload
     try:
         async with turn:
-            while rest:
-                try:
-                    rest = rest[link.socket.sendmsg([rest], rights, _socket.MSG_NOSIGNAL | _socket.MSG_DONTWAIT) :]
-                    rights = []
-                except BlockingIOError:
-                    await _writable(link, rest if rest is not whole else b"")
+            await send_all(link, memoryview(frame), wire.rights(descriptors))
     except (BrokenPipeError, ConnectionResetError) as error:
         raise await gone(link) from error
 
 
-async def _writable(link: Link, rest: bytes | memoryview) -> None:
-    """Wait until more can be sent; where that is cancelled, send the ``rest`` of what was begun."""
-    try:
-        await passable(link.socket, None, select.POLLOUT)
-    except BaseException:
-        if rest:
-            link.socket.sendall(rest, _socket.MSG_NOSIGNAL)
-        raise
+async def send_all(link: Link, data: memoryview, rights: Sequence[tuple[int, int, bytes]] = ()) -> None:
+    """Send this, with descriptors. A task that is cancelled has sent all of it, or nothing. Raises OSError."""
+    begun = False
+    while data:
+        try:
+            data = data[link.socket.sendmsg([data], rights, _socket.MSG_NOSIGNAL | _socket.MSG_DONTWAIT) :]
+            begun, rights = True, ()
+        except BlockingIOError:
+            try:
+                await passable(link.socket, None, select.POLLOUT)
+            except BaseException:
+                if begun:
+                    link.socket.sendall(data, _socket.MSG_NOSIGNAL)
+                raise

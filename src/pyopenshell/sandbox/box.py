@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pyopenshell.errors import SandboxGone, ZygoteError
+import _socket
+
+from pyopenshell.errors import ZygoteError
 from pyopenshell.sandbox import base, request, waiting
 from pyopenshell.sandbox.command import Command
 from pyopenshell.sandbox.link import PATIENCE, Link
@@ -60,13 +62,13 @@ class Sandbox(base.Box):
         if self._evidence is not None:
             self._open  # noqa: B018 - raises where it was closed
             return self
-        asked = request.create(self._request, self._policy)
-        link = self._link = Link()
+        create = request.create(self._request, self._policy)
+        link = self._link = Link(create)
         try:
-            if not self._has_begun(link, asked):
+            if not self._has_begun(link):
                 link.close()
-                link = self._link = Link()
-                if not self._has_begun(link, asked):
+                link = self._link = Link(create)
+                if not self._has_begun(link):
                     raise useless(link.zygote)
         except BaseException:
             self._give_up()
@@ -247,13 +249,14 @@ class Sandbox(base.Box):
         self._open.send(protocol.COMMAND, command.asked, command.theirs)
         command.sent()
 
-    def _has_begun(self, link: Link, asked: dict[str, object]) -> bool:
+    def _has_begun(self, link: Link) -> bool:
         """Have the sandbox made. Returns whether it was; not, where the zygote had ended. Raises what failed."""
         try:
-            link.send(protocol.CREATE, asked)
+            if link.unsent:
+                link.socket.sendall(link.unsent, _socket.MSG_NOSIGNAL)
             with link.waiting:
                 link.wait(to_end=False)
-        except SandboxGone:
+        except (BrokenPipeError, ConnectionResetError):
             pass
         if link.failure is not None:
             raise link.failure

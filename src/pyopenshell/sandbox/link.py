@@ -29,11 +29,13 @@ REASON = 2.0
 class Link:
     """A connection of this process to a sandbox, or to one that is being made. Any thread may use it."""
 
-    def __init__(self) -> None:
-        """Connect. Raises ZygoteError."""
+    def __init__(self, create: bytes) -> None:
+        """Connect, and send as much of the frame ``create`` as there is room for. Raises ZygoteError."""
         with client.lock:
-            self.socket, self.zygote = client.connect()
+            self.socket, sent, self.zygote = client.connect(create)
             client.held.add(self)
+        self.unsent = memoryview(create)[sent:]
+        """The rest of ``create``."""
         self.pid = os.getpid()
         self.ready: dict[str, Any] | None = None
         self.ended: dict[str, Any] | None = None

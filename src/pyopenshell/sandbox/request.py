@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import marshal
 import os
 
 from pyopenshell.errors import OpenShellError, UsageError
+from pyopenshell.launch import wire
+from pyopenshell.zygote import protocol
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,17 +82,20 @@ def fields(
     }
 
 
-def create(request: dict[str, Any], policy: Policy | None) -> dict[str, Any]:
-    """Return what the zygote is to make a sandbox from. Raises UsageError where the current folder was deleted."""
+def create(request: dict[str, Any], policy: Policy | None) -> bytes:
+    """Return the frame from which the zygote is to make a sandbox. Raises UsageError where there is no folder."""
     from pyopenshell.policy import default
 
     is_default = policy is None or (policy.source.file is None and policy.source.text == default.TEXT)
-    return {
-        "request": request,
-        "policy": None if policy is None or is_default else (policy.source.file, policy.source.text),
-        "environ": dict(os.environ),
-        "cwd": _current_folder(request["workdir"]),
-    }
+    payload = marshal.dumps(
+        {
+            "request": request,
+            "policy": None if policy is None or is_default else (policy.source.file, policy.source.text),
+            "environ": dict(os.environ),
+            "cwd": _current_folder(request["workdir"]),
+        }
+    )
+    return wire.head(protocol.CREATE, len(payload)) + payload
 
 
 def command(

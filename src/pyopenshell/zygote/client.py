@@ -142,8 +142,8 @@ _zygotes: dict[Identity, Zygote] = {}
 def connect(first: bytes) -> tuple[_socket.socket, int, Zygote]:
     """Return a new connection, how much of ``first`` is sent on it, and the zygote that it leads to.
 
-    That is started where there is none. Hold ``lock`` until the connection is in ``held``. Raises ZygoteError where none
-    can be started.
+    That is started where there is none. Hold ``lock`` until the connection is in ``held``. Raises ZygoteError where it
+    cannot be started.
     """
     identity = _identity()
     with lock:
