@@ -6,6 +6,7 @@ neither need has one process less, which is a fifth of what it costs.
 
 from __future__ import annotations
 
+import marshal
 import os
 
 from pyopenshell.kernel import clone, process
@@ -20,28 +21,34 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def suits(plan: dict[str, Any]) -> bool:
-    """Whether this sandbox can do without a stem."""
-    return bool(plan["namespaces"]["pid"]) and not plan["broker"]
+def suits(namespaces: dict[str, bool], *, broker: bool) -> bool:
+    """Whether a sandbox can do without a stem."""
+    return namespaces["pid"] and not broker
 
 
-def start(plan: dict[str, Any], control: int) -> int:
-    """Fork init from a single-threaded process; return its pid. ``control`` is its end of the control socket.
+def flags(namespaces: dict[str, bool]) -> int:
+    """Return the namespaces that init is to be born in; it makes the others itself, which takes a while."""
+    return unshare_flags({**namespaces, "mount": False, "net": False, "ipc": False})
 
-    It makes the other namespaces itself, which takes a while, and says so (``INIT_PID``, with its number in its own);
-    the supervisor is then to look at them and to send ``SEEN``. Raises OSError.
+
+def start(namespaces: int, control: int) -> int:
+    """Fork init from a single-threaded process, into these ``flags``; return its pid.
+
+    ``control`` is its end of the control socket, on which it is sent its plan (``PLAN``). Once its namespaces are made
+    it says so (``INIT_PID``), and the supervisor is to look at them and to send ``SEEN``. Raises OSError.
     """
     ids = os.geteuid(), os.getegid()
-    pid = clone.fork(unshare_flags({**plan["namespaces"], "mount": False, "net": False, "ipc": False}))
+    pid = clone.fork(namespaces)
     if pid == 0:
         steps = Steps()
-        stem.guarded(steps, lambda: _init(plan, control, ids, steps))
+        stem.guarded(steps, lambda: _init(control, ids, steps))
     return pid
 
 
-def _init(plan: dict[str, Any], control: int, ids: tuple[int, int], steps: Steps) -> int:
+def _init(control: int, ids: tuple[int, int], steps: Steps) -> int:
     with steps.run("descriptors"):  # 1: only 0-2 and our own survive
         stem.place([control])
+        plan = _plan()
     with steps.run("session"):  # 2: and it must not outlive the supervisor
         os.setsid()
         process.set_parent_death_signal(SIGKILL)
@@ -52,7 +59,15 @@ def _init(plan: dict[str, Any], control: int, ids: tuple[int, int], steps: Steps
     child.run(plan, steps, None, _await_seen)
 
 
+def _plan() -> dict[str, Any]:
+    told = wire.receive(CONTROL)
+    if told is None:
+        os._exit(125)  # the supervisor is gone: there is nobody to start for
+    plan: dict[str, Any] = marshal.loads(told[1])  # noqa: S302 - from the supervisor
+    return plan
+
+
 def _await_seen() -> None:
-    """Wait until the supervisor has looked; where it is gone there is nobody to start for."""
+    """Wait until the supervisor has looked."""
     if wire.receive(CONTROL) is None:
         os._exit(125)

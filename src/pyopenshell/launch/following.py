@@ -92,7 +92,7 @@ class Following:
         poll.register(self._control, select.POLLIN)
         poll.register(self._signals, select.POLLIN)
         poll.register(self._stem_end, select.POLLIN)
-        if self._reports and self._reports.fd >= 0:
+        if self._reports and not self._reports.ended:
             poll.register(self._reports.fd, select.POLLIN)
         if self._endpoint:
             poll.register(self._endpoint.fd, select.POLLIN)

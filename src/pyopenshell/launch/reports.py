@@ -95,19 +95,22 @@ class Inbox:
         pair = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET | _socket.SOCK_CLOEXEC)
         self._socket, self.sender = pair
         self.fd = self._socket.fileno()
+        self.ended = False
         self.serving: Serving | None = None
         self.counts: Counts | None = None
 
     def take(self, seconds: float = 0) -> list[Use]:
         """Return the uses that were reported, after waiting for the first message. Keeps ``serving`` and ``counts``.
 
-        ``fd`` is -1 once the broker is gone.
+        ``ended`` is set once the broker is gone.
         """
         uses: list[Use] = []
-        while self.fd >= 0 and select.select([self.fd], [], [], seconds)[0]:
+        poll = select.poll()
+        poll.register(self.fd, select.POLLIN)
+        while not self.ended and poll.poll(seconds * 1000):
             message = self._socket.recv(SIZE)
             if not message:
-                self.close()
+                self.ended = True
                 break
             report = unpack(message)
             if isinstance(report, Use):
@@ -134,4 +137,3 @@ class Inbox:
     def close(self) -> None:
         """Close the supervisor's end."""
         self._socket.close()
-        self.fd = -1

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
+PLAN = b"A"
+"""supervisor → init or stem: the launch plan (marshal), where it was not forked from the supervisor."""
 INIT_PID = b"I"
 """stem → supervisor: init's pid as the supervisor's pid namespace sees it."""
 SEEN = b"L"

@@ -33,8 +33,8 @@ def create(
 ) -> Run:
     """Begin a record with ``policy.yaml`` and ``meta.json`` in it, and register its name.
 
-    Without ``tidy`` what is over is not pruned: that is the caller's to do now and then. ``meta`` gets ``schema``, ``id``
-    and ``name``. Without a name one is made up, without ``run_id`` an id.
+    Without ``tidy`` what is over is not pruned: that is the caller's to do now and then. ``meta`` gets ``schema``,
+    ``id`` and ``name``. Without a name one is made up, without ``run_id`` an id.
     Raises NameInUse for the name of a live sandbox, StateError, and UsageError.
     """
     run_id = run_id or new_id()

@@ -1,4 +1,4 @@
-"""The processes of one sandbox, from their fork to their end, seen from the zygote."""
+"""The processes of one sandbox, from their birth to their end, seen from the zygote."""
 
 from __future__ import annotations
 
@@ -7,24 +7,27 @@ import marshal
 import os
 
 from pyopenshell.errors import LaunchError, OpenShellError
-from pyopenshell.kernel import process, signals
-from pyopenshell.launch import checks, direct, ending, frames, reap, stem, wire
+from pyopenshell.kernel import signals
+from pyopenshell.launch import checks, direct, ending, frames, wire
 from pyopenshell.launch.hints import hint
+from pyopenshell.launch.reports import Inbox
+from pyopenshell.zygote import nursery
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from pyopenshell.launch.plan import Plan
-    from pyopenshell.launch.reports import Counts, Inbox
+    from pyopenshell.launch.reports import Counts
     from pyopenshell.zygote.keeper import Keeper
 
 
 class Birth:
-    """Forks init, with a stem where it takes one, and follows what they tell."""
+    """Has init forked, with a stem where it takes one, and follows what they tell."""
 
-    def __init__(self, keeper: Keeper, plan: Plan, plain: dict[str, Any]) -> None:
-        """Fork. Raises OSError."""
+    def __init__(self, keeper: Keeper, plan: Plan, plain: bytes) -> None:
+        """Ask the nursery for them. Raises OSError."""
         self.plan = plan
         self.init_pid = 0
         self.counts: Counts | None = None
@@ -35,42 +38,52 @@ class Birth:
         self._links: dict[str, int | None] = {}
         self._init: int | None = None
         self._terminal = -1
-        self._ended = False
+        self._is_ending = False
         self.control, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
         self._reader = frames.Reader(self.control)
-        self.outbox = frames.Outbox(self.control)
-        self._inbox = _inbox() if plan.broker else None
-        self._is_direct = direct.suits(plain)
+        self._outbox = frames.Outbox(self.control)
+        self._inbox = Inbox() if plan.broker else None
+        self._is_direct = direct.suits(plan.namespaces, broker=plan.broker)
+        self._pid = 0
+        kind = nursery.DIRECT if self._is_direct else nursery.STEM if plan.namespaces["pid"] else nursery.ORPHANING
+        descriptors = [theirs.fileno(), *([self._inbox.sender.fileno()] if self._inbox else [])]
         try:
-            self._pid = self._fork(plain, theirs.fileno())
+            keeper.server.bear(self, kind, direct.flags(plan.namespaces), descriptors)
         finally:
             theirs.close()
-        keeper.server.expect(self._pid, self._reaped)
+            if self._inbox:
+                self._inbox.sender.close()
         self._loop.watch(self.control.fileno(), self._heard)
         if self._inbox:
-            self._inbox.sender.close()
             self._loop.watch(self._inbox.fd, self._reported)
+        self.send(wire.PLAN, plain)
 
-    def _fork(self, plain: dict[str, Any], control: int) -> int:
-        if self._is_direct:
-            return direct.start(plain, control)
-        if not plain["namespaces"]["pid"]:
-            process.set_child_subreaper()
-        pid = os.fork()
-        if pid == 0:
-            stem.start(plain, control, self._inbox.sender.fileno() if self._inbox else None)
-        return pid
+    def send(self, kind: bytes, payload: bytes = b"", descriptors: Sequence[int] = ()) -> None:
+        """Tell init or its stem."""
+        if self.control.fileno() >= 0:
+            self._outbox.send(kind, payload, descriptors)
+            if self._outbox.waits:
+                self._loop.want_room(self.control.fileno(), wanted=True)
 
-    @property
-    def may_leave_orphans(self) -> bool:
-        """Whether processes of the sandbox may live on as children of the zygote."""
-        return not self.plan.namespaces["pid"] and self._code in (reap.SURVIVORS, *range(-64, 0))
+    def born(self, pid: int) -> None:
+        """Take the pid that the nursery gave it; a negative number is the errno of a fork that failed."""
+        if pid < 0:
+            self._close()
+            self._keeper.ended(f"fork: {os.strerror(-pid)}")
+            return
+        self._pid = pid
+        if self._is_ending:
+            self._kill()
 
     def end(self) -> None:
         """Have everything end. It has when the keeper is told."""
-        if self._ended:
-            return
-        self._ended = True
+        if not self._is_ending:
+            self._is_ending = True
+            if self._pid:
+                self._kill()
+
+    def _kill(self) -> None:
+        """Kill what the rest ends with. Its number is its own until the nursery has told of its end."""
         if self._is_direct:
             os.kill(self._pid, signals.SIGKILL)  # the first process of its pid namespace: all go with it
             return
@@ -88,7 +101,7 @@ class Birth:
         if not self._is_direct:
             self._init = os.pidfd_open(pid)  # it waits, and so it is the one
         self._links = checks.links(pid)
-        self.outbox.send(wire.SEEN)
+        self.send(wire.SEEN)
 
     def _heard(self) -> None:
         for kind, payload, descriptors in self._reader.take():
@@ -109,8 +122,9 @@ class Birth:
         if self._reader.ended:
             self._close_control()
             return
-        self.outbox.flush()
-        self._loop.want_room(self.control.fileno(), wanted=self.outbox.waits)
+        if self._outbox.waits:
+            self._outbox.flush()
+            self._loop.want_room(self.control.fileno(), wanted=self._outbox.waits)
 
     def _failure(self, told: dict[str, Any]) -> None:
         step = told["step"]
@@ -126,12 +140,11 @@ class Birth:
     def _reported(self) -> None:
         if not self._inbox:
             return
-        fd = self._inbox.fd
         for use in self._inbox.take():
             self._keeper.brokered(use)
         self.counts = self._inbox.counts
-        if self._inbox.fd < 0:
-            self._loop.forget(fd)
+        if self._inbox.ended:
+            self._loop.forget(self._inbox.fd)
         if self._inbox.serving:
             self._check()
 
@@ -155,31 +168,38 @@ class Birth:
             return
         self._keeper.holds(receipt)
 
-    def _reaped(self, status: int) -> None:
-        """Take the end of the stem, or of init where there is none."""
-        self._code = os.waitstatus_to_exitcode(status)
-        if not self._reader.ended:
-            self._heard()
-        self._close_control()
+    def died(self, status: int, survivors: list[int]) -> None:
+        """Take the end of the stem, or of init where there is none, from the nursery."""
+        if self.control.fileno() >= 0:
+            self._heard()  # it may have said something before
         if self._inbox:
             self._reported()
-            if self._inbox.fd >= 0:
-                self._loop.forget(self._inbox.fd)
-                self._inbox.close()
-        if self._init is not None:
-            os.close(self._init)
-        self._keeper.ended(self._why(self._code))
+        self._close()
+        self._keeper.ended(self._why(os.waitstatus_to_exitcode(status)), survivors)
+
+    def broke(self, error: Exception) -> None:
+        """End this sandbox: we have a defect."""
+        self._keeper.broke(error)
 
     def _why(self, code: int) -> str:
         if self._is_direct and code < 0:
             return f"the sandbox's first process was killed by {signals.name(-code)}"
         return ending.unheard(code, self._pid, broker=self.plan.broker).lost or ""
 
+    def _close(self) -> None:
+        self._close_control()
+        if self._inbox:
+            self._loop.forget(self._inbox.fd)
+            self._inbox.close()
+        if self._init is not None:
+            os.close(self._init)
+            self._init = None
+
     def _close_control(self) -> None:
         self._drop_terminal()
         if self.control.fileno() >= 0:
             self._loop.forget(self.control.fileno())
-            self.outbox.close()
+            self._outbox.close()
             self._reader.close()
             self.control.close()
 
@@ -187,11 +207,3 @@ class Birth:
         if self._terminal >= 0:
             os.close(self._terminal)
             self._terminal = -1
-
-
-def _inbox() -> Inbox:
-    """Return where the broker reports to. What becomes a broker imports nothing itself: all of it is here then."""
-    import pyopenshell.launch.brokering  # noqa: F401
-    from pyopenshell.launch.reports import Inbox
-
-    return Inbox()

@@ -36,7 +36,7 @@ class Command:
         self._status: int | None = None
         self._is_cancelled = False
         keeper.server.loop.watch(self._socket.fileno(), self._heard)
-        keeper.to_init.send(wire.SPAWN, marshal.dumps({**asked, "number": number}), descriptors[1:])
+        keeper.tell(wire.SPAWN, marshal.dumps({**asked, "number": number}), descriptors[1:])
         for fd in descriptors[1:]:
             os.close(fd)
 
@@ -80,6 +80,10 @@ class Command:
         self._reader.close()
         self._socket.close()
 
+    def broke(self, error: Exception) -> None:
+        """End the sandbox: we have a defect."""
+        self._keeper.broke(error)
+
     def _finish(self) -> None:
         if self._status is not None:
             self._outbox.send(protocol.EXITED, marshal.dumps({"status": self._status}))
@@ -90,11 +94,11 @@ class Command:
             for fd in descriptors:
                 os.close(fd)
             if kind == protocol.SIGNAL:
-                self._keeper.to_init.send(wire.SIGNAL, marshal.dumps((self.number, marshal.loads(payload))))  # noqa: S302
+                self._keeper.tell(wire.SIGNAL, marshal.dumps((self.number, marshal.loads(payload))))  # noqa: S302
         if self._reader.ended and not self._is_cancelled:
             self._is_cancelled = True
             self._keeper.server.loop.forget(self._socket.fileno())
-            self._keeper.to_init.send(wire.END, self.number.to_bytes(4, "little"))
+            self._keeper.tell(wire.END, self.number.to_bytes(4, "little"))
 
 
 def _not_started(name: str, number: int) -> CommandError:

@@ -9,7 +9,7 @@ import os
 from pyopenshell import runs
 from pyopenshell.audit import context
 from pyopenshell.errors import LaunchError, OpenShellError
-from pyopenshell.launch import dynamic_id, frames, private, reap, wire
+from pyopenshell.launch import dynamic_id, frames, private, wire
 from pyopenshell.launch.endpoint import Endpoint
 from pyopenshell.zygote import failure, protocol
 from pyopenshell.zygote.birth import Birth
@@ -20,6 +20,7 @@ from pyopenshell.zygote.warm import Warm
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from pyopenshell.launch.reports import Use
@@ -52,14 +53,13 @@ class Keeper:
     @property
     def story(self) -> Story:
         """What its programs are told to."""
-        assert self._story  # noqa: S101 - as below
+        assert self._story  # noqa: S101 - there are programs only in a sandbox that holds
         return self._story
 
-    @property
-    def to_init(self) -> frames.Outbox:
-        """What init is told by."""
-        assert self._birth  # noqa: S101 - there are commands only in a sandbox that holds
-        return self._birth.outbox
+    def tell(self, kind: bytes, payload: bytes, descriptors: Sequence[int] = ()) -> None:
+        """Tell init."""
+        if self._birth:
+            self._birth.send(kind, payload, descriptors)
 
     def _heard(self) -> None:
         for kind, payload, descriptors in self._reader.take():
@@ -147,7 +147,7 @@ class Keeper:
             self.server.loop.watch(self._endpoint.fd, self._endpoint.serve)
         except OSError:  # its file system has no FIFOs: then there is no door, and a client is told so
             pass
-        birth.outbox.send(wire.GO)
+        birth.send(wire.GO)
         self._holds = True
         told = {"name": record.name, "run_id": record.id, "record": record.path, "pid": birth.init_pid}
         self._outbox.send(protocol.READY, marshal.dumps(told))
@@ -201,7 +201,13 @@ class Keeper:
         else:
             self._leave()
 
-    def ended(self, why: str) -> None:
+    def broke(self, error: Exception) -> None:
+        """End the sandbox: we have a defect, which its owner is told."""
+        why = f"openshell has a defect: {type(error).__name__}: {error}"
+        self._outbox.send(protocol.ENDED, marshal.dumps({"lost": why, "troubles": [], "survivors": []}))
+        self.close()
+
+    def ended(self, why: str, survivors: Sequence[int] = ()) -> None:
         """Tell that nothing of it is left. ``why`` is how it came about, where nobody asked for it."""
         birth = self._birth
         lost = None if self._ending else why
@@ -214,11 +220,8 @@ class Keeper:
                 return
             self._leave()
             return
-        survivors: list[int] = []
-        if birth and birth.may_leave_orphans:
-            survivors = reap.sweep(self.server.stems(0))
         troubles = self.story.closed(self._count, lost, birth.counts if birth else None)
-        told = {"lost": lost, "troubles": troubles, "survivors": survivors}
+        told = {"lost": lost, "troubles": troubles, "survivors": list(survivors)}
         self._outbox.send(protocol.ENDED, marshal.dumps(told))
         self._leave()
 

@@ -38,4 +38,14 @@ class Loop:
             for fd, _events in self._poll.poll():
                 handler = self._handlers.get(fd)
                 if handler:
-                    handler()
+                    self._call(handler)
+
+    def _call(self, handler: Callable[[], None]) -> None:
+        """Call a handler. A defect in one sandbox's must not end the others'."""
+        try:
+            handler()
+        except Exception as error:
+            broke = getattr(getattr(handler, "__self__", None), "broke", None)
+            if broke is None:
+                raise
+            broke(error)

@@ -10,7 +10,7 @@ import resource
 from pyopenshell import runs
 from pyopenshell.audit import context
 from pyopenshell.kernel import process, signals
-from pyopenshell.zygote import protocol
+from pyopenshell.zygote import nursery, protocol
 from pyopenshell.zygote.keeper import Keeper
 from pyopenshell.zygote.loop import Loop
 from pyopenshell.zygote.warm import Warmed
@@ -18,13 +18,14 @@ from pyopenshell.zygote.warm import Warmed
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import NoReturn
+
+    from pyopenshell.zygote.birth import Birth
 
 EVERY = 25
 """Sandboxes after which runs that are over are pruned: as many more than were asked for may be kept."""
 
 
-def main(owner: int) -> NoReturn:
+def main(owner: int) -> None:
     """Serve the process with this pid until it has ended, or closed the door, and nothing is left of its sandboxes."""
     signals.expect_children()
     os.umask(0o022)
@@ -36,11 +37,10 @@ def main(owner: int) -> NoReturn:
     gc.collect()
     gc.freeze()
     gc.disable()
-    server = Server(owner, limits)
     try:
-        server.loop.run()
-    finally:
-        os._exit(0)
+        Server(owner, limits).loop.run()
+    except ProcessLookupError:  # the owner has ended already
+        pass
 
 
 class Server:
@@ -57,6 +57,10 @@ class Server:
         self._untidy = 0
         self._here = context.here("", "")
         self._children: dict[int, Callable[[int], None]] = {}
+        self._unborn: list[Birth] = []
+        self._births: dict[int, Birth] = {}
+        self._nursery = nursery.Nursery()
+        self.loop.watch(self._nursery.fd, self._told)
         self._door = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0, protocol.DOOR)
         os.set_inheritable(protocol.DOOR, False)
         self._signals = process.signal_fd((signals.SIGCHLD,))
@@ -92,13 +96,29 @@ class Server:
         finally:
             os._exit(0)
 
+    def bear(self, birth: Birth, kind: bytes, flags: int, descriptors: list[int]) -> None:
+        """Have the nursery fork a sandbox, which is told its pid and its end. Raises OSError."""
+        self._nursery.bear(kind, flags, descriptors)
+        self._unborn.append(birth)
+
+    def _told(self) -> None:
+        """Take what the nursery tells; without it there are no sandboxes, and no reason to go on."""
+        told, ended = self._nursery.take()
+        for kind, value in told:
+            if kind == nursery.BORN:
+                birth = self._unborn.pop(0)
+                if value > 0:
+                    self._births[value] = birth
+                birth.born(value)
+            else:
+                pid, status, survivors = value
+                self._births.pop(pid).died(status, survivors)
+        if ended:
+            raise OSError(0, "the process that is forked for every sandbox has ended")
+
     def expect(self, pid: int, ended: Callable[[int], None]) -> None:
         """Have ``ended`` called with the wait status of this child."""
         self._children[pid] = ended
-
-    def stems(self, but: int) -> frozenset[int]:
-        """Return all children that are expected, but one."""
-        return frozenset(self._children) - {but}
 
     def leave(self, keeper: Keeper) -> None:
         """Let go of a sandbox that has ended."""

@@ -20,13 +20,13 @@ MOST = 32
 
 
 class Warm:
-    """A plan, as an object and as a child of the zygote takes it."""
+    """A plan, as an object and as init takes it."""
 
     def __init__(self, planned: Planned, seen: stamp.Stamp, limits: tuple[int, int]) -> None:
         """Keep it with what it depends on."""
         self.planned = planned
         self.is_lasting = stamp.is_lasting(planned)
-        self.plain = {**planned.plan.as_plain(), "limits": limits}
+        self.plain = marshal.dumps({**planned.plan.as_plain(), "limits": limits})
         self.identified = Identified(planned)
         self.process = _process(planned)
         self.meta = planned.meta()
