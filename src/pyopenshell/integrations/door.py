@@ -12,9 +12,10 @@ import select
 import signal
 import socket
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from pyopenshell.errors import OpenShellError
+from pyopenshell.errors import OpenShellError, SandboxGone
 
 if TYPE_CHECKING:
     from pyopenshell.sandbox.box import Sandbox
@@ -97,11 +98,10 @@ class Door:
         return sockets[0]
 
     def close(self) -> None:
-        """Kill the program, and what it left. Never waits for its consent."""
-        self.process.kill()
+        """Kill the program, and wait until it is gone."""
         self.socket.close()
-        self.process.wait()
-        self.process.__exit__(None, None, None)
+        with suppress(SandboxGone), self.process:
+            self.process.kill()
 
     def _write(self, data: bytes, deadline: float | None) -> None:
         view = memoryview(data)
@@ -135,7 +135,7 @@ class Door:
         poll = select.poll()
         poll.register(self.socket, event)
         while True:
-            ended = self.process.poll() is not None  # looked at first: what it sent before its end is still there
+            ended = self._has_ended()  # looked at first: what it sent before its end is still there
             left = None if deadline is None else deadline - time.monotonic()
             if left is not None and left <= 0:
                 raise DoorTimeout("the program in the sandbox did not answer in time")
@@ -145,6 +145,12 @@ class Door:
             if ended:
                 raise self._closed()
 
+    def _has_ended(self) -> bool:
+        try:
+            return self.process.poll() is not None
+        except SandboxGone:
+            return True
+
     def _closed(self) -> DoorClosed:
         """Return what says how the program ended. One that closed the socket and goes on is killed."""
         try:
@@ -152,6 +158,8 @@ class Door:
         except TimeoutError:
             self.process.kill()
             status = self.process.wait()
+        except SandboxGone as error:
+            return DoorClosed(error.message, hint=error.hint)
         error = DoorClosed(f"the program in the sandbox {_ending(status)}")
         error.returncode = status
         return error

@@ -16,9 +16,11 @@ import time
 from typing import TYPE_CHECKING
 
 from pyopenshell.errors import OpenShellError
-from pyopenshell.integrations.door import DoorClosed, DoorRefused, DoorTimeout
+from pyopenshell.integrations import python_path
+from pyopenshell.integrations.door import DoorClosed, DoorTimeout
 from pyopenshell.integrations.options import with_program
 from pyopenshell.integrations.worker import RemoteError, ResultRefused, Worker
+from pyopenshell.sandbox import request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,17 +69,21 @@ class SandboxExecutor(concurrent.futures.Executor):
     ) -> None:
         """Start nothing yet: a worker is started when there is a call for it.
 
+        ``policy``: without one, the working directory may be read and written, and what is on ``sys.path`` read.
         ``max_workers``: as many as processors by default. ``initializer`` is called in each new worker.
         ``max_tasks_per_child``: calls after which a worker and its sandbox are replaced. ``task_timeout``: seconds that
         a call may take, with the start of its worker. ``max_result``: see MAX_RESULT. ``python``: the interpreter,
         this one by default. ``dumps``: makes the pickle of a call; ``cloudpickle.dumps`` sends functions that cannot be
-        imported, too. ``sandbox``: arguments of ``Sandbox``. Raises ValueError for numbers that make no sense.
+        imported, too. ``sandbox``: arguments of ``Sandbox``. Raises ValueError for numbers that make no sense, and
+        PolicyError.
         """
         if max_workers is not None and max_workers < 1:
             raise ValueError(f"max_workers must be at least 1, not {max_workers}")
         if max_tasks_per_child is not None and max_tasks_per_child < 1:
             raise ValueError(f"max_tasks_per_child must be at least 1, not {max_tasks_per_child}")
-        self._policy = policy
+        # A policy that is not valid is told of here, not by every future.
+        workdir = os.fspath(sandbox.get("workdir") or os.getcwd())
+        self._policy = request.policy_of(policy) or python_path.policy(workdir=workdir)
         self._python = python or sys.executable
         self._sandbox = with_program(sandbox, self._python)
         self._tasks = max_tasks_per_child
@@ -137,29 +143,23 @@ class SandboxExecutor(concurrent.futures.Executor):
 
     def _perform(self, task: bytes) -> Any:
         deadline = None if self._timeout is None else time.monotonic() + self._timeout
+        is_sound = False
         try:
             worker = self._worker(deadline)
-            value = worker.call(task, deadline)
-        except (RemoteError, ResultRefused):
-            raise  # answered: the worker goes on
+            try:
+                return worker.call(task, deadline)
+            finally:
+                is_sound = worker.is_sound and worker.calls != self._tasks
         except DoorTimeout as error:
-            self._drop()
             raise TaskTimeout(f"the call took longer than {self._timeout} s and was killed") from error
         except DoorClosed as error:
-            self._drop()
             raise WorkerLost(f"the worker was lost: {error}") from error
-        except DoorRefused as error:
-            self._drop()
-            raise ResultRefused(error.message) from error
-        except BaseException:
-            self._drop()
-            raise
         finally:
-            self._retire()
-        return value
+            if not is_sound:
+                self._drop()
 
     def _worker(self, deadline: float | None) -> Worker:
-        """Return this thread's worker; a new one where it has none. It stays the thread's also when beginning fails."""
+        """Return this thread's worker; a new one where it has none."""
         worker: Worker | None = getattr(self._own, "worker", None)
         if worker is None:
             worker = Worker(self._policy, self._sandbox, self._python, self._limit)
@@ -171,14 +171,8 @@ class SandboxExecutor(concurrent.futures.Executor):
             try:
                 worker.begin(self._begin, deadline)
             except RemoteError as error:
-                self._drop()
                 raise WorkerLost(f"the initializer failed: {error.message}") from error
         return worker
-
-    def _retire(self) -> None:
-        worker: Worker | None = getattr(self._own, "worker", None)
-        if worker is not None and worker.calls == self._tasks:
-            self._drop()
 
     def _drop(self) -> None:
         worker: Worker | None = getattr(self._own, "worker", None)

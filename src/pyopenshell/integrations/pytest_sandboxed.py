@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pyopenshell.errors import OpenShellError
-from pyopenshell.integrations import pytest_reports
+from pyopenshell.integrations import pytest_reports, python_path
 from pyopenshell.integrations.door import Door, DoorClosed, DoorRefused, DoorTimeout
 from pyopenshell.integrations.options import SandboxOptions, with_program
 from pyopenshell.policy.model import Policy
@@ -20,7 +20,7 @@ from pyopenshell.record import Record
 from pyopenshell.sandbox.box import Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from typing import IO
 
 MAX_FRAME = 16 << 20
@@ -161,7 +161,7 @@ def _told(item: pytest.Item) -> dict[str, Any]:
         "args": _arguments(item),
         "options": options,
         "marker": MARKER,
-        "path": [os.path.abspath(entry) for entry in sys.path],
+        "path": python_path.entries(),
     }
 
 
@@ -194,21 +194,7 @@ def _policy(named: object, config: pytest.Config) -> Policy:
         return Policy.from_dict(named)
     if named is not None:
         raise OpenShellError(f"a policy cannot be {named!r}", hint="name a file, or give a mapping or a Policy")
-    return Policy.from_dict(default(config))
-
-
-def default(config: pytest.Config) -> Mapping[str, Any]:
-    """Return the policy of tests that name none: read the project and Python's path, write nothing of the host."""
-    found = [os.fspath(config.rootpath), os.fspath(config.invocation_params.dir), *map(os.path.abspath, sys.path)]
-    kept: list[str] = []
-    for path in map(os.path.realpath, found):
-        if (
-            os.path.exists(path)
-            and path != "/"
-            and not any(f"{path}/".startswith(f"{one}/") for one in ("/usr", *kept))
-        ):
-            kept.append(path)
-    return {"version": 1, "filesystem_policy": {"include_workdir": False, "read_only": kept}}
+    return python_path.policy(workdir=None, folders=map(os.fspath, (config.rootpath, config.invocation_params.dir)))
 
 
 def _about(box: Sandbox, request: Request) -> str:

@@ -83,7 +83,8 @@ class Popen:
         except CommandError as error:
             self._close_own()
             number = errno.ENOENT if error.exit_code == 127 else errno.EACCES
-            raise OSError(number, os.strerror(number), command[0]) from error  # of the class that fits the number
+            blamed = command[0] if cwd is None or os.path.isdir(cwd) else os.fspath(cwd)
+            raise OSError(number, os.strerror(number), blamed) from error  # of the class that fits the number
         except BaseException:
             self._close_own()
             raise
@@ -124,7 +125,7 @@ class Popen:
             self._exchange(deadline)
             self.wait(None if deadline is None else max(0.0, deadline - time.monotonic()))
         except TimeoutExpired:
-            output = [b"".join(self._pieces[file]) if file in self._pieces else None for file in self._outputs]
+            output = [b"".join(self._pieces[file]) or None if file in self._pieces else None for file in self._outputs]
             raise TimeoutExpired(self.args, timeout or 0, *output) from None
         return self._decoded(self.stdout), self._decoded(self.stderr)
 
@@ -175,21 +176,17 @@ class Popen:
     def _file(self, raw: IO[bytes] | None, bufsize: int) -> IO[Any] | None:
         if raw is None or not self._is_text:
             return raw
-        encoding, errors = self._reading
-        return io.TextIOWrapper(
-            raw,
-            encoding=encoding,
-            errors=errors,
-            write_through=True,
-            line_buffering=bufsize == 1,
-        )
+        return self._as_text(raw, bufsize)
 
     def _encoded(self, given: str | bytes | None) -> bytes:
         if isinstance(given, str):
             if not self._is_text:
                 raise TypeError("input is text, and the streams are bytes: pass text=True or an encoding")
-            encoding, errors = self._reading
-            return given.encode(encoding or io.text_encoding("locale"), errors or "strict")
+            encoded = io.BytesIO()
+            with self._as_text(encoded) as writer:
+                writer.write(given)
+                writer.flush()
+                return encoded.getvalue()
         if given is not None and self._is_text:
             raise TypeError("input is bytes, and the streams are text")
         return given or b""
@@ -200,9 +197,12 @@ class Popen:
         data = b"".join(self._pieces.get(file, ()))
         if not self._is_text:
             return data
+        with self._as_text(io.BytesIO(data)) as reader:
+            return reader.read()
+
+    def _as_text(self, data: IO[bytes], bufsize: int = -1) -> io.TextIOWrapper:
         encoding, errors = self._reading
-        with io.TextIOWrapper(io.BytesIO(data), encoding=encoding, errors=errors) as decoder:
-            return decoder.read()
+        return io.TextIOWrapper(data, encoding=encoding, errors=errors, write_through=True, line_buffering=bufsize == 1)
 
     def _exchange(self, deadline: float | None) -> None:
         """Feed and read until every pipe is at its end. Raises TimeoutExpired."""

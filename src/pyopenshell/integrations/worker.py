@@ -6,10 +6,11 @@ import os
 import pickle
 import socket
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pyopenshell.errors import OpenShellError
-from pyopenshell.integrations import values
+from pyopenshell.integrations import python_path, values
 from pyopenshell.integrations.door import Door, DoorRefused
 from pyopenshell.integrations.text import printable
 from pyopenshell.sandbox.box import Sandbox
@@ -56,6 +57,8 @@ class Worker:
     ) -> None:
         """Make the sandbox and start the process. Raises what ``Sandbox`` raises."""
         self.calls = 0
+        self.is_sound = False
+        """Whether it has answered all it was asked, as a worker does."""
         self._limit = limit
         self._sandbox = Sandbox(policy, **options).start()
         try:
@@ -66,14 +69,17 @@ class Worker:
 
     def begin(self, initializer: bytes | None, deadline: float | None) -> None:
         """Tell it how to begin, and have it call the pickled initializer. Raises as ``call`` does."""
-        told = {"path": [os.path.abspath(entry) for entry in sys.path], "main": _main(), "limit": self._limit}
+        told = {"path": python_path.entries(), "main": _main(), "limit": self._limit}
         self._door.send(pickle.dumps({**told, "initializer": initializer}), deadline)
         if initializer is not None:
-            self._answer(deadline)
+            with suppress(ResultRefused):  # nobody asks what it returns
+                self._answer(deadline)
+        self.is_sound = True
 
     def call(self, task: bytes, deadline: float | None) -> Any:
-        """Return what the pickled call returns. Raises RemoteError, ResultRefused, DoorClosed and its like."""
+        """Return what the pickled call returns. Raises RemoteError, ResultRefused, DoorClosed, DoorTimeout."""
         self.calls += 1
+        self.is_sound = False
         self._door.send(task, deadline)
         return self._answer(deadline)
 
@@ -92,22 +98,25 @@ class Worker:
             self._sandbox.close()
 
     def _answer(self, deadline: float | None) -> Any:
-        data = self._door.receive(self._limit + _MARGIN, deadline)
         try:
+            data = self._door.receive(self._limit + _MARGIN, deadline)
             answer = values.decode(data, self._limit + _MARGIN)
-        except values.Untrusted as error:
-            raise DoorRefused(f"the result is not taken: {error}") from error
+        except (DoorRefused, values.Untrusted) as error:
+            raise ResultRefused(f"the result is not taken: {error}") from error
         match answer:
             case ("value", value):
+                self.is_sound = True
                 return value
             case ("error", str(type_), str(text), str(traceback)):
+                self.is_sound = True
                 raise RemoteError(printable(type_, 200), printable(text), printable(traceback))
             case ("unfit", str(text)):
+                self.is_sound = True
                 raise ResultRefused(
                     printable(text, 1000),
                     hint="return None, bool, int, float, complex, str, bytes, or lists, tuples, dicts and sets of them",
                 )
-        raise DoorRefused("the result is not what a worker sends")
+        raise ResultRefused("the result is not what a worker sends")
 
 
 def _main() -> dict[str, str] | None:
