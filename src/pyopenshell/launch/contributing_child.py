@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 ANSWER = 3
 """The descriptor for answers, as in ``contributor.harness``."""
 ABOVE = 10
-"""Descriptors are first moved here, out of the way of those that they will be."""
+"""Descriptors are first moved here, out of the way of those that they will be. Above these, all close at the exec."""
 DISCARD = ("read_file", "write_file")
 """What /dev/null is granted: to open it either way."""
 MEMORY = 4 << 30
@@ -42,7 +42,6 @@ def start(plan: dict[str, Any], question: int, answer: int, output: int, failed:
         high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, ABOVE) for fd in (question, output, output, answer)]
         for fd, target in zip(high, (0, 1, 2, ANSWER), strict=True):
             os.dup2(fd, target)
-        process.close_fds((0, 1, 2, ANSWER, failed))
         os.chdir("/")
         step = "identity"
         become(plan)

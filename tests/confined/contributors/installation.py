@@ -33,6 +33,7 @@ class Installation:
         self.site = next((folder / "venv" / "lib").glob("python*/site-packages"))
         libraries = Path(yaml.__file__).parents[1]
         (self.site / "command.pth").write_text(f"{package}\n{libraries}\n")
+        self.pass_fds: tuple[int, ...] = ()
         self.environment = {**os.environ, "XDG_STATE_HOME": str(folder / "state"), "SECRET_TOKEN": "hush"}
 
     def offer(self, code: str, *names: str, distribution: str = "a-distribution", version: str = "1.0") -> Path:
@@ -73,7 +74,13 @@ class Installation:
     @property
     def options(self) -> dict[str, Any]:
         """How programs are started here."""
-        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        streams = {
+            "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+            "text": True,
+            "pass_fds": self.pass_fds,
+        }
         return {"cwd": self.workdir, "env": self.environment, **streams, **self.who}
 
     def run(

@@ -64,8 +64,10 @@ def test_who_it_is(told, anyones):
     assert {"CapEff": "", "CapPrm": "", "NoNewPrivs": "1", "Seccomp": "2"}.items() <= nothing.items()
 
 
-def test_what_it_has(told):
+def test_what_it_has(told, anyones):
     """No variable of the caller's, no descriptor but its own, no input, no terminal, a session apart."""
+    reader, writer = os.pipe()
+    anyones.pass_fds = (reader, writer)
     found = told(
         """
         told["variables"] = sorted(os.environ)
@@ -77,6 +79,8 @@ def test_what_it_has(told):
         told["limits"] = [resource.getrlimit(kind)[1] for kind in (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE)]
         """
     )
+    os.close(reader)
+    os.close(writer)
     assert ["HOME", "LANG", "LOGNAME", "PATH", "USER"] == found["variables"]
     assert ([0, 1, 2, 3], "", "/") == (found["descriptors"], found["input"], found["folder"])
     assert (True, 0) == (found["session"], found["limits"][1])

@@ -4,11 +4,16 @@ import os
 import select
 import signal
 import subprocess
+import threading
 import uuid
 from pathlib import Path
 
 import pytest
 
+from pyopenshell import planning
+from pyopenshell.errors import CommandError, ContributorError, OpenShellError
+from pyopenshell.launch import reap
+from pyopenshell.policy import load
 from tests.confined.landlock.harness import needs_landlock
 
 pytestmark = needs_landlock
@@ -96,3 +101,23 @@ def test_a_caller_that_dies_or_gives_up(lasting, token, number):
             assert select.select([fd], [], [], 5)[0], "it lives on"
             os.close(fd)
     assert process.returncode in (130, -number)
+
+
+def test_nothing_is_left_in_the_caller(workdir):
+    """Neither a descriptor nor a child, whether the contributors failed or were never waited for; from any thread."""
+    policy = load.parse(b"version: 1\nruntime: {contributors: [nobody-offers-this, nor-this]}\n")
+    before = reap.children(), sorted(os.listdir("/proc/self/fd"))
+    raised: list[BaseException] = []
+
+    def plan(*command):
+        try:
+            planning.plan(planning.RunRequest(command, policy, workdir=str(workdir)))
+        except OpenShellError as error:
+            raised.append(error)
+
+    for command in ("true", "/nowhere"):
+        thread = threading.Thread(target=plan, args=[command])
+        thread.start()
+        thread.join()
+    assert [ContributorError, CommandError] == [type(error) for error in raised]
+    assert before == (reap.children(), sorted(os.listdir("/proc/self/fd")))

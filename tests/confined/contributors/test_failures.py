@@ -124,7 +124,7 @@ def test_noise_is_no_answer(installed):
         def it(request):
             for stream in (sys.stdout, sys.stderr):
                 stream.write('{"schema": "pyopenshell.contributor/1", "refusal": "no"}\\n' * 10_000)
-            os.system("echo and so do its children")
+            os.system("echo and so do its children; echo even there >&3")
             return []
         """,
         "it",
