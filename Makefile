@@ -30,6 +30,12 @@ test: $(VENV)/.compiled $(VENV)/.test ## Run the tests; as root and as a user th
 	@echo "· tests"
 	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile $(ARGS)
 
+# Tests that end launches at random instants: make torture SEED=7 for other instants than the usual ones
+SEED ?= 6
+
+torture: $(VENV)/.compiled $(VENV)/.test ## Run the torture of launches in full: a thousand at once, thousands ended at random instants
+	@OPENSHELL_TORTURE=full OPENSHELL_TORTURE_SEED=$(SEED) $(BIN)/python -m pytest -q tests/confined/torture $(ARGS)
+
 CHECKS := style types users-types imports dependencies unused
 check: $(CHECKS:%=check-%) ## Run the static checks: style, types, import order, dependencies, dead code
 	@echo "all checks passed"
@@ -128,4 +134,4 @@ $(VENV)/.installed: $(VENV)/.run pyproject.toml bin/openshell $(wildcard README.
 $(VENV)/.compiled: $(VENV)/.installed $(SOURCES)
 	@$(BIN)/python -m compileall -q src && touch $@
 
-.PHONY: help demo test test-kernels check $(CHECKS:%=check-%) bench support evidence test-gpu evidence-gpu lock clean
+.PHONY: help demo test torture test-kernels check $(CHECKS:%=check-%) bench support evidence test-gpu evidence-gpu lock clean

@@ -1,0 +1,121 @@
+"""What a process has around it: its zygote, what descends from that, and all that could leak."""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from pyopenshell import Policy, Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+POLICY = Policy.from_dict({"version": 1, "filesystem_policy": {"include_workdir": True}})
+SECONDS = 10
+"""How long the end of a process may take whose end was asked for."""
+
+
+def sandbox(workdir: str, gpu: int | None = None) -> Sandbox:
+    """Return a sandbox for a folder, not started yet; with ``gpu=0`` it has a broker."""
+    return Sandbox(POLICY, workdir=workdir, gpu=gpu)
+
+
+def children(pid: int) -> list[int]:
+    """Return the children of a process, ended ones that nobody has waited for included."""
+    found: list[int] = []
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/children", encoding="ascii") as file:
+                found += map(int, file.read().split())
+    except (FileNotFoundError, ProcessLookupError):  # it has just ended
+        pass
+    return found
+
+
+def descendants(pid: int) -> list[int]:
+    """Return all processes beneath one."""
+    return [one for child in children(pid) for one in (child, *descendants(child))]
+
+
+def zygote() -> int:
+    """Return this process's zygote: it has no other child."""
+    (found,) = children(os.getpid())
+    return found
+
+
+def machinery() -> list[int]:
+    """Return the processes that stay for all sandboxes: the zygote, and its first child, which forks for it."""
+    own = zygote()
+    return [own, *children(own)[:1]]
+
+
+def sandboxed() -> list[int]:
+    """Return the processes of sandboxes, and those that are about to be: all beneath the zygote that do not stay."""
+    own, *helpers = machinery()
+    return [pid for pid in descendants(own) if pid not in helpers]
+
+
+def told(pids: Iterable[int]) -> list[str]:
+    """Return processes in words."""
+    words = []
+    for pid in pids:
+        try:
+            with open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as file:
+                line = " ".join(file.read().split("\0"))
+            with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+                state = file.read().rpartition(")")[2].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        words.append(f"{pid} ({state}) {line[:120]}")
+    return words
+
+
+def watch(pids: Iterable[int]) -> list[int]:
+    """Return descriptors of processes that live, each readable once its process has ended."""
+    watched = []
+    for pid in pids:
+        try:
+            watched.append(os.pidfd_open(pid))
+        except ProcessLookupError:
+            continue
+    return watched
+
+
+def all_end(watched: Iterable[int]) -> bool:
+    """Wait until all these processes have ended; return whether they have. Closes the descriptors."""
+    until = time.monotonic() + SECONDS
+    ended = True
+    for fd in watched:
+        ended &= bool(select.select([fd], [], [], max(0, until - time.monotonic()))[0])
+        os.close(fd)
+    return ended
+
+
+class Holdings(NamedTuple):
+    """What this process and what stays beneath it hold: numbers of each kind, and what else is there."""
+
+    descriptors: list[int]
+    threads: list[int]
+    mounts: int
+    sandboxed: list[str]
+
+
+def holdings() -> Holdings:
+    """Return what is held now."""
+    pids = [os.getpid(), *machinery()]
+    with open("/proc/self/mountinfo", "rb") as file:
+        mounts = sum(1 for _ in file)
+    return Holdings(
+        descriptors=[len(os.listdir(f"/proc/{pid}/fd")) for pid in pids],
+        threads=[len(os.listdir(f"/proc/{pid}/task")) for pid in pids],
+        mounts=mounts,
+        sandboxed=told(sandboxed()),
+    )
+
+
+def memory(pid: int) -> int:
+    """Return the memory of a process that no file backs, in KiB."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("RssAnon:"))
