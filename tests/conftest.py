@@ -1,12 +1,14 @@
 """What every test may use: a state folder apart from the person's who tests, and a folder that a sandbox may write."""
 
 import os
-import pwd
 import shutil
 import tempfile
 from pathlib import Path
 
 import pytest
+
+from pyopenshell import testing
+from pyopenshell.testing import state
 
 # Tests start programs in other folders, where a relative entry would mean something else.
 if "PYTHONPATH" in os.environ:
@@ -25,10 +27,7 @@ def state_folder(tmp_path_factory):
 
 def whom_sandboxes_run_as():
     """The uid of the sandboxes of whoever tests: their own; root's is the account ``sandbox``, else ``nobody`` here."""
-    if os.getuid() != 0:
-        return os.getuid()
-    accounts = {entry.pw_name: entry.pw_uid for entry in pwd.getpwall()}
-    return accounts.get("sandbox", accounts["nobody"])
+    return state.sandbox_uid()
 
 
 @pytest.fixture
@@ -43,7 +42,5 @@ def open_folder():
 @pytest.fixture
 def workdir():
     """An empty folder whose owner is whom the sandbox runs as; pytest's own folders are closed to them."""
-    folder = Path(tempfile.mkdtemp(prefix="openshell-test."))
-    os.chown(folder, whom_sandboxes_run_as(), -1)
-    yield folder
-    shutil.rmtree(folder)
+    with testing.open_workdir() as folder:
+        yield folder

@@ -41,7 +41,7 @@ def main() -> int:
         make(["opt/models"], ["/var/cache/../lib"])
     except PolicyError as error:
         for problem in error.problems:
-            print(f"{problem.key}: {problem.message}")
+            print(problem.message)
     review(make(["/opt"], []))
     return 0
 

@@ -4,9 +4,11 @@ It is handed over as text, to whatever ``python3`` there is: it imports nothing 
 """
 
 import json
+import linecache
 import os
 import sys
 import traceback
+from typing import Any
 
 
 def main() -> None:
@@ -15,9 +17,11 @@ def main() -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
-    outcome: dict = {}
+    lines = task["source"].splitlines(keepends=True)
+    linecache.cache[task["file"]] = (len(task["source"]), None, lines, task["file"])  # tracebacks quote it
+    outcome: dict[str, Any] = {}
     try:
-        names: dict = {"__name__": "__sandboxed__"}
+        names: dict[str, Any] = {"__name__": "__sandboxed__"}
         exec(compile(task["source"], task["file"], "exec"), names)  # noqa: S102 - it is what this is for
         if task["function"]:
             outcome["value"] = names[task["function"]](*task["arguments"])
@@ -26,13 +30,23 @@ def main() -> None:
         outcome = {
             "error": traceback.format_exception_only(type(error), error)[-1].strip(),
             "errno": getattr(error, "errno", None),
-            "traceback": traceback.format_exc(),
+            "traceback": "".join(
+                traceback.format_exception(type(error), error, _own(error.__traceback__, task["file"]))
+            ),
         }
         answer = json.dumps(outcome)
     sys.stdout.flush()  # noqa: TID251 - it is the sandboxed program's own
     data = (task["token"] + answer).encode()
     while data:
         data = data[os.write(1, data) :]
+
+
+def _own(trace: Any, file: str) -> Any:
+    """Leave out how the task was started; all of it, where that is where it failed."""
+    here = trace
+    while here is not None and here.tb_frame.f_code.co_filename != file:
+        here = here.tb_next
+    return here or trace
 
 
 if __name__ == "__main__":

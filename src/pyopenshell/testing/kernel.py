@@ -10,10 +10,13 @@ from pyopenshell.devices.host import LANDLOCK_SINCE, Broker, Host, Namespaces
 from pyopenshell.landlock.abi import MAX_ABI
 from pyopenshell.planning import RunRequest, plan
 from pyopenshell.record import Record
+from pyopenshell.sandbox import request
+from pyopenshell.sandbox.base import PROGRAMS
 from pyopenshell.sandbox.why import InForce
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from typing import Literal
 
     from pyopenshell.policy.model import Policy
 
@@ -32,11 +35,12 @@ class FakeKernel(Record):
         *,
         command: Sequence[str | os.PathLike[str]] = (),
         name: str | None = None,
-        gpu: int | None = None,
+        gpu: int | Literal["all"] | None = None,
         devices: Sequence[str] = (),
         cdi_spec_dirs: Sequence[str] = (),
+        env: Mapping[str, str | None] | None = None,
         workdir: str | os.PathLike[str] | None = None,
-        programs: Sequence[str] = ("python3", "python"),
+        programs: Sequence[str] = PROGRAMS,
         unsafe_unconfined: bool = False,
     ) -> InForce:
         """Return the effective policy that a sandbox of these arguments would have; nothing is started or written.
@@ -45,18 +49,19 @@ class FakeKernel(Record):
         are those of this machine. Raises as starting the sandbox would: PolicyError, PolicyRefused, IdentityError,
         CommandError, GpuError, KernelUnsupported, UsageError.
         """
-        request = RunRequest(
-            command=tuple(os.fspath(word) for word in command),
-            policy=os.fspath(policy) if isinstance(policy, (str, os.PathLike)) else policy,
+        fields = request.fields(
             name=name,
             gpu=gpu,
-            devices=tuple(devices),
-            cdi_spec_dirs=tuple(cdi_spec_dirs),
-            workdir=None if workdir is None else os.fspath(workdir),
+            devices=devices,
+            cdi_spec_dirs=cdi_spec_dirs,
+            env=env or {},
+            workdir=workdir,
+            programs=programs,
+            max_abi=None,
             unsafe_unconfined=unsafe_unconfined,
-            programs=tuple(programs),
         )
-        planned = plan(request, host=self.host)
+        fields |= {"command": tuple(os.fspath(word) for word in command), "policy": request.policy_of(policy)}
+        planned = plan(RunRequest(**fields), host=self.host)
         planned.close()
         return InForce(**vars(planned.effective))
 

@@ -63,6 +63,7 @@ def openshell_sandbox(openshell_state: Path, openshell_workdir: Path) -> Iterato
     with ExitStack() as stack:
 
         def make(policy: Policy | str | os.PathLike[str] | None = None, **options: Unpack[SandboxOptions]) -> Sandbox:
-            return stack.enter_context(Sandbox(policy, **{"workdir": openshell_workdir, **options}))
+            options.setdefault("workdir", openshell_workdir)
+            return stack.enter_context(Sandbox(policy, **options))
 
         yield make

@@ -22,7 +22,7 @@ import pyopenshell.integrations
 from pyopenshell.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 PAGE = Path(__file__).parents[3] / "docs" / "api.md"
 WIDTH = 100
@@ -105,9 +105,9 @@ def _owners(cls: type) -> list[type]:
 
 
 def _members(owner: type, cls: type) -> Iterator[str]:
-    fields = [one for one in owner.__dict__.get("__annotations__", {}) if one[0] != "_"]
+    fields = [one for one in inspect.get_annotations(owner) if one[0] != "_"]
     for field in fields:
-        yield f"{field}: {owner.__annotations__[field]}{_default(owner, field)}"
+        yield f"{field}: {inspect.get_annotations(owner)[field]}{_default(owner, field)}"
     for name, value in vars(owner).items():
         if name in fields or (name in SHARED and issubclass(cls, Record)) or (name[0] == "_" and name != "__init__"):
             continue
@@ -142,7 +142,7 @@ def _member(name: str, value: Any) -> Iterator[str]:
         yield f"{name} = {value!r}"
 
 
-def _call(head: str, function: FunctionType) -> Iterator[str]:
+def _call(head: str, function: Callable[..., Any]) -> Iterator[str]:
     """A call on one line, or with a line for each parameter where that is too long."""
     if inspect.isgeneratorfunction(getattr(function, "__wrapped__", None)):
         yield "@contextmanager"
@@ -168,7 +168,8 @@ def _call(head: str, function: FunctionType) -> Iterator[str]:
 
 
 def _parameter(parameter: inspect.Parameter) -> str:
-    stars = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
+    stars = "*" if parameter.kind is parameter.VAR_POSITIONAL else ""
+    stars = "**" if parameter.kind is parameter.VAR_KEYWORD else stars
     kind = "" if parameter.annotation is parameter.empty else f": {parameter.annotation}"
     default = "" if parameter.default is parameter.empty else f" = {parameter.default!r}"
     return f"{stars}{parameter.name}{kind}{default}"

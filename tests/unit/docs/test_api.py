@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import json
 import os
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+import pyopenshell
 from tests.confined.landlock.harness import NOBODY, needs_landlock
 from tests.conftest import whom_sandboxes_run_as
 from tests.unit.docs import api_examples, api_listing
@@ -131,8 +133,8 @@ def test_the_examples_in_docstrings_work(run, who):
 def test_every_name_has_a_docstring(name):
     """The name itself, and each public method and property of a class."""
     module, _, attribute = name.rpartition(".")
-    module = module or ("pyopenshell" if attribute in api_listing.pyopenshell._PUBLIC else "pyopenshell.errors")
-    value = getattr(api_listing.importlib.import_module(module), attribute)
+    module = module or ("pyopenshell" if attribute in pyopenshell._PUBLIC else "pyopenshell.errors")
+    value = getattr(importlib.import_module(module), attribute)
     if not inspect.isclass(value):
         assert not inspect.isfunction(value) or value.__doc__
         return

@@ -1,5 +1,6 @@
 """What a test takes of a machine: measured truthfully, said by name, a skip under pytest and unittest alike."""
 
+import os
 import subprocess
 import sys
 import unittest
@@ -16,7 +17,7 @@ POOR = Host(
     "5.4", "x86_64", 0, 38, namespaces=Namespaces(user=True, net=True, reason="mount namespace: EPERM"),
     broker=Broker("unavailable", "this kernel has no user notification (Linux 5.0)"),
 )  # fmt: skip
-ENOUGH = Host("7.3", "x86_64", 11, namespaces=Namespaces(*[True] * 5), broker=Broker("outer"))
+ENOUGH = Host("7.3", "x86_64", 11, namespaces=Namespaces(True, True, True, True, True), broker=Broker("outer"))
 
 
 def test_this_machine_is_measured():
@@ -49,13 +50,15 @@ def test_what_is_missing_is_named(taken, said, monkeypatch):
 def test_root_is_a_requirement(monkeypatch):
     """It is about this process."""
     for uid, said in ((0, None), (1000, "root")):
-        monkeypatch.setattr(needs.os, "geteuid", lambda uid=uid: uid)
+        monkeypatch.setattr(os, "geteuid", lambda uid=uid: uid)
         assert said == missing(root=True)
 
 
 def test_gpus_are_counted():
     """More than any machine has are missing, and the reason is that of a launch."""
-    assert missing(gpu=1000).startswith("1000 GPUs: ")
+    said = missing(gpu=1000)
+    assert said is not None
+    assert said.startswith("1000 GPUs: ")
     assert missing(gpu=0) is None
 
 
@@ -90,7 +93,7 @@ def test_both_runners_skip(runner, tmp_path):
 def test_a_machine_that_cannot_be_measured(monkeypatch):
     """The reason is the interpreter's last word."""
     needs.measured.cache_clear()
-    monkeypatch.setattr(needs.sys, "executable", "/bin/false")
+    monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(OpenShellError, match="cannot be measured: no reason given"):
         needs.measured()
     needs.measured.cache_clear()

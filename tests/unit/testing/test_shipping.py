@@ -3,6 +3,7 @@
 import functools
 import os as system
 import pathlib
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ WORD = "taken from around it"
 def executed(function, *arguments):
     """Run what would be sent in an empty namespace here, and return what the function returns."""
     told = task(function, arguments)
-    names: dict = {}
+    names: dict[str, Any] = {}
     exec(compile(told["source"], told["file"], "exec"), names)
     return names[told["function"]](*told["arguments"])
 
@@ -29,7 +30,7 @@ def parts(path):
     return [system.path.basename(path), str(pathlib.PurePath(path).parent)]
 
 
-def factorial(number: "int") -> "NoSuchType":  # noqa: F821
+def factorial(number: "int") -> "NoSuchType":  # type: ignore[name-defined]  # noqa: F821
     """It uses itself, builtins, and annotations that nothing defines."""
     return 1 if number < 2 else number * factorial(number - 1)
 
@@ -100,6 +101,6 @@ def test_source_may_be_indented():
         """,
         (),
     )
-    names: dict = {}
+    names: dict[str, Any] = {}
     exec(told["source"], names)
     assert (3, None) == (names["found"], told["function"])
