@@ -8,6 +8,10 @@ from os.path import dirname, realpath
 
 if __name__ == "__main__":
     sys.path[:] = [dirname(dirname(dirname(realpath(__file__)))), *(path for path in sys.path if path != sys.path[0])]
+    from pyopenshell.zygote.nursery import Nursery
+
+    # Before anything else is imported: what the nursery has in memory, every sandbox has.
+    nursery = Nursery()
     from pyopenshell.zygote.server import main
 
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), nursery)

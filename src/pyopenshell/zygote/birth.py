@@ -21,19 +21,20 @@ if TYPE_CHECKING:
     from pyopenshell.launch.plan import Plan
     from pyopenshell.launch.reports import Counts
     from pyopenshell.zygote.keeper import Keeper
+    from pyopenshell.zygote.server import Server
+    from pyopenshell.zygote.spare import Spare
 
 
 class Birth:
     """Has init forked, with a stem where it takes one, and follows what they tell."""
 
-    def __init__(self, keeper: Keeper, plan: Plan, plain: bytes) -> None:
+    def __init__(self, server: Server, watcher: Keeper | Spare, plan: Plan, plain: bytes) -> None:
         """Ask the nursery for them. Raises OSError."""
         self.plan = plan
         self.init_pid = 0
         self.counts: Counts | None = None
-        self.digest = ""
-        self._keeper = keeper
-        self._loop = keeper.server.loop
+        self.watcher = watcher
+        self._loop = server.loop
         self._told: dict[str, Any] | None = None
         self._links: dict[str, int | None] = {}
         self._init: int | None = None
@@ -48,30 +49,32 @@ class Birth:
         kind = nursery.DIRECT if self._is_direct else nursery.STEM if plan.namespaces["pid"] else nursery.ORPHANING
         descriptors = [theirs.fileno(), *([self._inbox.sender.fileno()] if self._inbox else [])]
         try:
-            keeper.server.bear(self, kind, direct.flags(plan.namespaces), descriptors)
+            server.bear(self, kind, direct.flags(plan.namespaces), descriptors)
         finally:
             theirs.close()
             if self._inbox:
                 self._inbox.sender.close()
-        self._loop.watch(self.control.fileno(), self._heard)
-        if self._inbox:
-            self._loop.watch(self._inbox.fd, self._reported)
-        self.send(wire.PLAN, plain)
+        self._outbox.send(wire.PLAN, plain)
 
     def send(self, kind: bytes, payload: bytes = b"", descriptors: Sequence[int] = ()) -> None:
         """Tell init or its stem."""
         if self.control.fileno() >= 0:
             self._outbox.send(kind, payload, descriptors)
-            if self._outbox.waits:
+            if self._outbox.waits and self._pid:
                 self._loop.want_room(self.control.fileno(), wanted=True)
 
     def born(self, pid: int) -> None:
         """Take the pid that the nursery gave it; a negative number is the errno of a fork that failed."""
         if pid < 0:
             self._close()
-            self._keeper.ended(f"fork: {os.strerror(-pid)}")
+            self.watcher.ended(f"fork: {os.strerror(-pid)}")
             return
         self._pid = pid
+        # What it tells is about this pid, and not heard before that is known.
+        self._loop.watch(self.control.fileno(), self._heard)
+        self._loop.want_room(self.control.fileno(), wanted=self._outbox.waits)
+        if self._inbox:
+            self._loop.watch(self._inbox.fd, self._reported)
         if self._is_ending:
             self._kill()
 
@@ -115,7 +118,7 @@ class Birth:
             elif kind == wire.TERMINAL:
                 self._terminal = descriptors.pop()
             elif len(payload) == 8:
-                self._keeper.frame(kind, payload, self._terminal)
+                self.watcher.frame(kind, payload, self._terminal)
                 self._drop_terminal()
             for fd in descriptors:
                 os.close(fd)
@@ -128,7 +131,7 @@ class Birth:
 
     def _failure(self, told: dict[str, Any]) -> None:
         step = told["step"]
-        self._keeper.launch_failed(
+        self.watcher.launch_failed(
             LaunchError(
                 f"cannot start the sandbox: step '{step}': {told['message']}",
                 step=step,
@@ -141,7 +144,7 @@ class Birth:
         if not self._inbox:
             return
         for use in self._inbox.take():
-            self._keeper.brokered(use)
+            self.watcher.brokered(use)
         self.counts = self._inbox.counts
         if self._inbox.ended:
             self._loop.forget(self._inbox.fd)
@@ -159,14 +162,13 @@ class Birth:
             if self._inbox and self._inbox.serving:
                 served |= {"pid": self._pid, **self._inbox.serving.as_dict()}
         try:
-            plan = self.plan.replace(digest=self.digest)
-            receipt = checks.receipt(plan, told, self.init_pid, self._links, stem=self._pid, served=served)
+            receipt = checks.receipt(self.plan, told, self.init_pid, self._links, stem=self._pid, served=served)
         except (OpenShellError, OSError) as error:
             if isinstance(error, OSError):
                 error = LaunchError(f"cannot start the sandbox: its init ended: {error}", step="receipt")
-            self._keeper.launch_failed(error)
+            self.watcher.launch_failed(error)
             return
-        self._keeper.holds(receipt)
+        self.watcher.holds(receipt)
 
     def died(self, status: int, survivors: list[int]) -> None:
         """Take the end of the stem, or of init where there is none, from the nursery."""
@@ -175,11 +177,11 @@ class Birth:
         if self._inbox:
             self._reported()
         self._close()
-        self._keeper.ended(self._why(os.waitstatus_to_exitcode(status)), survivors)
+        self.watcher.ended(self._why(os.waitstatus_to_exitcode(status)), survivors)
 
     def broke(self, error: Exception) -> None:
         """End this sandbox: we have a defect."""
-        self._keeper.broke(error)
+        self.watcher.broke(error)
 
     def _why(self, code: int) -> str:
         if self._is_direct and code < 0:

@@ -121,15 +121,17 @@ class Keeper:
             if planned.private.host:
                 private.sweep()
                 self._folder_lock = private.make(planned.private, planned.identity.uid, planned.identity.gid)
-            self._birth = Birth(self, planned.plan, warm.plain)
+            spare = self.server.spares.take(warm)
+            self._birth = spare.adopt(self) if spare else Birth(self.server, self, planned.plan, warm.plain)
             # While init works, on another processor.
             meta = {**warm.meta, "started": context.now()}
             self._record = runs.create(name, planned.policy.source.text, meta, run_id=run_id, tidy=False)
             self._story = Story(warm, self._record, self.server.context(name, run_id), warm.process)
-            self._birth.digest = self._story.digest
         except (OSError, OpenShellError) as error:
             self._failed(_ours(error))
             return
+        if spare and spare.receipt:
+            self.holds(spare.receipt)
         self.server.tidy_sometimes()
 
     def holds(self, receipt: dict[str, Any]) -> None:
@@ -138,7 +140,7 @@ class Keeper:
         if not birth or not record or self._ending:
             return
         try:
-            self.story.enforced(receipt)
+            self.story.enforced({**receipt, "effective_digest": self.story.digest})
         except (OSError, OpenShellError) as error:
             self.launch_failed(_ours(error))
             return
@@ -151,6 +153,8 @@ class Keeper:
         self._holds = True
         told = {"name": record.name, "run_id": record.id, "record": record.path, "pid": birth.init_pid}
         self._outbox.send(protocol.READY, marshal.dumps(told))
+        if self._warm:
+            self.server.spares.used(self._warm)
 
     def launch_failed(self, error: OpenShellError) -> None:
         """End a launch that did not come to its receipt. Its plan is not used again."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import select
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ class Loop:
         """Watch nothing yet."""
         self._poll = select.epoll()
         self._handlers: dict[int, Callable[[], None]] = {}
+        self._later: list[tuple[float, Callable[[], None]]] = []
         self.stopped = False
 
     def watch(self, fd: int, handler: Callable[[], None]) -> None:
@@ -32,10 +34,18 @@ class Loop:
         if self._handlers.pop(fd, None):
             self._poll.unregister(fd)
 
+    def later(self, seconds: float, action: Callable[[], None]) -> None:
+        """Do something once, after so many seconds: the same number for all, so that they stay in order."""
+        self._later.append((time.monotonic() + seconds, action))
+
     def run(self) -> None:
         """Wait and call handlers until ``stopped`` is set."""
         while not self.stopped:
-            for fd, _events in self._poll.poll():
+            timeout = max(0.0, self._later[0][0] - time.monotonic()) if self._later else -1
+            ready = self._poll.poll(timeout)
+            if self._later and self._later[0][0] <= time.monotonic():
+                self._later.pop(0)[1]()
+            for fd, _events in ready:
                 handler = self._handlers.get(fd)
                 if handler:
                     self._call(handler)

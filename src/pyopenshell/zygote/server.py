@@ -13,6 +13,7 @@ from pyopenshell.kernel import process, signals
 from pyopenshell.zygote import nursery, protocol
 from pyopenshell.zygote.keeper import Keeper
 from pyopenshell.zygote.loop import Loop
+from pyopenshell.zygote.spare import Spares
 from pyopenshell.zygote.warm import Warmed
 
 TYPE_CHECKING = False
@@ -20,17 +21,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pyopenshell.zygote.birth import Birth
+    from pyopenshell.zygote.nursery import Nursery
 
 EVERY = 25
 """Sandboxes after which runs that are over are pruned: as many more than were asked for may be kept."""
 
 
-def main(owner: int) -> None:
+def main(owner: int, born: Nursery) -> None:
     """Serve the process with this pid until it has ended, or closed the door, and nothing is left of its sandboxes."""
     signals.expect_children()
     os.umask(0o022)
     os.chdir("/")
-    process.close_fds((0, 1, 2, protocol.DOOR))
+    process.close_fds((0, 1, 2, protocol.DOOR, born.fd))
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (limits[1], limits[1]))  # a sandbox takes eight descriptors here
     # What is there now is there for good. A collection would write to every page of it, in each fork anew.
@@ -38,7 +40,7 @@ def main(owner: int) -> None:
     gc.freeze()
     gc.disable()
     try:
-        Server(owner, limits).loop.run()
+        Server(owner, born, limits).loop.run()
     except ProcessLookupError:  # the owner has ended already
         pass
 
@@ -46,12 +48,13 @@ def main(owner: int) -> None:
 class Server:
     """All sandboxes of one owner. ``limits``: the number of open files that programs are started with."""
 
-    def __init__(self, owner: int, limits: tuple[int, int]) -> None:
+    def __init__(self, owner: int, born: Nursery, limits: tuple[int, int]) -> None:
         """Watch the owner, the door and the ends of children. ProcessLookupError: the owner has ended."""
         self.loop = Loop()
         self.limits = limits
         self.warmed = Warmed()
         self.keepers: set[Keeper] = set()
+        self.spares = Spares(self)
         self._environ: dict[str, str] | None = None
         self._ending = False
         self._untidy = 0
@@ -59,7 +62,7 @@ class Server:
         self._children: dict[int, Callable[[int], None]] = {}
         self._unborn: list[Birth] = []
         self._births: dict[int, Birth] = {}
-        self._nursery = nursery.Nursery()
+        self._nursery = born
         self.loop.watch(self._nursery.fd, self._told)
         self._door = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0, protocol.DOOR)
         os.set_inheritable(protocol.DOOR, False)
@@ -120,10 +123,11 @@ class Server:
         """Have ``ended`` called with the wait status of this child."""
         self._children[pid] = ended
 
-    def leave(self, keeper: Keeper) -> None:
-        """Let go of a sandbox that has ended."""
-        self.keepers.discard(keeper)
-        self.loop.stopped = self._ending and not self.keepers
+    def leave(self, keeper: Keeper | None) -> None:
+        """Let go of a sandbox that has ended; None for one that was nobody's."""
+        if keeper:
+            self.keepers.discard(keeper)
+        self.loop.stopped = self._ending and not self.keepers and not self.spares
 
     def _connect(self) -> None:
         while True:
@@ -159,6 +163,7 @@ class Server:
         self._ending = True
         self.loop.forget(self._owner)
         self.loop.forget(protocol.DOOR)
+        self.spares.give_up()
         for keeper in tuple(self.keepers):
             keeper.close()
-        self.loop.stopped = not self.keepers
+        self.leave(None)

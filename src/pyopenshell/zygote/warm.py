@@ -30,6 +30,7 @@ class Warm:
         self.identified = Identified(planned)
         self.process = _process(planned)
         self.meta = planned.meta()
+        self.used = 0.0
         self._seen = seen
         self._molds: dict[bytes, Mold] = {}
 
