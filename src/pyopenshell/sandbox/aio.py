@@ -223,7 +223,7 @@ class AsyncSandbox(base.Box):
         started = Command(request.command(command, env, cwd, terminal), stdin, stdout, stderr)
         try:
             await self._ask(started)
-            await aio_waiting.until(started, "pid", None)
+            await aio_waiting.until_begun(started)
             if started.lost:
                 raise await aio_waiting.gone(link)
             process = AsyncProcess(started, link)

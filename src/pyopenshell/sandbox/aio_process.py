@@ -54,7 +54,7 @@ class AsyncProcess(Running):
         A task that is cancelled waits no more, and the command runs on.
         """
         self._link.check_owner()
-        await aio_waiting.until(self._command, "status", None)
+        await aio_waiting.until_over(self._command)
         if self._command.lost:
             raise await aio_waiting.gone(self._link)
         code = self.poll()

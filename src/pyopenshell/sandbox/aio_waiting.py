@@ -87,14 +87,20 @@ async def finish(exchange: Exchange) -> None:
         pass
 
 
-async def until(command: Command, has_come: str, deadline: float | None) -> bool:
-    """Wait until an attribute of a command is there, or the command is over. Returns False at the deadline."""
-    while True:
+async def until_begun(command: Command) -> None:
+    """Wait until a command runs, or is over."""
+    command.take()
+    while not (command.begun or command.over):
+        await passable(command.socket, None)
         command.take()
-        if command.over or getattr(command, has_come) is not None:
-            return True
-        if not await passable(command.socket, deadline):
-            return False
+
+
+async def until_over(command: Command) -> None:
+    """Wait until a command is over."""
+    command.take()
+    while not command.over:
+        await passable(command.socket, None)
+        command.take()
 
 
 async def told(link: Link, timeout: float | None, *, to_end: bool = True) -> None:

@@ -236,7 +236,7 @@ class Sandbox(base.Box):
         started = Command(request.command(command, env, cwd, terminal), stdin, stdout, stderr)
         try:
             self._ask(started)
-            waiting.until(started, "pid", None)
+            waiting.until_begun(started)
             if started.lost:
                 raise link.gone()
             return Process(started, link)

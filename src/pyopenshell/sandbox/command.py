@@ -7,6 +7,7 @@ import marshal
 import os
 import threading
 
+from pyopenshell.errors import SandboxGone
 from pyopenshell.sandbox import request
 from pyopenshell.zygote import client, failure, protocol
 
@@ -69,9 +70,14 @@ class Command:
         return self.status is not None or self.failure is not None or self._reader.ended
 
     @property
+    def begun(self) -> bool:
+        """Whether it runs, and its terminal is there where it has one."""
+        return self.pid is not None and (self.asked["terminal"] is None or self.master >= 0)
+
+    @property
     def lost(self) -> bool:
-        """Whether it is over and nobody told how: its sandbox is gone."""
-        return self.over and self.status is None and self.failure is None
+        """Whether it is over because its sandbox is gone."""
+        return self.over and self.status is None and (self.failure is None or isinstance(self.failure, SandboxGone))
 
     def sent(self) -> None:
         """Close the command's ends: they are on their way."""

@@ -141,7 +141,7 @@ class Process(Running):
         """
         self._link.check_owner()
         limit = request.seconds(timeout)
-        if not waiting.until(self._command, "status", None if limit is None else time.monotonic() + limit):
+        if not waiting.until_over(self._command, None if limit is None else time.monotonic() + limit):
             raise self._still_runs(limit)
         if self._command.lost:
             raise self._link.gone()

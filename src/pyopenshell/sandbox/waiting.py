@@ -54,13 +54,24 @@ def outcome(job: Job) -> Result:
     return job.result()
 
 
-def until(command: Command, has_come: str, deadline: float | None) -> bool:
-    """Wait until an attribute of a command is there, or the command is over. Returns False at the deadline."""
+def until_begun(command: Command) -> None:
+    """Wait until a command runs, or is over."""
+    while not (command.begun or command.over):
+        _wait_for_word(command, None)
+
+
+def until_over(command: Command, deadline: float | None) -> bool:
+    """Wait until a command is over. Returns False at the deadline."""
+    command.take()
+    while not command.over:
+        if not _wait_for_word(command, deadline):
+            return False
+    return True
+
+
+def _wait_for_word(command: Command, deadline: float | None) -> bool:
     poll = select.poll()
     poll.register(command.socket, select.POLLIN)
-    while True:
-        command.take()
-        if command.over or getattr(command, has_come) is not None:
-            return True
-        if not poll.poll(milliseconds(deadline)):
-            return False
+    ready = poll.poll(milliseconds(deadline))
+    command.take()
+    return bool(ready)

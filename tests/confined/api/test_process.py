@@ -1,0 +1,128 @@
+"""``Sandbox.popen``: what ``subprocess.Popen`` is for a bare command."""
+
+import os
+import signal
+import subprocess
+
+import pytest
+
+from pyopenshell import CommandError, CommandTimeout, UsageError
+from tests.confined.api.conftest import descriptors
+from tests.confined.api.test_run import LARGE, is_alive, sh
+
+PIPE, DEVNULL, STDOUT = subprocess.PIPE, subprocess.DEVNULL, subprocess.STDOUT
+
+
+def test_a_dialogue_through_pipes(box):
+    """Lines go in and come out while it runs; leaving the block ends its input and waits for it."""
+    with box.popen(["/bin/cat"], stdin=PIPE, stdout=PIPE) as process:
+        for word in (b"one\n", b"two\n"):
+            process.stdin.write(word)
+            process.stdin.flush()
+            assert word == process.stdout.readline()
+        assert process.poll() is None
+    assert 0 == process.returncode
+    assert ("/bin/cat",) == process.args
+
+
+def test_communicate_neither_waits_nor_loses(box):
+    """More than pipes hold, both ways at once."""
+    with box.popen(sh("cat; echo done >&2"), stdin=PIPE, stdout=PIPE, stderr=PIPE) as process:
+        assert (LARGE, b"done\n") == process.communicate(LARGE)
+
+
+def test_communicate_may_be_called_again(box):
+    """After its time was over nothing is lost, and the command runs on."""
+    with box.popen(sh("echo one; cat; sleep 0.5; echo two"), stdin=PIPE, stdout=PIPE) as process:
+        with pytest.raises(CommandTimeout):
+            process.communicate(b"fed\n", timeout=0.1)
+        with pytest.raises(CommandTimeout):
+            process.wait(timeout=0)
+        assert (b"one\nfed\ntwo\n", b"") == process.communicate(timeout=60)
+
+
+def test_streams_go_where_they_are_told(box, workdir):
+    """Into a file, to nowhere, and both into one."""
+    path = workdir / "out"
+    with open(path, "wb") as file:
+        box.popen(sh("echo out; echo err >&2"), stdout=file, stderr=STDOUT).wait()
+        box.popen(sh("echo more; echo err >&2"), stdout=file.fileno(), stderr=DEVNULL).wait()
+    assert "out\nerr\nmore\n" == path.read_text()
+    with open(path, "rb") as source, box.popen(["/bin/cat"], stdin=source, stdout=PIPE) as process:
+        assert b"out\nerr\nmore\n" == process.stdout.read()
+
+
+def test_signals_reach_its_process_group(box):
+    """And its return code is what ``subprocess`` says of a signal."""
+    with box.popen(sh("trap 'echo caught; exit 5' USR1; echo ready; while :; do sleep 0.01; done"), stdout=PIPE) as it:
+        assert b"ready\n" == it.stdout.readline()
+        it.send_signal(signal.SIGUSR1)
+        assert b"caught\n" == it.stdout.readline()
+    assert 5 == it.returncode
+    with box.popen(["sleep", "1000"]) as it:
+        it.terminate()
+        assert -signal.SIGTERM == it.wait(60)
+        it.kill()  # it has ended: nothing happens
+
+
+def test_an_error_in_the_block_kills_it(box):
+    """What would have been waited for."""
+    with pytest.raises(ZeroDivisionError), box.popen(["sleep", "1000.875"]):
+        raise ZeroDivisionError
+    assert not is_alive(box, "1000.875")
+
+
+def test_one_that_is_forgotten_is_killed_with_a_warning(box):
+    """There is nobody left who could wait for it."""
+    process = box.popen(["sleep", "1000.0625"])
+    with pytest.warns(ResourceWarning, match="still runs"):
+        del process
+    for _ in range(200):
+        if not is_alive(box, "1000.0625"):
+            return
+    raise AssertionError("it is still there")
+
+
+def test_a_terminal_can_be_spoken_to_and_resized(box):
+    """Its other side is a descriptor; the program is told of a new size."""
+    script = "stty -echo; trap 'stty size; exit' WINCH; echo ready; while :; do sleep 0.01; done"
+    with box.popen(sh(script), terminal=(10, 20)) as process:
+        assert b"ready\r\n" == os.read(process.master, 100)
+        process.resize(30, 40)
+        assert b"30 40\r\n" == os.read(process.master, 100)
+    assert 0 == process.returncode
+    with box.popen(["/bin/true"]) as process, pytest.raises(ValueError, match="no terminal"):
+        process.resize(1, 1)
+
+
+def test_what_cannot_be_started_raises_at_once(box):
+    """Not found; and streams that are none."""
+    with pytest.raises(CommandError):
+        box.popen(["no-such-program"])
+    for streams in ({"stdout": "a name"}, {"stdin": 9999}, {"stderr": -7}):
+        with pytest.raises(UsageError):
+            box.popen(["/bin/true"], **streams)
+
+
+def test_a_terminal_is_no_input(box):
+    """Not the caller's: what is typed there is not for a sandbox."""
+    master, slave = os.openpty()
+    try:
+        with pytest.raises(UsageError, match="terminal"):
+            box.popen(["/bin/cat"], stdin=slave)
+    finally:
+        os.close(master)
+        os.close(slave)
+
+
+def test_nothing_is_left_open(box):
+    """Neither by processes that were waited for, nor by those that were closed."""
+    box.popen(["/bin/true"]).wait()
+    before = descriptors()
+    for _ in range(3):
+        box.popen(["/bin/cat"], stdin=PIPE, stdout=PIPE, stderr=PIPE).close()
+        with box.popen(["/bin/cat"], stdin=PIPE, stdout=PIPE) as process:
+            process.communicate(b"x")
+        with box.popen(["tty"], terminal=True) as process:
+            assert process.communicate()[0].startswith(b"/dev/pts")
+    assert before == descriptors()

@@ -1,0 +1,200 @@
+"""``Sandbox``: what it confines, what is known of it, and how it ends."""
+
+import json
+import os
+import pickle
+import select
+import shutil
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from pyopenshell import NameInUse, Policy, PolicyRefused, Sandbox, SandboxGone, UsageError, runs
+from tests.confined.api.conftest import descriptors
+
+
+def test_commands_share_one_sandbox(box):
+    """The same private folders, namespaces and domain; and none of the host's."""
+    box.run(["/bin/sh", "-c", "echo kept > /tmp/it"], check=True)
+    assert "kept\n" == box.run(["/bin/cat", "/tmp/it"], check=True).stdout
+    links = {box.run(["/bin/readlink", f"/proc/self/ns/{kind}"]).stdout for kind in ("pid", "mnt", "net") for _ in "ab"}
+    own = {os.readlink(f"/proc/self/ns/{kind}") + "\n" for kind in ("pid", "mnt", "net")}
+    assert links.isdisjoint(own) or box.effective.isolation["mount"].state != "private"
+
+
+def test_what_is_not_granted_is_denied(box, workdir):
+    """The kernel confines, and the policy that is in force says the same."""
+    assert box.run(["/bin/sh", "-c", "echo x > /etc/motd"]).exit != 0
+    assert not box.effective.why("/etc/motd", write=True).allowed
+    assert box.run(["/bin/sh", "-c", "echo x > here"]).exit == 0
+    assert box.effective.why(workdir / "here", write=True).allowed
+    assert "x\n" == (workdir / "here").read_text()
+
+
+def test_what_is_known_of_it_is_what_its_record_says(box):
+    """Name, id, process, effective policy and receipt."""
+    view = runs.find(box.name)
+    stored = view.effective()
+    assert (view.id, view.path) == (box.run_id, box.record)
+    assert stored
+    assert stored["digest"] == box.effective.digest == box.receipt["effective_digest"]
+    assert "running" == view.state
+    assert os.path.exists(f"/proc/{box.pid}")
+
+
+def test_results_keep_the_evidence(options):
+    """Also when the sandbox is closed and its record is gone, and in another process."""
+    with Sandbox(name="evidence", **options) as box:
+        digest = box.effective.digest
+    with Sandbox(name="evidence", **options) as unread:
+        result = unread.run(["/bin/true"])
+    shutil.rmtree(unread.record)
+    copy = pickle.loads(pickle.dumps(result))
+    assert digest == result.effective.digest == copy.effective.digest == unread.effective.digest
+    assert digest == copy.receipt["effective_digest"]
+
+
+def test_closing_ends_everything(options):
+    """Commands that run in other threads raise; the record says that it is over; closing twice is nothing."""
+    box = Sandbox(**options).start()
+    process = box.popen(["sleep", "1000"])
+    seen = []
+
+    def run():
+        try:
+            box.run(["sleep", "1000"])
+        except SandboxGone as error:
+            seen.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    while len(os.listdir(f"/proc/{box.pid}/task")) != 1 or not box.run(["/bin/true"]).ok:
+        pass
+    pid, record = box.pid, box.record
+    box.close()
+    box.close()
+    thread.join(60)
+    process.close()
+    assert not os.path.exists(f"/proc/{pid}")
+    assert "exited" == runs.RunView(record).state
+    assert [] == [error for error in seen if "closed" not in str(error)]
+    assert not thread.is_alive()
+    with pytest.raises(SandboxGone, match="closed"):
+        box.run(["/bin/true"])
+    with pytest.raises(SandboxGone, match="closed"):
+        box.start()
+    assert not box.is_open
+
+
+def test_one_that_was_not_started_says_so(options):
+    """Nothing is started by making the object, and nothing can be asked of it."""
+    box = Sandbox(**options)
+    assert not box.is_open
+    for ask in (lambda: box.run(["/bin/true"]), lambda: box.effective, lambda: box.pid):
+        with pytest.raises(SandboxGone, match="not started"):
+            ask()
+    box.close()
+
+
+def test_one_that_is_ended_from_outside_says_so(box):
+    """Its first process is killed: the next call raises, with the reason."""
+    process = box.popen(["sleep", "1000"])
+    os.kill(box.pid, signal.SIGKILL)
+    with pytest.raises(SandboxGone, match=r"has ended: .*killed"):
+        process.wait()
+    with pytest.raises(SandboxGone, match=r"has ended: .*killed"):
+        box.run(["/bin/true"])
+    process.close()
+    assert not box.is_open
+    assert "killed" in box.lost
+
+
+def test_a_sandbox_that_is_forgotten_ends_with_a_warning(options):
+    """As a file that was not closed does."""
+    box = Sandbox(**options).start()
+    pid = os.pidfd_open(box.pid)
+    with pytest.warns(ResourceWarning, match=f"unclosed.*{box.name}"):
+        del box
+    assert [[pid], [], []] == [*select.select([pid], [], [], 60)]
+    os.close(pid)
+
+
+def test_a_launch_that_fails_harms_nobody(box, options, workdir):
+    """Its error is that of the command; the sandboxes there are go on, and new ones can be made."""
+    os.makedirs(runs.state_root(), exist_ok=True)
+    with pytest.raises(PolicyRefused):
+        Sandbox(
+            Policy.from_dict({"version": 1, "filesystem_policy": {"read_write": [runs.state_root()]}}), **options
+        ).start()
+    with pytest.raises(UsageError):
+        Sandbox(**options | {"workdir": workdir / "missing"}).start()
+    with pytest.raises(NameInUse):
+        Sandbox(name=box.name, **options).start()
+    assert box.run(["/bin/true"]).ok
+    with Sandbox(**options) as other:
+        assert other.run(["/bin/true"]).ok
+
+
+def test_a_policy_is_what_its_text_says(options):
+    """What is changed in the object alone would not be enforced, and is refused."""
+    policy = Policy.parse("version: 1\nfilesystem_policy: {read_write: [/opt]}\n")
+    files = policy.filesystem.replace(read_write=())
+    with pytest.raises(UsageError, match="not what its text says"):
+        Sandbox(policy.replace(filesystem=files), **options)
+
+
+def test_a_policy_may_be_a_file(options, workdir):
+    """A path; what is wrong in it is said when the object is made."""
+    (workdir / "policy.yaml").write_text("version: 1\nfilesystem_policy: {include_workdir: true}\n")
+    with Sandbox(workdir / "policy.yaml", **options) as box:
+        assert box.effective.file == str(workdir / "policy.yaml")
+        assert json.loads(json.dumps(box.effective.declared))["version"] == 1
+
+
+def test_variables_of_the_sandbox_are_set_or_passed(options, monkeypatch):
+    """None takes the caller's own value, at the time of the start."""
+    monkeypatch.setenv("FROM_HERE", "here")
+    with Sandbox(env={"FROM_HERE": None, "GREETING": "hello=1"}, **options) as box:
+        assert "here hello=1\n" == box.run(["/bin/sh", "-c", "echo $FROM_HERE $GREETING"]).stdout
+
+
+def test_many_threads_use_it_at_once(box):
+    """Each gets its own command's output."""
+    with ThreadPoolExecutor(8) as pool:
+        outputs = pool.map(lambda number: box.run(["/bin/echo", str(number)]).stdout, range(64))
+        assert [f"{number}\n" for number in range(64)] == list(outputs)
+
+
+def test_nothing_is_left_open(options):
+    """Neither by sandboxes that end, nor by those that cannot be started."""
+    with Sandbox(**options):
+        pass
+    before = descriptors()
+    for _ in range(5):
+        with Sandbox(**options) as box:
+            box.run(["/bin/true"])
+        with pytest.raises(UsageError):
+            Sandbox(name="NOT A NAME", **options).start()
+    assert before == descriptors()
+
+
+def test_two_threads_close_it_at_once(options):
+    """Both return when it is gone."""
+    box = Sandbox(**options).start()
+    pid = box.pid
+    gone = []
+
+    def close():
+        box.close()
+        gone.append(os.path.exists(f"/proc/{pid}"))
+
+    threads = [threading.Thread(target=close) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + 60
+    for thread in threads:
+        thread.join(deadline - time.monotonic())
+    assert [False] * 4 == gone
