@@ -99,7 +99,14 @@ class Contributing:
 
     def _judged(self, case: Case, _keeper: int, ours: _socket.socket) -> Contribution:
         judge = answers.look if self._looks else answers.judge
-        return judge(case, _ended(ours, case.seconds))
+        ended = _ended(ours, case.seconds)
+        try:
+            return judge(case, ended)
+        except ContributorError as error:
+            text = ended.told.decode("utf-8", "replace")
+            shown = "".join(one if one.isprintable() or one == "\n" else "?" for one in text)
+            error.add_note(f"What contributor {case.named.name} printed:\n{shown}")
+            raise
 
     def close(self) -> None:
         """Let the keepers end what still runs, and wait for them."""

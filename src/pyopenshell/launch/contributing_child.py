@@ -56,7 +56,7 @@ def start(plan: dict[str, Any], question: int, answer: int, output: int, failed:
         step = "seccomp"
         seccomp.install(plan["filter"])
         step = "interpreter"
-        words = [plan["python"], "-I", "-B", plan["harness"], *plan["arguments"]]
+        words = [plan["python"], "-I", "-B", "-u", plan["harness"], *plan["arguments"]]
         os.execve(plan["python"], words, _environment(plan))  # noqa: S606 - the interpreter that runs this
     except OSError as error:
         os.write(failed, marshal.dumps((step, error.errno or 0)))

@@ -133,6 +133,15 @@ def test_noise_is_no_answer(installed):
     assert (0, "") == (done.returncode, done.stdout), done.stderr
 
 
+def test_its_authors_can_see_where_it_failed(installed):
+    """With OPENSHELL_DEBUG all that it printed is shown, its traceback too."""
+    installed.offer("def it(request):\n    print('so far')\n    raise ValueError('oh')", "it")
+    assert "so far" not in installed.run("it").stderr
+    installed.environment["OPENSHELL_DEBUG"] = "1"
+    shown = installed.run("it").stderr
+    assert "What contributor it printed:\nso far\nTraceback (most recent call last):\n" in shown
+
+
 def test_other_verbs_fail_alike(installed):
     """Whatever plans a sandbox asks, and says so."""
     policy = installed.policy("nobody")
