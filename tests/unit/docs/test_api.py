@@ -5,22 +5,14 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
-import os
-import shutil
-import subprocess
-import sys
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 import pyopenshell
-from tests.confined.landlock.harness import NOBODY, needs_landlock
-from tests.conftest import whom_sandboxes_run_as
-from tests.unit.docs import api_examples, api_listing
+from tests.confined.landlock.harness import needs_landlock
+from tests.unit.docs import api_examples, api_listing, api_places
 
-ROOT = Path(__file__).parents[3]
 TEXT = api_listing.PAGE.read_text(encoding="utf-8")
 LISTING = api_listing.listing()
 SECONDS = 300
@@ -73,47 +65,17 @@ def test_every_fixture_has_an_example():
     assert fixtures
 
 
-@pytest.fixture
-def run():
-    """Run a part of the examples as somebody, with an own state folder and home; return what came of it."""
-
-    def run(part: str, who: str) -> Any:
-        options: dict[str, Any] = {}
-        if who == "root" and os.geteuid() != 0:
-            pytest.skip("needs: root")
-        if who == "user" and os.geteuid() == 0:
-            options = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
-        # Not in /tmp, of which a sandbox has its own. Root's sandboxes run as the owner of their working folder; home
-        # and state are the caller's alone.
-        workdir, home = (Path(tempfile.mkdtemp(prefix="openshell-docs.", dir="/var/tmp")) for _ in range(2))
-        os.chown(workdir, whom_sandboxes_run_as(), -1)
-        if options:
-            os.chown(home, NOBODY, NOBODY)
-        path = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
-        own = {"HOME": str(home), "XDG_STATE_HOME": str(home / "state"), "XDG_CONFIG_HOME": str(home / "config")}
-        try:
-            done = subprocess.run(
-                [sys.executable, "-W", "error::ResourceWarning", "-m", "tests.unit.docs.api_examples", part],
-                cwd=workdir,
-                env={**os.environ, **own, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=SECONDS,
-                **options,
-            )
-        finally:
-            for folder in (workdir, home):
-                shutil.rmtree(folder)
-        assert (0, "") == (done.returncode, done.stderr)
-        return json.loads(done.stdout)
-
-    return run
+def run(part: str, who: str) -> Any:
+    """Run a part of the examples as somebody; return what came of it."""
+    with api_places.place(who) as place:
+        done = place.python("-m", "tests.unit.docs.api_examples", part, timeout=SECONDS)
+    assert (0, "") == (done.returncode, done.stderr)
+    return json.loads(done.stdout)
 
 
 @needs_landlock
-@pytest.mark.parametrize("who", ["root", "user"])
-def test_the_examples_of_the_page_work(run, who):
+@pytest.mark.parametrize("who", api_places.WHO)
+def test_the_examples_of_the_page_work(who):
     """Each does what it shows, with one zygote for all of them, as root and as an ordinary user."""
     outcome = run("page", who)
     assert [] == outcome["failures"], "\n\n".join(f"{name}\n{said}" for name, said in outcome["failures"])
@@ -121,8 +83,8 @@ def test_the_examples_of_the_page_work(run, who):
 
 
 @needs_landlock
-@pytest.mark.parametrize("who", ["root", "user"])
-def test_the_examples_in_docstrings_work(run, who):
+@pytest.mark.parametrize("who", api_places.WHO)
+def test_the_examples_in_docstrings_work(who):
     """The same for those in docstrings of public names."""
     outcome = run("docstrings", who)
     assert [] == outcome["failures"], "\n\n".join(f"{name}\n{said}" for name, said in outcome["failures"])
