@@ -21,9 +21,19 @@ if TYPE_CHECKING:
     from pyopenshell.sandbox.box import Sandbox
     from pyopenshell.sandbox.process import Process
 
-_BEGIN = "import _socket; door = _socket.socket(fileno=0); __file__ = '<{name}>'; " + (
-    "exec(compile(door.recv({size}, _socket.MSG_WAITALL), __file__, 'exec'))"
-)
+_BEGIN = """
+import _socket, os
+if "TMPDIR" not in os.environ:
+    try:
+        os.rmdir(os.mkdir("/tmp/.openshell") or "/tmp/.openshell")
+    except OSError:
+        os.environ["TMPDIR"] = os.environ["HOME"]
+door = _socket.socket(fileno=0)
+__file__ = "<openshell {name}>"
+exec(compile(door.recv({size}, _socket.MSG_WAITALL), __file__, "exec"))
+"""
+"""What ``python -c`` runs. A sandbox has no private /tmp where the policy names something beneath it as read-only; its
+private home is then where temporary files go."""
 _LOOK = 0.25
 """Seconds between looks at the program itself: what it left running may hold the socket open after its end."""
 
@@ -58,7 +68,7 @@ class Door:
         source = _source(name)
         self.socket, theirs = socket.socketpair()
         try:
-            begin = _BEGIN.format(name=f"openshell {name}", size=len(source))
+            begin = _BEGIN.format(name=name, size=len(source))
             self.process: Process = sandbox.popen([python, "-P", "-c", begin], stdin=theirs.fileno(), **options)
         except BaseException:
             self.socket.close()

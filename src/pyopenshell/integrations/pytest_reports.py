@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pyopenshell.sandbox.why import InForce
 
 MAX_TEXT = 1 << 20
-_DENIED = re.compile(r"PermissionError: \[Errno \d+\] [^:\n]+: '([^'\n]+)'")
+_DENIED = re.compile(r"(?:PermissionError|OSError): \[Errno (?:1|13|30)\] [^:\n]+: '([^'\n]+)'")
 _EXPLAINED = 5
 """Paths of one failure that are explained."""
 _PHASES = ("setup", "call", "teardown")
@@ -38,7 +38,7 @@ class Outcome:
         self.complete = False
         self._item = item
         self._began = began
-        self._phase = "setup"
+        self._reported = -1
 
     def report(self, told: object, effective: InForce) -> pytest.TestReport:
         """Return pytest's report for one that was sent. Raises DoorRefused where it is none."""
@@ -53,9 +53,9 @@ class Outcome:
                 pass
             case _:
                 raise DoorRefused("a report lacks what each has")
-        if _PHASES.index(when) < _PHASES.index(self._phase):
+        if _PHASES.index(when) < self._reported:
             raise DoorRefused("reports come in the wrong order")
-        self._phase, self.complete = when, when == "teardown"
+        self._reported, self.complete = _PHASES.index(when), when == "teardown"
         shown = [_pair(section) for section in sections]
         if outcome == "failed":
             explained = _denied(str(told.get("text")), effective)
@@ -74,7 +74,8 @@ class Outcome:
             sections.append(("Output of pytest in the sandbox", printable(str(said))))
         longrepr = _failure(printable("\n\n".join(texts)), None)
         extra = {"sections": sections, "user_properties": []}
-        return self._made(self._phase, "failed", time.time() - self._began, longrepr, extra)
+        phase = _PHASES[min(self._reported + 1, 2)]
+        return self._made(phase, "failed", time.time() - self._began, longrepr, extra)
 
     def _made(
         self, when: str, outcome: str, duration: float, longrepr: object, extra: dict[str, Any]

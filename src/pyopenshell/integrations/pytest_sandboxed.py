@@ -7,17 +7,19 @@ import os
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pyopenshell.errors import OpenShellError
+from pyopenshell.errors import OpenShellError, SandboxGone
 from pyopenshell.integrations import pytest_reports, python_path
 from pyopenshell.integrations.door import Door, DoorClosed, DoorRefused, DoorTimeout
 from pyopenshell.integrations.options import SandboxOptions, with_program
 from pyopenshell.policy.model import Policy
 from pyopenshell.record import Record
 from pyopenshell.sandbox.box import Sandbox
+from pyopenshell.sandbox.command import PIPE, STDOUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +31,8 @@ MAX_REPORTS = 10_000
 """Reports of one test: subtests have their own."""
 _KEPT = 1 << 16
 """Bytes that are kept of what the sandboxed pytest itself prints."""
+_PATIENCE = 1.0
+"""Seconds that the pytest inside may take to exit, having told of the test's end."""
 NAMES = ("openshell", "pyopenshell.integrations.pytest_plugin")
 """What this plugin is called by its entry point and by ``pytest_plugins``; inside it is neither needed nor found."""
 PASSED = ("PYTHONPATH", "PYTEST_PLUGINS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD", "PYTEST_XDIST_WORKER", "PYTHONHASHSEED")
@@ -96,35 +100,49 @@ def perform(item: pytest.Item, nextitem: pytest.Item | None, request: Request) -
 def _inside(
     item: pytest.Item, request: Request, box: Sandbox, outcome: pytest_reports.Outcome
 ) -> Iterator[pytest.TestReport]:
-    deadline = None if request.timeout is None else time.monotonic() + request.timeout
-    streams = {} if item.config.getoption("capture") == "no" else {"stdout": -1, "stderr": -2}
+    streams = {} if item.config.getoption("capture") == "no" else {"stdout": PIPE, "stderr": STDOUT}
     door = Door(box, sys.executable, "pytest_run", **streams)
     said = _Tail(door.process.stdout)
+    wrong = None
     try:
-        door.send(json.dumps(_told(item)).encode(), deadline)
-        for _ in range(MAX_REPORTS):
-            frame = json.loads(door.receive(MAX_FRAME, deadline))
-            match frame:
-                case {"report": told}:
-                    yield outcome.report(told, box.effective)
-                case {"trouble": str(text)}:
-                    outcome.troubles.append(text)
-                case {"exit": int(status)}:
-                    if not outcome.complete:
-                        yield outcome.failed(f"pytest in the sandbox ended with {status} before the test did", said)
-                    return
-                case _:
-                    raise DoorRefused("the sandbox sent what is no report")
-        raise DoorRefused(f"the sandbox sent more than {MAX_REPORTS:,} reports")
+        yield from _reports(item, request, box, outcome, door)
+        if not outcome.complete:
+            wrong = "pytest in the sandbox ended before the test did"
     except DoorTimeout:
-        yield outcome.failed(f"the test took longer than {request.timeout} s and was killed", said)
+        wrong = f"the test took longer than {request.timeout} s and was killed"
     except DoorClosed as error:
-        yield outcome.failed(error.message, said)
+        wrong = error.message
     except (DoorRefused, ValueError, RecursionError) as error:
-        yield outcome.failed(f"what the sandbox reported is not taken: {error}", said)
+        wrong = f"what the sandbox reported is not taken: {error}"
     finally:
+        with suppress(SandboxGone):
+            if wrong is not None:
+                door.process.kill()
+            with suppress(TimeoutError):
+                door.process.wait(_PATIENCE)
+        said.wait()
         door.close()
-        said.close()
+    if wrong is not None:
+        yield outcome.failed(wrong, said)
+
+
+def _reports(
+    item: pytest.Item, request: Request, box: Sandbox, outcome: pytest_reports.Outcome, door: Door
+) -> Iterator[pytest.TestReport]:
+    """Yield the reports that the sandbox sends. Raises what says that it sent something else, or nothing more."""
+    deadline = None if request.timeout is None else time.monotonic() + request.timeout
+    door.send(json.dumps(_told(item)).encode(), deadline)
+    for _ in range(MAX_REPORTS):
+        match json.loads(door.receive(MAX_FRAME, deadline)):
+            case {"report": told}:
+                yield outcome.report(told, box.effective)
+            case {"trouble": str(text)}:
+                outcome.troubles.append(text)
+            case {"exit": int()}:
+                return
+            case _:
+                raise DoorRefused("the sandbox sent what is no report")
+    raise DoorRefused(f"the sandbox sent more than {MAX_REPORTS:,} reports")
 
 
 class _Tail:
@@ -132,24 +150,22 @@ class _Tail:
 
     def __init__(self, pipe: IO[bytes] | None) -> None:
         self._data = bytearray()
-        self._pipe = pipe
+        # A descriptor of its own: what the test left behind may hold the other end until the sandbox ends.
+        self._fd = os.dup(pipe.fileno()) if pipe else os.open(os.devnull, os.O_RDONLY)
         self._thread = threading.Thread(target=self._read, name="sandboxed-output", daemon=True)
-        if pipe is not None:
-            self._thread.start()
+        self._thread.start()
 
     def _read(self) -> None:
-        if self._pipe is not None:
-            while data := os.read(self._pipe.fileno(), _KEPT):
-                self._data = (self._data + data)[-_KEPT:]
+        while data := os.read(self._fd, _KEPT):
+            self._data = (self._data + data)[-_KEPT:]
+        os.close(self._fd)
+
+    def wait(self) -> None:
+        """Wait for the end, a moment."""
+        self._thread.join(_PATIENCE)
 
     def __str__(self) -> str:
         return bytes(self._data).decode(errors="replace")
-
-    def close(self) -> None:
-        """Wait for the end; every process that could write was killed."""
-        if self._pipe is not None:
-            self._thread.join()
-            self._pipe.close()
 
 
 def _told(item: pytest.Item) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import sys
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ def policy(*, workdir: str | None, folders: Iterable[str] = ()) -> Policy:
     never among them, wherever a script lies: what it holds is not there to be imported. Raises as ``Policy.from_dict``.
     """
     writable = [os.path.realpath(workdir)] if workdir is not None else []
-    homes = {os.path.realpath(os.path.expanduser(home)) for home in ("~", f"~{os.getuid()}")}
+    homes = {os.path.realpath(home) for home in (os.path.expanduser("~"), _account_home()) if home.startswith("/")}
     kept: list[str] = []
     for path in sorted({os.path.realpath(entry) for entry in (*folders, *entries())}, key=len):
         inside = any(_within(path, one) for one in ("/usr", *writable, *kept))
@@ -32,6 +33,13 @@ def policy(*, workdir: str | None, folders: Iterable[str] = ()) -> Policy:
             kept.append(path)
     files = {"include_workdir": workdir is not None, "read_only": kept}
     return Policy.from_dict({"version": 1, "filesystem_policy": files})
+
+
+def _account_home() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:
+        return ""
 
 
 def _within(path: str, folder: str) -> bool:

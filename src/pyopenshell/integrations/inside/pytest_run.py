@@ -55,9 +55,12 @@ class Inside:
 def _failure(report: Any) -> dict[str, Any]:
     crash = getattr(report.longrepr, "reprcrash", None)
     context = getattr(report, "context", None)  # of a subtest
-    told: dict[str, Any] = {"text": str(report.longrepr)[-MAX_TEXT:]}
+    text = str(report.longrepr)[-MAX_TEXT:]
+    told: dict[str, Any] = {"text": text}
+    if getattr(getattr(report.longrepr, "reprtraceback", None), "style", None) == "long" and text[:1] not in ">E":
+        told["text"] = f"    {text}"  # of which the blanks before the first line are stripped
     if context is not None:
-        told["text"] = f"{getattr(context, 'msg', '') or ''} {getattr(context, 'kwargs', '')}\n{told['text']}"
+        told["text"] = f"{getattr(context, 'msg', None) or 'subtest'} {getattr(context, 'kwargs', '')}\n{told['text']}"
     if crash is not None:
         told["crash"] = [str(crash.path), crash.lineno, str(crash.message)[:MAX_TEXT]]
     return told
@@ -80,3 +83,4 @@ def serve(door: _socket.socket) -> None:
     inside = Inside(kept, told)
     status = pytest.main(told["args"], plugins=[inside])
     inside.send({"exit": int(status)})
+    kept.close()
