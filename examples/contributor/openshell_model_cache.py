@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pyopenshell.contributor import Grant, Refusal, Request
 
@@ -41,4 +41,4 @@ def _settings() -> dict[str, Any]:
         raise Refusal(f"{SETTINGS} is no JSON: {error}") from error
     if not isinstance(settings, dict):
         raise Refusal(f"{SETTINGS} holds no object")
-    return settings
+    return cast("dict[str, Any]", settings)
