@@ -88,12 +88,12 @@ class Registry:
                     except OSError:
                         pass  # It is in nobody's way, and the next one tries again.
 
-    def prune(self, keep: int) -> None:
-        """Remove the oldest runs that are over, all but the newest ``keep``."""
+    def prune(self, keep: int, spare: int = 0) -> None:
+        """Remove the oldest runs that are over, all but the newest ``keep``; none before there are ``spare`` more."""
         ids = self.ids()
-        if len(ids) > keep:
+        if len(ids) > keep + spare:
             over = [run for run in ids if not is_locked(run, self.runs)]
-            if len(over) > keep:
+            if len(over) > keep + spare:
                 self.discard(over[: len(over) - keep])
 
     def discard(self, ids: Sequence[str]) -> None:

@@ -50,7 +50,8 @@ class Command:
             self.close()
             return
         self._process = self._keeper.story.begun(self.asked, pid)
-        self._outbox.send(protocol.BEGUN, marshal.dumps({"pid": pid}))
+        if not self.asked.get("quiet"):
+            self._outbox.send(protocol.BEGUN, marshal.dumps({"pid": pid}))
         if terminal >= 0:
             self._outbox.send(protocol.TERMINAL, b"", [terminal])
 

@@ -46,6 +46,7 @@ class Keeper:
         self._folder_lock: int | None = None
         self._endpoint: Endpoint | None = None
         self._holds = False
+        self._is_let_go = False
         self._ending = False
         self._count = 0
         server.loop.watch(connection.fileno(), self._heard)
@@ -57,8 +58,11 @@ class Keeper:
         return self._story
 
     def tell(self, kind: bytes, payload: bytes, descriptors: Sequence[int] = ()) -> None:
-        """Tell init."""
+        """Tell init; before the first time, that it may."""
         if self._birth:
+            if not self._is_let_go:
+                self._is_let_go = True
+                self._birth.send(wire.GO)
             self._birth.send(kind, payload, descriptors)
 
     def _heard(self) -> None:
@@ -149,7 +153,6 @@ class Keeper:
             self.server.loop.watch(self._endpoint.fd, self._endpoint.serve)
         except OSError:  # its file system has no FIFOs: then there is no door, and a client is told so
             pass
-        birth.send(wire.GO)
         self._holds = True
         told = {"name": record.name, "run_id": record.id, "record": record.path, "pid": birth.init_pid}
         self._outbox.send(protocol.READY, marshal.dumps(told))

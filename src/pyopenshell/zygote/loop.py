@@ -35,8 +35,9 @@ class Loop:
             self._poll.unregister(fd)
 
     def later(self, seconds: float, action: Callable[[], None]) -> None:
-        """Do something once, after so many seconds: the same number for all, so that they stay in order."""
+        """Do something once, after so many seconds."""
         self._later.append((time.monotonic() + seconds, action))
+        self._later.sort(key=lambda entry: entry[0])
 
     def run(self) -> None:
         """Wait and call handlers until ``stopped`` is set."""

@@ -30,7 +30,8 @@ FAILED = b"F"
 """zygote → owner: ``errors.pack`` of what went wrong. On a command's socket: it did not start."""
 COMMAND = b"X"
 """owner → zygote, with descriptors (the command's socket, then stdin, stdout, stderr unless it has a terminal):
-``{"argv": [...], "env": {...} (over the sandbox's own), "cwd": str or None, "terminal": (rows, columns) or None}``."""
+``{"argv": [...], "env": {...} (over the sandbox's own), "cwd": str or None, "terminal": (rows, columns) or None}``; if
+``"quiet"`` is true there is no ``BEGUN``, which would only wake the owner."""
 CLOSE = b"Z"
 """owner → zygote: end the sandbox and everything in it."""
 ENDED = b"N"

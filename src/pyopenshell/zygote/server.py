@@ -6,6 +6,7 @@ import _socket
 import gc
 import os
 import resource
+import time
 
 from pyopenshell import runs
 from pyopenshell.audit import context
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
     from pyopenshell.zygote.birth import Birth
     from pyopenshell.zygote.nursery import Nursery
 
-EVERY = 25
-"""Sandboxes after which runs that are over are pruned: as many more than were asked for may be kept."""
+IDLE = 3.0
+"""Seconds without a launch after which runs that are over are pruned."""
+MOST = 500
+"""Sandboxes after which they are in any case: as many more than were asked for may be kept until then."""
 
 
 def main(owner: int, born: Nursery) -> None:
@@ -58,6 +61,7 @@ class Server:
         self._environ: dict[str, str] | None = None
         self._ending = False
         self._untidy = 0
+        self._launched = 0.0
         self._here = context.here("", "")
         self._children: dict[int, Callable[[int], None]] = {}
         self._unborn: list[Birth] = []
@@ -84,10 +88,22 @@ class Server:
         return self._here.replace(sandbox=name, run_id=run_id)
 
     def tidy_sometimes(self) -> None:
-        """Have old runs removed, in a child: it takes longer than a launch."""
+        """Have old runs removed, in a child, and when nothing is going on: it makes launches slow."""
+        if not self._untidy:
+            self.loop.later(IDLE, self._tidy_when_idle)
         self._untidy += 1
-        if self._untidy < EVERY:
-            return
+        self._launched = time.monotonic()
+        if self._untidy >= MOST:
+            self._tidy()
+
+    def _tidy_when_idle(self) -> None:
+        left = self._launched + IDLE - time.monotonic()
+        if left > 0:
+            self.loop.later(left, self._tidy_when_idle)
+        else:
+            self._tidy()
+
+    def _tidy(self) -> None:
         self._untidy = 0
         pid = os.fork()
         if pid:
