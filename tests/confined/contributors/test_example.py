@@ -33,7 +33,7 @@ def environment():
         pytest.skip("needs: an interpreter that everybody can execute")
     folder = Path(tempfile.mkdtemp(prefix="openshell-example."))
     folder.chmod(0o755)
-    ignored = shutil.ignore_patterns("__pycache__", "*.egg-info", "build")
+    ignored = shutil.ignore_patterns("__pycache__", "*.egg-info", ".*")
     for name in COPIED:  # building litters
         source, target = ROOT / name, folder / "copy" / name
         shutil.copytree(source, target, ignore=ignored) if source.is_dir() else shutil.copy(source, target)
