@@ -165,7 +165,7 @@ class Box:
     ) -> Job:
         """Return a command, not asked for yet, whose output is captured."""
         link, given, seconds = self._open, request.data(input), request.seconds(timeout)
-        asked = request.command(argv, env, cwd, terminal)
+        asked = {**request.command(argv, env, cwd, terminal), "quiet": True}
         output = PIPE if capture else None
         command = Command(asked, DEVNULL if given is None else PIPE, output, output)
         return Job(command, link, self._proof, data=given, timeout=seconds, check=check)
