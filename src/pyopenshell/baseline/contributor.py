@@ -28,6 +28,10 @@ ACCESS = {"read_only": READ_ONLY, "read_write": tuple(right for right in READ_WR
 """What the words give. Programs that listen on sockets are no part of a runtime's files: the operator opens those."""
 
 
+MOST_NAMES = 10
+"""Names of others that are told."""
+
+
 class Contribution(Record):
     """What one contributor is, and what it proposes. ``line`` is where the policy names it."""
 
@@ -116,7 +120,8 @@ def _missing(case: Case, names: list[str], unreadable: list[str]) -> Contributor
     elif near := get_close_matches(case.named.name, names):
         hint = f"did you mean {' or '.join(near)}?"
     elif names:
-        hint = f"installed are {', '.join(names)}; {hint}"
+        more = f" and {len(names) - MOST_NAMES} others" if len(names) > MOST_NAMES else ""
+        hint = f"installed are {', '.join(names[:MOST_NAMES])}{more}; {hint}"
     return case.error("contributor.missing", message, hint)
 
 

@@ -32,22 +32,28 @@ def environment():
     if not goes_there(INTERPRETER):
         pytest.skip("needs: an interpreter that everybody can execute")
     folder = Path(tempfile.mkdtemp(prefix="openshell-example."))
+    try:
+        yield _installed(folder)
+    finally:
+        shutil.rmtree(folder)
+
+
+def _installed(folder):
+    """Install copies of the two, because building litters; return the environment."""
     folder.chmod(0o755)
     ignored = shutil.ignore_patterns("__pycache__", "*.egg-info", ".*")
-    for name in COPIED:  # building litters
+    for name in COPIED:
         source, target = ROOT / name, folder / "copy" / name
         shutil.copytree(source, target, ignore=ignored) if source.is_dir() else shutil.copy(source, target)
     venv.EnvBuilder(symlinks=True).create(folder / "venv")
     site = next((folder / "venv" / "lib").glob("python*/site-packages"))
-    others = {_place("yaml"), _place("setuptools")}
-    (site / "others.pth").write_text("".join(f"{place}\n" for place in others))
-    arguments = ["install", "--quiet", "--no-index", "--no-build-isolation", "--no-deps", "--no-compile"]
+    (site / "others.pth").write_text("".join(f"{place}\n" for place in {_place("yaml"), _place("setuptools")}))
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", folder / "venv/bin/python"]
+    options = ["install", "--quiet", "--no-index", "--no-build-isolation", "--no-deps", "--no-compile"]
     paths = [folder / "copy", folder / "copy" / "examples" / "contributor"]
-    done = subprocess.run([*map(str, (*command, *arguments, *paths))], capture_output=True, text=True, timeout=SECONDS)
+    done = subprocess.run([*map(str, (*command, *options, *paths))], capture_output=True, text=True, timeout=SECONDS)
     assert 0 == done.returncode, done.stderr
-    yield folder / "venv"
-    shutil.rmtree(folder)
+    return folder / "venv"
 
 
 def _place(name):

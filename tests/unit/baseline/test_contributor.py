@@ -155,7 +155,8 @@ def test_missing():
     """Who is near, else who there is, else how to install one."""
     for names, said in (
         (["cache2", "other"], "did you mean cache2"),
-        (["x", "y"], "installed are x, y"),
+        (["x", "y"], "installed are x, y;"),
+        ([f"x{number}" for number in range(12)], "x9 and 2 others;"),
         ([], "/opt/bin/python -m pip install"),
     ):
         error = refused("missing", Ended(line(found=[], names=names, unreadable=[])))
