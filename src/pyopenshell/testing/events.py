@@ -24,9 +24,9 @@ class Events(Sequence["Event"]):
     They are read again at each use, until ``capture_events`` ends; what there was then is kept.
     """
 
-    def __init__(self) -> None:
-        """Look at the state folder that is in use now."""
-        self._records = f"{state_root()}/runs"
+    def __init__(self, state: str) -> None:
+        """Look at this state folder of openshell's."""
+        self._records = f"{state}/runs"
         self._kept: tuple[Event, ...] | None = None
 
     @overload
@@ -85,7 +85,7 @@ def capture_events() -> Iterator[Events]:
     The state is isolated meanwhile, as by ``isolated_state``. Close a sandbox before looking for how it ended.
     """
     with isolated_state():
-        events = Events()
+        events = Events(state_root())
         try:
             yield events
         finally:

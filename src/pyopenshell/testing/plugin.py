@@ -52,7 +52,7 @@ def openshell_workdir() -> Iterator[Path]:
 @pytest.fixture
 def openshell_events(openshell_state: Path) -> Events:
     """Give the audit events of this test's sandboxes, read again at each use."""
-    return Events()
+    return Events(f"{openshell_state}/state/openshell")
 
 
 @pytest.fixture

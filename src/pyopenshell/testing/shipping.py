@@ -41,14 +41,14 @@ def task(code: Callable[..., Any] | str, arguments: Sequence[Any]) -> dict[str, 
 def _source(function: FunctionType) -> str:
     """Return the function's definition without its decorators, which belong to the test outside."""
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+        lines = textwrap.dedent(inspect.getsource(function)).splitlines(keepends=True)
+        tree = ast.parse("".join(lines))
     except (OSError, SyntaxError) as error:
         raise ValueError(f"the source of {function.__name__} cannot be had: {error}") from error
     definition = tree.body[0]
     if not isinstance(definition, ast.FunctionDef):
         raise ValueError(f"{function.__name__} is no plain function")
-    definition.decorator_list = []
-    return ast.unparse(definition)
+    return "".join(lines[definition.lineno - 1 :])
 
 
 def _imports(function: FunctionType) -> str:

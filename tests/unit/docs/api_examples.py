@@ -1,4 +1,4 @@
-"""A program that runs the examples of docs/api.md, and those in docstrings of public names, in the current folder.
+"""A program that runs the examples of docs/api.md and README.md, and those in docstrings of public names, in the current folder.
 
 ``python -m tests.unit.docs.api_examples page`` (or ``docstrings``) prints what failed as JSON: names with what came of
 them, and how many there were. It is a process of its own, so that the zygote is that of a user's program, and so that
@@ -25,6 +25,7 @@ from tests.unit.docs import api_listing
 
 SECTION = re.compile(r"^(#{2,4} .+)\n((?:(?!^#{2,4} ).*\n)*)", re.MULTILINE)
 BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+README = api_listing.PAGE.parents[1] / "README.md"
 PLUGIN = "pyopenshell.integrations.pytest_plugin"
 
 
@@ -68,8 +69,9 @@ class Examples:
 
 
 def page(examples: Examples) -> None:
-    """Run those of the page. A block with a file's name is written to that file."""
-    for heading, section in SECTION.findall(api_listing.PAGE.read_text(encoding="utf-8")):
+    """Run those of the page and of the README. A block with a file's name is written to that file."""
+    text = api_listing.PAGE.read_text(encoding="utf-8") + README.read_text(encoding="utf-8")
+    for heading, section in SECTION.findall(text):
         blocks = BLOCK.findall(section)
         for index, (language, mark, body) in enumerate(blocks):
             if mark and mark != "signature":
