@@ -3,6 +3,8 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pyopenshell.baseline.contributor import ACCESS, Contribution
 from pyopenshell.baseline.model import Proposal
@@ -12,8 +14,9 @@ from pyopenshell.effective.compose import Resolved, compose
 from pyopenshell.effective.contributed import contributors
 from pyopenshell.effective.diff import compare
 from pyopenshell.effective.model import Contributor
+from pyopenshell.effective.paths import inside
 from pyopenshell.errors import StateError
-from tests.unit.effective.cases import PRIVATE, STATE, USUAL, World, by_id, composed, findings, policy, request
+from tests.unit.effective.cases import PRIVATE, STATE, STEADY, USUAL, World, by_id, composed, findings, policy, request
 
 CACHE = "contributor/cache:"
 
@@ -228,3 +231,23 @@ def test_resolved_is_told_of_sockets(tmp_path):
         found = [resolver(0)(str(path)).is_socket for path in (tmp_path / "s", tmp_path)]
     assert [True, False] == found
     assert not Resolved("/x").is_socket
+
+
+PLACES = ("/data", "/data/a", "/data/a/b", "/data/c", "/data/link", "/data/link/b", "/data/absent", "/tmp/x")
+WORLD = World(folders=["/data/a/b", "/data/c", "/tmp/x"]).link("/data/link", "/data/a")
+
+
+@STEADY
+@given(st.sets(st.sampled_from(PLACES)), st.lists(st.tuples(st.sampled_from(PLACES), st.sampled_from([*ACCESS]))))
+def test_never_against_a_declared_read_only_path(declared, asked):
+    """Whatever is declared and asked for: no right to write is at, in or around a place that is declared read-only."""
+    asked = dict.fromkeys(asked)
+    effective = composed(
+        proposals=tuple(asks(path, access) for path, access in asked), read_only=sorted(declared), resolve=WORLD.resolve
+    )
+    kept = [WORLD.resolve(path).place or path for path in declared]
+    for grant in effective.runtime_additions:
+        if "write_file" in grant.access and grant.status != "skipped":
+            place = grant.resolved or grant.path
+            assert not [path for path in kept if inside(place, path) or inside(path, place)]
+    assert len(asked) == len(effective.runtime_additions)
