@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def become(plan: dict[str, Any]) -> None:
     """Change to the plan's identity for good, without privileges or core dumps. Raises OSError."""
-    if "limits" in plan:  # the zygote has more descriptors than its owner was given
+    if "limits" in plan:  # from the nursery, whose bounding set is empty, and which may have more descriptors
         resource.setrlimit(resource.RLIMIT_NOFILE, plan["limits"])
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     if plan["change_identity"]:
@@ -23,7 +23,7 @@ def become(plan: dict[str, Any]) -> None:
             # Root's pipes are root's alone (0600): a program could use them, but not open /dev/stderr.
             if stat.S_ISFIFO(os.fstat(fd).st_mode) and os.fstat(fd).st_uid == os.geteuid():
                 os.fchown(fd, plan["uid"], plan["gid"])
-        if process.has_capability(process.CAP_SETPCAP):
+        if "limits" not in plan and process.has_capability(process.CAP_SETPCAP):
             process.drop_bounding_set()  # afterwards the capability to do so is gone
         process.set_ids(plan["uid"], plan["gid"], plan["groups"])
     process.drop_capabilities()

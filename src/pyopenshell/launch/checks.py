@@ -113,10 +113,15 @@ def _powerless(plan: Plan, fields: dict[str, str]) -> list[dict[str, Any]]:
         _check("uid", " ".join([str(plan.uid)] * 4), " ".join(fields["Uid"].split())),
         _check("gid", " ".join([str(plan.gid)] * 4), " ".join(fields["Gid"].split())),
         _check("groups", _numbers(plan.groups), _numbers(int(number) for number in fields["Groups"].split())),
-        *(_check(name, "0" * 16, fields[name]) for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")),
+        *(_check(name, "0" * 16, fields[name]) for name in _sets(plan)),
         _check("no_new_privs", "1", fields.get("NoNewPrivs", "unknown")),
         _check("seccomp", "2", fields.get("Seccomp", "unknown")),
     ]
+
+
+def _sets(plan: Plan) -> tuple[str, ...]:
+    """Return the sets of capabilities that must be empty. Only root can empty the bounding set."""
+    return ("CapInh", "CapPrm", "CapEff", "CapAmb", *(["CapBnd"] if plan.change_identity else []))
 
 
 def _check(name: str, expected: str, observed: str) -> dict[str, Any]:

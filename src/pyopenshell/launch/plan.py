@@ -189,10 +189,12 @@ def _binds(grants: list[Grant], private: Private) -> tuple[tuple[str, str, bool]
 def _writable(grants: list[Grant], private: Private, namespaces: Namespaces) -> tuple[str, ...]:
     """Return what stays writable where the rest of the host is a read-only mount: what is granted for writing.
 
-    Not what gets a file system of its own: the private folders, terminals, and procfs with a pid namespace.
+    Not what gets a file system of its own: the private folders, terminals, and procfs with a pid namespace. Nor devices,
+    which a read-only mount does not keep from being written to.
     """
     own = (*private.hide, "/dev/pts", *(["/proc"] if namespaces.pid else []))
-    paths = {grant.resolved or grant.path for grant in grants if "write_file" in grant.access and not grant.source}
+    files = (grant for grant in grants if not grant.source and "ioctl_dev" not in grant.access)
+    paths = {grant.resolved or grant.path for grant in files if "write_file" in grant.access}
     paths |= set() if namespaces.pid else {"/proc"}
     if private.host:
         paths.add(private.canary)

@@ -67,6 +67,8 @@ def _run(connection: _socket.socket) -> NoReturn:
         os.umask(0o022)
         os.chdir("/")
         process.close_fds((0, 1, 2, connection.fileno()))
+        if process.has_capability(process.CAP_SETPCAP):
+            process.drop_bounding_set()  # once for all that are born here: forty system calls
         process.set_parent_death_signal(signals.SIGKILL)
         _serve(connection)
     finally:
