@@ -1,4 +1,4 @@
-"""A program that runs the examples of docs/api.md and README.md, and those in docstrings of public names, in the current folder.
+"""A program that runs the examples of docs/api.md, of README.md and of public names' docstrings, in the current folder.
 
 ``python -m tests.unit.docs.api_examples page`` (or ``docstrings``) prints what failed as JSON: names with what came of
 them, and how many there were. It is a process of its own, so that the zygote is that of a user's program, and so that

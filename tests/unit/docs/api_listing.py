@@ -25,6 +25,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 PAGE = Path(__file__).parents[3] / "docs" / "api.md"
+VALUES = {
+    "pyopenshell.sandbox.why": ["InForce"],
+    "pyopenshell.effective.why": ["Answer"],
+    "pyopenshell.effective.model": ["Grant", "Origin", "Detail", "Finding"],
+    "pyopenshell.launch.ending": ["Exit"],
+}
+"""What attributes of public objects are, and a user's annotations may name: documented as well."""
 WIDTH = 100
 ENTRY = re.compile(r"^(#{3} `([\w.]+)`\n\n```python signature\n)(.*?)^```$", re.MULTILINE | re.DOTALL)
 """An entry of the page: a heading with a name, and right below it the signature."""
@@ -43,12 +50,14 @@ def modules() -> list[str]:
     found = pkgutil.iter_modules(pyopenshell.integrations.__path__, "pyopenshell.integrations.")
     integrations = [one.name for one in found if hasattr(importlib.import_module(one.name), "__all__")]
     own = ["pyopenshell", "pyopenshell.errors", "pyopenshell.contributor", *integrations, "pyopenshell.testing"]
-    return [*own, "pyopenshell.testing.plugin"]
+    return [*own, "pyopenshell.testing.plugin", *VALUES]
 
 
 def names(module: str) -> list[str]:
     """The public names of one of these modules."""
     found = importlib.import_module(module)
+    if module in VALUES:
+        return VALUES[module]
     if module == "pyopenshell":
         return list(pyopenshell._PUBLIC)
     if module == "pyopenshell.errors":
@@ -88,9 +97,10 @@ def render(name: str, value: Any) -> str:
 
 
 def _class(name: str, cls: type) -> Iterator[str]:
-    bases = ", ".join(base.__name__ for base in cls.__bases__ if base not in (Record, object))
+    owners = _owners(cls)
+    bases = ", ".join(base.__name__ for base in cls.__bases__ if base not in (Record, object, *owners))
     head = f"class {name}({bases}):" if bases else f"class {name}:"
-    members = [line for owner in reversed(_owners(cls)) for line in _members(owner, cls)]
+    members = [line for owner in reversed(owners) for line in _members(owner, cls)]
     yield head if members else head + " ..."
     for line in members:
         yield f"    {line}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import re
 from typing import Any
 
 import pytest
@@ -41,6 +42,17 @@ def test_the_listing_sees_a_change():
     Thing.__module__ = "pyopenshell.thing"
     source = api_listing.render("Thing", Thing)
     assert "class Thing:\n    field: int = 1\n    def method(one, *, two: str = '2') -> None\n" == source
+
+
+def test_links_lead_somewhere():
+    """Those to headings of the page, and those to files of the repository."""
+    headings = [line.lstrip("# ").lower() for line in TEXT.splitlines() if line.startswith("#")]
+    anchors = {re.sub(r"[^\w -]", "", heading).replace(" ", "-") for heading in headings}
+    links = re.findall(r"\]\(([^)\s]+)\)", TEXT)
+    assert [] == [link for link in links if link[0] == "#" and link[1:] not in anchors]
+    files = [link.partition("#")[0] for link in links if link[0] != "#"]
+    assert [] == [file for file in files if not (api_listing.PAGE.parent / file).exists()]
+    assert len(files) > 8
 
 
 def has_example(name: str) -> bool:
