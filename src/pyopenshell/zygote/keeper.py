@@ -14,9 +14,8 @@ from pyopenshell.launch.endpoint import Endpoint
 from pyopenshell.zygote import failure, protocol
 from pyopenshell.zygote.birth import Birth
 from pyopenshell.zygote.command import Command
-from pyopenshell.zygote.planner import Planner
 from pyopenshell.zygote.story import Story
-from pyopenshell.zygote.warm import Warm
+from pyopenshell.zygote.warm import Warm, key
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,8 +36,8 @@ class Keeper:
         self._connection = connection
         self._reader = frames.Reader(connection)
         self._outbox = frames.Outbox(connection)
-        self._asked: dict[str, Any] = {}
-        self._planner: Planner | None = None
+        self.asked: dict[str, Any] = {}
+        self.key = b""
         self._birth: Birth | None = None
         self._story: Story | None = None
         self._warm: Warm | None = None
@@ -67,9 +66,10 @@ class Keeper:
 
     def _heard(self) -> None:
         for kind, payload, descriptors in self._reader.take():
-            if kind == protocol.CREATE and not self._asked:
-                self._asked = marshal.loads(payload)  # noqa: S302 - from our owner
-                self._plan()
+            if kind == protocol.CREATE and not self.asked:
+                self.asked = marshal.loads(payload)  # noqa: S302 - from our owner
+                self.key = key(self.asked)
+                self.plan()
             elif kind == protocol.COMMAND and self._holds and not self._ending and descriptors:
                 self._count += 1
                 asked = marshal.loads(payload)  # noqa: S302 - from our owner
@@ -85,42 +85,24 @@ class Keeper:
 
     # Before the sandbox holds: plan, launch, receipt.
 
-    def _plan(self) -> None:
-        warm = self.server.warmed.find(self._asked)
+    def plan(self) -> None:
+        """Take a plan that holds, or have one made."""
+        warm = self.server.warmed.find(self.key)
         if warm:
-            self._launch(warm)
+            self.launch(warm)
             return
         try:
-            self._planner = Planner(self._asked)
+            self.server.planners.ask(self)
         except OSError as error:
-            self._failed(OpenShellError(f"cannot plan the sandbox: fork: {error.strerror}", code="planning.died"))
-            return
-        self.server.loop.watch(self._planner.fd, self._planned)
+            self.failed(OpenShellError(f"cannot plan the sandbox: fork: {error.strerror}", code="planning.died"))
 
-    def _planned(self) -> None:
-        planner = self._planner
-        found = planner.take() if planner else None
-        if planner is None or found is None:
-            return
-        self._drop_planner(planner)
-        if isinstance(found, OpenShellError):
-            self._failed(found)
-            return
-        warm = Warm(*found, limits=self.server.limits)
-        self.server.warmed.keep(self._asked, warm)
-        self._launch(warm)
-
-    def _drop_planner(self, planner: Planner) -> None:
-        self.server.loop.forget(planner.fd)
-        planner.close()
-        self._planner = None
-
-    def _launch(self, warm: Warm) -> None:
-        planned, name = warm.planned, self._asked["request"]["name"]
+    def launch(self, warm: Warm) -> None:
+        """Have the sandbox made by a plan."""
+        planned, name = warm.planned, self.asked["request"]["name"]
         self._warm = warm
         run_id = runs.new_id() if warm.is_lasting else planned.effective.run_id
         name = name or (runs.generated_name(run_id) if warm.is_lasting else planned.effective.name)
-        self.server.surround(self._asked["environ"])
+        self.server.surround(self.asked["environ"])
         try:
             if planned.private.host:
                 private.sweep()
@@ -132,7 +114,7 @@ class Keeper:
             self._record = runs.create(name, planned.policy.source.text, meta, run_id=run_id, tidy=False)
             self._story = Story(warm, self._record, self.server.context(name, run_id), warm.process)
         except (OSError, OpenShellError) as error:
-            self._failed(_ours(error))
+            self.failed(_ours(error))
             return
         if spare and spare.receipt:
             self.holds(spare.receipt)
@@ -171,7 +153,7 @@ class Keeper:
         if self._birth:
             self._birth.end()
 
-    def _failed(self, error: OpenShellError) -> None:
+    def failed(self, error: OpenShellError) -> None:
         """Tell that there will be no sandbox, where no process of one was started."""
         self.launch_failed(error)
         if not self._birth:
@@ -200,8 +182,7 @@ class Keeper:
 
     def close(self) -> None:
         """End the sandbox, whatever it is doing."""
-        if self._planner:
-            self._drop_planner(self._planner)
+        self.server.planners.forget(self)
         self._ending = True
         if self._birth:
             self._birth.end()
@@ -223,7 +204,7 @@ class Keeper:
         if not self._holds:
             if not self._ending:
                 self._birth = None
-                self._failed(LaunchError(f"cannot start the sandbox: {why}", step="unknown"))
+                self.failed(LaunchError(f"cannot start the sandbox: {why}", step="unknown"))
                 return
             self._leave()
             return

@@ -43,14 +43,24 @@ class Nursery:
         self._socket, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
         self.fd = self._socket.fileno()
         self._reader = frames.Reader(self._socket)
+        self._outbox = frames.Outbox(self._socket)
         self.pid = os.fork()
         if self.pid == 0:
             _run(theirs)
         theirs.close()
 
     def bear(self, kind: bytes, flags: int, descriptors: list[int]) -> None:
-        """Ask for a sandbox. Raises OSError where there is no nursery any more."""
-        frames.send(self._socket, BEAR, (kind, flags), descriptors)
+        """Ask for a sandbox, without waiting: the nursery may itself be waiting for us to read."""
+        self._outbox.send(BEAR, marshal.dumps((kind, flags)), descriptors)
+
+    @property
+    def waits(self) -> bool:
+        """Whether something waits for room: then call ``flush`` when there is some."""
+        return self._outbox.waits
+
+    def flush(self) -> None:
+        """Send what waits."""
+        self._outbox.flush()
 
     def take(self) -> tuple[list[tuple[bytes, Any]], bool]:
         """Return what it told by now, ``BORN`` and ``DIED`` with their values, and whether it has ended."""

@@ -14,6 +14,7 @@ from pyopenshell.kernel import process, signals
 from pyopenshell.zygote import nursery, protocol
 from pyopenshell.zygote.keeper import Keeper
 from pyopenshell.zygote.loop import Loop
+from pyopenshell.zygote.planners import Planners
 from pyopenshell.zygote.spare import Spares
 from pyopenshell.zygote.warm import Warmed
 
@@ -56,6 +57,7 @@ class Server:
         self.loop = Loop()
         self.limits = limits
         self.warmed = Warmed()
+        self.planners = Planners(self)
         self.keepers: set[Keeper] = set()
         self.spares = Spares(self)
         self._environ: dict[str, str] | None = None
@@ -119,9 +121,14 @@ class Server:
         """Have the nursery fork a sandbox, which is told its pid and its end. Raises OSError."""
         self._nursery.bear(kind, flags, descriptors)
         self._unborn.append(birth)
+        if self._nursery.waits:
+            self.loop.want_room(self._nursery.fd, wanted=True)
 
     def _told(self) -> None:
         """Take what the nursery tells; without it there are no sandboxes, and no reason to go on."""
+        if self._nursery.waits:
+            self._nursery.flush()
+            self.loop.want_room(self._nursery.fd, wanted=self._nursery.waits)
         told, ended = self._nursery.take()
         for kind, value in told:
             if kind == nursery.BORN:

@@ -49,27 +49,26 @@ class Warm:
 
 
 class Warmed:
-    """The plans that are kept, by what was asked for."""
+    """The plans that are kept, by the ``key`` of what was asked for."""
 
     def __init__(self) -> None:
         """Keep none yet."""
         self._kept: dict[bytes, Warm] = {}
 
-    def find(self, asked: dict[str, Any]) -> Warm | None:
-        """Return a plan for this request that holds still."""
-        key = _key(asked)
+    def find(self, key: bytes) -> Warm | None:
+        """Return a plan that holds still, for what was asked for."""
         warm = self._kept.get(key)
         if warm and not warm.holds:
             del self._kept[key]
             return None
         return warm
 
-    def keep(self, asked: dict[str, Any], warm: Warm) -> None:
+    def keep(self, key: bytes, warm: Warm) -> None:
         """Keep a plan, where that makes sense."""
         if warm.is_lasting:
             if len(self._kept) >= MOST:
                 del self._kept[next(iter(self._kept))]
-            self._kept[_key(asked)] = warm
+            self._kept[key] = warm
 
     def drop(self, warm: Warm) -> None:
         """Keep a plan no longer: what was made by it failed."""
@@ -89,6 +88,6 @@ def _process(planned: Planned) -> context.Process:
     )
 
 
-def _key(asked: dict[str, Any]) -> bytes:
+def key(asked: dict[str, Any]) -> bytes:
     """Return what a plan follows from. The sandbox's name is not part of it, as long as no id is kept for that."""
     return marshal.dumps({**asked, "request": {**asked["request"], "name": None}})

@@ -1,0 +1,67 @@
+"""The planning that is under way: a few at once, and one for all that ask for the same."""
+
+from __future__ import annotations
+
+from pyopenshell.errors import OpenShellError
+from pyopenshell.zygote.planner import Planner
+from pyopenshell.zygote.warm import Warm
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pyopenshell.zygote.keeper import Keeper
+    from pyopenshell.zygote.server import Server
+
+MOST = 8
+"""Children that plan at once."""
+
+
+class Planners:
+    """Has plans made. Who asks for what is being planned already waits for that."""
+
+    def __init__(self, server: Server) -> None:
+        """Plan nothing yet."""
+        self._server = server
+        self._active: dict[Keeper, Planner] = {}
+        self._waiting: list[Keeper] = []
+        self._fleeting: set[bytes] = set()
+
+    def ask(self, keeper: Keeper) -> None:
+        """Have a plan made for a sandbox, which is told. Raises OSError."""
+        shared = keeper.key not in self._fleeting and any(other.key == keeper.key for other in self._active)
+        if shared or len(self._active) >= MOST:
+            self._waiting.append(keeper)
+            return
+        planner = self._active[keeper] = Planner(keeper.asked)
+        self._server.loop.watch(planner.fd, lambda: self._take(keeper, planner))
+
+    def forget(self, keeper: Keeper) -> None:
+        """Plan no more for a sandbox, which is not wanted any more."""
+        if keeper in self._waiting:
+            self._waiting.remove(keeper)
+        if keeper in self._active:
+            self._done(keeper)
+
+    def _take(self, keeper: Keeper, planner: Planner) -> None:
+        found = planner.take()
+        if found is None:
+            return
+        if isinstance(found, OpenShellError):
+            self._done(keeper)
+            keeper.failed(found)
+            return
+        warm = Warm(*found, limits=self._server.limits)
+        self._server.warmed.keep(keeper.key, warm)
+        if not warm.is_lasting:
+            self._fleeting.add(keeper.key)
+            if len(self._fleeting) > MOST:
+                self._fleeting.pop()
+        self._done(keeper)
+        keeper.launch(warm)
+
+    def _done(self, keeper: Keeper) -> None:
+        planner = self._active.pop(keeper)
+        self._server.loop.forget(planner.fd)
+        planner.close()
+        waiting, self._waiting = self._waiting, []
+        for other in waiting:
+            other.plan()
