@@ -1,8 +1,8 @@
 """Asking contributors: each in a process of its own, as the sandbox's identity, which writes nothing (decision 0014).
 
-Three processes are at work. The caller starts a *keeper* for each contributor and goes on with its own work. The keeper
-forks the contributor's interpreter, collects what that says until it ends or is late, and kills it with all that it
-started, also when the caller ends or loses interest. Nothing of a contributor is imported outside of that interpreter.
+The caller starts a keeper for each contributor (``contributing_keeper``) and goes on with its own work; the keeper
+starts the contributor's interpreter (``contributing_child``), in which alone anything of a third party is imported
+(``contributor.harness``). What was said is judged in ``baseline.contributor``.
 """
 
 from __future__ import annotations
@@ -16,27 +16,25 @@ import time
 
 import pyopenshell
 from pyopenshell.baseline import contributor as answers
-from pyopenshell.baseline.answer import MOST_BYTES, SCHEMA, Case, Ended
+from pyopenshell.baseline.answer import SCHEMA, Case, Ended
 from pyopenshell.effective.canonical import canonical_bytes
 from pyopenshell.effective.model import Identity
 from pyopenshell.errors import ContributorError
-from pyopenshell.kernel import process
 from pyopenshell.kernel.signals import SIGKILL
-from pyopenshell.launch import contributing_child, reap
+from pyopenshell.launch import reap
+from pyopenshell.launch.contributing_keeper import keep
 from pyopenshell.record import Record
 from pyopenshell.seccomp import bpf, table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, NoReturn
+    from typing import Any
 
     from pyopenshell.baseline.contributor import Contribution
     from pyopenshell.policy.model import Policy
 
 SECONDS = 10.0
 """How long a contributor may take, from the start of its interpreter."""
-LAST_WORDS = 8192
-"""Bytes of what a contributor prints that are kept, the last ones."""
 PIECE = 1 << 16
 
 
@@ -104,8 +102,9 @@ class Contributing:
             return judge(case, ended)
         except ContributorError as error:
             text = ended.told.decode("utf-8", "replace")
-            shown = "".join(one if one.isprintable() or one == "\n" else "?" for one in text)
-            error.add_note(f"What contributor {case.named.name} printed:\n{shown}")
+            if text:
+                shown = "".join(one if one.isprintable() or one == "\n" else "?" for one in text)
+                error.add_note(f"What contributor {case.named.name} printed:\n{shown}")
             raise
 
     def close(self) -> None:
@@ -161,7 +160,7 @@ def _start(plan: dict[str, Any], request: bytes) -> tuple[int, _socket.socket]:
         os.lseek(question, 0, os.SEEK_SET)
         keeper = os.fork()
         if keeper == 0:
-            _keep(plan, question, theirs)
+            keep(plan, question, theirs)
     except BaseException:
         ours.close()
         raise
@@ -169,85 +168,3 @@ def _start(plan: dict[str, Any], request: bytes) -> tuple[int, _socket.socket]:
         theirs.close()
         os.close(question)
     return keeper, ours
-
-
-def _keep(plan: dict[str, Any], question: int, theirs: _socket.socket) -> NoReturn:
-    """Be the keeper: nothing of the caller's is held, not its session, nor its descriptors, nor its signals."""
-    try:
-        os.setsid()
-        process.reset_signals()
-        process.close_fds((question, theirs.fileno()))
-        process.set_child_subreaper()
-        theirs.sendall(marshal.dumps(_kept(plan, question, theirs)))
-    except OSError:  # the caller has lost interest
-        pass
-    finally:
-        os._exit(0)
-
-
-def _kept(plan: dict[str, Any], question: int, theirs: _socket.socket) -> tuple[Any, ...]:
-    """Start the contributor, collect what it says, and end it. Returns the fields of ``Ended``."""
-    pipes = [os.pipe() for _ in range(3)]
-    pid = os.fork()
-    if pid == 0:
-        contributing_child.start(plan, question, *(write for _read, write in pipes))
-    for _read, write in pipes:
-        os.close(write)
-    answer, output, failed = (read for read, _write in pipes)
-    heard = _Heard(answer, output)
-    pidfd = os.pidfd_open(pid)
-    try:
-        late = not heard.until_end(pidfd, theirs.fileno(), time.monotonic() + plan["seconds"])
-        if late:
-            os.kill(pid, SIGKILL)
-        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    finally:
-        reap.sweep()
-    heard.drain()
-    refused = os.read(failed, PIECE)
-    step = marshal.loads(refused) if refused else None  # noqa: S302 - written by our own fork, before its exec
-    return heard.words, heard.told, step, code, late
-
-
-class _Heard:
-    """What a contributor has said on its two pipes, neither of which holds it up."""
-
-    def __init__(self, answer: int, output: int) -> None:
-        self.words = self.told = b""
-        self._answer, self._output = answer, output
-        for fd in (answer, output):
-            os.set_blocking(fd, False)
-
-    def until_end(self, pidfd: int, caller: int, deadline: float) -> bool:
-        """Listen until the process ends; return False where it must be ended: late, too wordy, or no longer wanted."""
-        poll = select.poll()
-        for fd, events in ((pidfd, select.POLLIN), (self._answer, select.POLLIN), (self._output, select.POLLIN)):
-            poll.register(fd, events)
-        poll.register(caller, 0)  # only its end
-        while (left := deadline - time.monotonic()) > 0:
-            for fd, _what in poll.poll(left * 1000):
-                if fd == pidfd:
-                    return True
-                if fd == caller or len(self.words) > MOST_BYTES:
-                    return False
-                if not self._take(fd):
-                    poll.unregister(fd)
-        return False
-
-    def drain(self) -> None:
-        """Take what is left in the pipes; nobody writes to them any more."""
-        for fd in (self._answer, self._output):
-            while self._take(fd):
-                pass
-
-    def _take(self, fd: int) -> bool:
-        """Read a piece; return whether there may be more."""
-        try:
-            piece = os.read(fd, PIECE)
-        except BlockingIOError:
-            return False
-        if fd == self._answer:
-            self.words = (self.words + piece)[: MOST_BYTES + 1]
-        else:
-            self.told = (self.told + piece)[-LAST_WORDS:]
-        return bool(piece)
