@@ -36,9 +36,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _launch(options)
         print(f"installed {options.name}: {install(options)}")  # noqa: T201 - a command of its own
     except OpenShellError as error:
-        print("\n".join(error.lines()), file=sys.stderr)  # noqa: T201, TID251 - a command of its own
-        return error.exit_code
+        return _complain(error)
     return 0
+
+
+def _complain(error: OpenShellError) -> int:
+    print("\n".join(error.lines()), file=sys.stderr)  # noqa: T201, TID251 - a command of its own
+    return error.exit_code
 
 
 def install(options: argparse.Namespace) -> str:
@@ -70,8 +74,13 @@ def _launch(options: argparse.Namespace) -> int:
 
     # Jupyter sends SIGINT when it likes. A handler, not SIG_IGN: that would be inherited.
     signal.signal(signal.SIGINT, lambda *_: None)
-    with open(options.connection_file, encoding="utf-8") as file:
-        told = json.load(file)
+    try:
+        with open(options.connection_file, encoding="utf-8") as file:
+            told = json.load(file)
+    except (OSError, ValueError) as error:
+        raise OpenShellError(
+            f"cannot read the connection file {options.connection_file}: {error}", hint="Jupyter names it, and makes it"
+        ) from error
     given: SandboxOptions = {"env": dict(_variable(text) for text in options.env)}
     if options.gpu is not None:
         given["gpu"] = "all" if options.gpu == "all" else int(options.gpu)

@@ -126,7 +126,7 @@ class Popen:
             self.wait(None if deadline is None else max(0.0, deadline - time.monotonic()))
         except TimeoutExpired:
             output = [b"".join(self._pieces[file]) or None if file in self._pieces else None for file in self._outputs]
-            raise TimeoutExpired(self.args, timeout or 0, *output) from None
+            raise TimeoutExpired(self.args, timeout or 0, output=output[0], stderr=output[1]) from None
         return self._decoded(self.stdout), self._decoded(self.stderr)
 
     def send_signal(self, sig: int) -> None:
@@ -278,7 +278,7 @@ def run(
             raise
     status = process.wait()
     if check and status:
-        raise CalledProcessError(status, args, stdout, stderr)
+        raise CalledProcessError(status, args, output=stdout, stderr=stderr)
     return CompletedProcess(args, status, stdout, stderr)
 
 
