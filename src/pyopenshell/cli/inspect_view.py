@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-META = ("executable", "workdir", "user", "gpu", "environment")
+META = ("executable", "owner_pid", "workdir", "user", "gpu", "environment")
 """What ``meta.json`` adds to a sandbox's summary, in the order shown."""
 CREDENTIALS = ("uid", "gid", "groups", "capabilities", "no_new_privs")
 
@@ -28,7 +28,7 @@ def show(summary: dict[str, Any], path: str, parts: dict[str, dict[str, Any] | N
         ("run", summary["id"]),
         ("started", summary["started"]),
         ("command", command(summary["command"])),
-        *((key, "all" if meta[key] == ALL_GPUS else _text(meta[key])) for key in META if key in meta),
+        *((key, "all" if meta[key] == ALL_GPUS else _text(meta[key])) for key in META if meta.get(key, "") != ""),
         ("ended", ended(parts["exit"])),
         ("record", path),
     )
@@ -68,6 +68,8 @@ def ended(end: dict[str, Any] | None) -> str:
         text = f"signal {end['signal']} (exit code {end['code']})"
     elif end.get("exec_errno"):
         text = f"it never started: {_errno(end['exec_errno'])} (exit code {end['code']})"
+    elif "programs" in end:
+        text = f"closed by its owner, after {end['programs']} programs"
     else:
         text = f"exit code {end['code']}"
     survivors = end.get("survivors")

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def command(argv: list[str]) -> str:
-    """Return a command as a shell would take it."""
+    """Return a command as a shell would take it; a sandbox that a program keeps has none of its own."""
     import shlex
 
-    return shlex.join(argv)
+    return shlex.join(argv) or "(programs of pyopenshell.Sandbox)"
 
 
 def effective(view: RunView) -> dict[str, Any] | None:

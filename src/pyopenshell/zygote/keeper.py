@@ -110,7 +110,7 @@ class Keeper:
             spare = self.server.spares.take(warm)
             self._birth = spare.adopt(self) if spare else Birth(self.server, self, planned.plan, warm.plain)
             # While init works, on another processor.
-            meta = {**warm.meta, "started": context.now()}
+            meta = {**warm.meta, "started": context.now(), "owner_pid": self.server.owner}
             self._record = runs.create(name, planned.policy.source.text, meta, run_id=run_id, tidy=False)
             self._story = Story(warm, self._record, self.server.context(name, run_id), warm.process)
         except (OSError, OpenShellError) as error:

@@ -54,6 +54,7 @@ class Server:
 
     def __init__(self, owner: int, born: Nursery, limits: tuple[int, int]) -> None:
         """Watch the owner, the door and the ends of children. ProcessLookupError: the owner has ended."""
+        self.owner = owner
         self.loop = Loop()
         self.limits = limits
         self.warmed = Warmed()
@@ -73,8 +74,8 @@ class Server:
         self._door = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0, protocol.DOOR)
         os.set_inheritable(protocol.DOOR, False)
         self._signals = process.signal_fd((signals.SIGCHLD,))
-        self._owner = os.pidfd_open(owner)
-        self.loop.watch(self._owner, self._end)
+        self._owner_end = os.pidfd_open(owner)
+        self.loop.watch(self._owner_end, self._end)
         self.loop.watch(protocol.DOOR, self._connect)
         self.loop.watch(self._signals, self._reap)
 
@@ -184,7 +185,7 @@ class Server:
 
     def _end(self) -> None:
         self._ending = True
-        self.loop.forget(self._owner)
+        self.loop.forget(self._owner_end)
         self.loop.forget(protocol.DOOR)
         self.spares.give_up()
         for keeper in tuple(self.keepers):
