@@ -12,14 +12,14 @@ import sys
 
 from pyopenshell import Process, Sandbox
 
-PROMPT = b">>> "
+PROMPT = "ready> "
 
 
-def read_until(process: Process, end: bytes) -> str:
+def read_until(process: Process, end: str) -> str:
     """Return what the session shows up to ``end``, or until it ends."""
     seen = b""
     assert process.master is not None
-    while not seen.endswith(end):
+    while not seen.endswith(end.encode()):
         try:
             data = os.read(process.master, 4096)
         except OSError:  # EIO: nobody has the other side open any more
@@ -31,19 +31,16 @@ def read_until(process: Process, end: bytes) -> str:
 
 
 def main() -> int:
-    """Ask an interactive Python for what it sees, resize its terminal, and leave."""
-    shell = ["python3", "-q", "-i", "-c", "import os"]
-    with Sandbox() as box, box.popen(shell, env={"TERM": "dumb"}, terminal=(24, 80)) as process:
-        read_until(process, PROMPT)
+    """Ask a shell for the size of its terminal, before and after that changes, and leave."""
+    with Sandbox() as box, box.popen(["/bin/sh", "-i"], env={"PS1": PROMPT}, terminal=(24, 80)) as process:
         assert process.master is not None
-        for line, size in (("os.get_terminal_size()", (24, 80)), ("os.get_terminal_size()", (50, 132))):
-            process.resize(*size)
-            os.write(process.master, line.encode() + b"\n")
-            for shown in read_until(process, PROMPT).splitlines():
-                if shown.startswith("os.terminal_size"):
-                    print(shown.strip())
-        os.write(process.master, b"raise SystemExit(7)\n")
-        read_until(process, b"\0")
+        read_until(process, PROMPT)
+        for rows, columns in ((24, 80), (50, 132)):
+            process.resize(rows, columns)
+            os.write(process.master, b"stty size\n")
+            typed, answer, *_ = read_until(process, PROMPT).splitlines()
+            print(f"{typed}: {answer}")
+        os.write(process.master, b"exit 7\n")
         return process.wait(timeout=10)
 
 
