@@ -15,6 +15,8 @@ from pyopenshell import Sandbox
 FIFTY, MANY = 50, 200
 SECONDS = 10
 """For how long the idle ones are watched."""
+SETTLE = 3
+"""Seconds until all is quiet after the last of them has run something."""
 
 
 def measure(folder: str, env: dict[str, str]) -> list[Row]:
@@ -35,6 +37,7 @@ def alive(folder: str, count: int, gpu: int | None) -> Iterator[list[Sandbox]]:
         boxes = [stack.enter_context(sandbox(folder, gpu)) for _ in range(count)]
         for box in boxes:
             box.run([TRUE]).check()
+        time.sleep(SETTLE)
         yield boxes
 
 

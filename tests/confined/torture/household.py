@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 POLICY = Policy.from_dict({"version": 1, "filesystem_policy": {"include_workdir": True}})
 SECONDS = 10
 """How long the end of a process may take whose end was asked for."""
+SPARES = 3
+"""Processes of sandboxes that are made in advance: one without a broker, one with."""
 
 
 def sandbox(workdir: str, gpu: int | None = None) -> Sandbox:
@@ -93,26 +95,55 @@ def all_end(watched: Iterable[int]) -> bool:
     return ended
 
 
+def nothing_lives(spares: int = 0) -> list[str]:
+    """Wait until no process of a sandbox is left, but for spare ones; return those that are after all, in words.
+
+    What was killed takes the kernel a moment, and its parent another one until it has waited for it. The zygote keeps a
+    spare sandbox for a moment where one was asked for twice: ``spares`` processes that have not become anything else.
+    """
+    with open(f"/proc/{zygote()}/cmdline", encoding="utf-8") as file:
+        words = " ".join(file.read().split("\0"))[:120]
+    until = time.monotonic() + SECONDS
+    while True:
+        left = told(sandboxed())
+        waiting = sum(line.endswith(words) and "(Z)" not in line for line in left)
+        if (len(left) <= spares and waiting == len(left)) or time.monotonic() > until:
+            return left[spares:] if waiting == len(left) else left
+        select.select([], [], [], 0.001)
+
+
 class Holdings(NamedTuple):
-    """What this process and what stays beneath it hold: numbers of each kind, and what else is there."""
+    """What this process, its zygote and what forks for that hold: the numbers of each kind."""
 
     descriptors: list[int]
     threads: list[int]
-    mounts: int
-    sandboxed: list[str]
+    mounts: list[int]
 
 
 def holdings() -> Holdings:
-    """Return what is held now."""
+    """Return what is held once all sandboxes have ended."""
+    left = nothing_lives()
+    assert [] == left, left
     pids = [os.getpid(), *machinery()]
     with open("/proc/self/mountinfo", "rb") as file:
         mounts = sum(1 for _ in file)
     return Holdings(
         descriptors=[len(os.listdir(f"/proc/{pid}/fd")) for pid in pids],
         threads=[len(os.listdir(f"/proc/{pid}/task")) for pid in pids],
-        mounts=mounts,
-        sandboxed=told(sandboxed()),
+        mounts=[mounts],
     )
+
+
+def leaks(before: Holdings) -> str:
+    """Wait until no more is held than before; return what is after all, in words."""
+    until = time.monotonic() + SECONDS
+    while True:
+        now = holdings()
+        if all(new <= old for kind in zip(before, now, strict=True) for old, new in zip(*kind, strict=True)):
+            return ""
+        if time.monotonic() > until:
+            return f"{before} has become {now}"
+        select.select([], [], [], 0.01)
 
 
 def memory(pid: int) -> int:

@@ -90,7 +90,7 @@ def test_while_launching(workdir):
             stop.set()
             for thread in threads:
                 thread.join()
-        assert [] == household.told(household.sandboxed())
+        assert [] == household.nothing_lives()
 
     ended = keeper.under(owner, [keeper.leave])
     assert ([], [0]) == ended[:2]

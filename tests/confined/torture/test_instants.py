@@ -9,7 +9,7 @@ from pyopenshell import AsyncSandbox
 from pyopenshell.errors import CommandTimeout, OpenShellError, SandboxGone
 from tests.confined.torture import household, keeper, scale
 
-BACKGROUND = "sleep 1000.{} >/dev/null 2>&1 & sleep 1000.{} >/dev/null 2>&1 & {}"
+BACKGROUND = "sleep 1000.{:05} >/dev/null 2>&1 & sleep 1000.{:05} >/dev/null 2>&1 & {}"
 """A command that leaves two more behind; its marker, twice, and what it does itself."""
 SLACK = 0.5
 """Seconds a busy host may take, beyond the time allowed, to end a command."""
@@ -20,10 +20,16 @@ def marked(marker):
     return [line for line in household.told(household.sandboxed()) if marker in line]
 
 
-def nothing_but_the_zygote():
-    """Assert that every sandbox has ended, with all its processes: what dies is given the moment that this takes."""
-    left = household.sandboxed()
-    assert household.all_end(household.watch(left)), household.told(left)
+def nothing_lives():
+    """Assert that every sandbox has ended, with all its processes."""
+    left = household.nothing_lives(household.SPARES)
+    assert [] == left, left
+
+
+def nothing_leaks(before):
+    """Assert that no more is held than before."""
+    leaks = household.leaks(before)
+    assert not leaks, leaks
 
 
 def a_life(workdir, gpu=None):
@@ -37,12 +43,6 @@ def a_life(workdir, gpu=None):
 def typical(workdir):
     """The seconds that a whole life takes here, now."""
     return statistics.median(a_life(workdir) for _ in range(9))
-
-
-def settled():
-    """What this process and its zygote hold, once what was asked to end has ended."""
-    nothing_but_the_zygote()
-    return household.holdings()
 
 
 def timed(box, number, timeout):
@@ -65,7 +65,7 @@ def test_timeouts(workdir):
 
     def owner():
         typical(workdir)
-        before = settled()
+        before = household.holdings()
         with household.sandbox(workdir) as box:
             outcomes = set()
             for number, timeout in enumerate(scale.instants(scale.many(60, 2000), 0.03, "timeouts")):
@@ -74,11 +74,12 @@ def test_timeouts(workdir):
                 assert time.monotonic() - begin < timeout + SLACK
                 assert printed in ("", "begun\n")
                 if outcome == "timeout":
-                    assert [] == marked(f"1000.{number}")
+                    left = marked(f"1000.{number:05}")
+                    assert [] == left, (number, timeout, left)
                 outcomes.add(outcome)
             assert {"ended", "timeout"} == outcomes
-        nothing_but_the_zygote()
-        assert before == settled()
+        nothing_lives()
+        nothing_leaks(before)
 
     run_owner(owner)
 
@@ -106,24 +107,24 @@ def test_cancelled_tasks(workdir):
         outcomes = []
         for number, after in enumerate(scale.instants(scale.many(60, 2000), longest, "tasks")):
             outcomes.append(await cancel(number, after, None if number % 2 else 0))
-            nothing_but_the_zygote()
+            nothing_lives()
         for number, after in enumerate(scale.instants(scale.many(32, 1000), longest * 4, "many tasks")):
             if number % 8 == 0:
                 several = []
             several.append(cancel(number, after, None))
             if number % 8 == 7:
                 outcomes += await asyncio.gather(*several)
-                nothing_but_the_zygote()
+                nothing_lives()
         return outcomes
 
     def owner():
         asyncio.run(all_lives(0.001))
         longest = 3 * typical(workdir)
-        before = settled()
+        before = household.holdings()
         outcomes = asyncio.run(all_lives(longest))
         assert {"cancelled", "ended"} >= set(outcomes)
         assert "cancelled" in outcomes
-        assert before == settled()
+        nothing_leaks(before)
 
     run_owner(owner)
 
@@ -140,14 +141,15 @@ def test_cancelled_run(workdir):
                 task.cancel()
                 await asyncio.wait([task])
                 assert task.cancelled()
-                assert [] == marked(f"1000.{number}")
+                left = marked(f"1000.{number:05}")
+                assert [] == left, (number, after, left)
             assert "goes on\n" == (await box.run(["echo", "goes on"])).stdout
 
     def owner():
         typical(workdir)
-        before = settled()
+        before = household.holdings()
         asyncio.run(all_runs())
-        assert before == settled()
+        nothing_leaks(before)
 
     run_owner(owner)
 
@@ -165,13 +167,13 @@ def test_wait_for(workdir):
                 await asyncio.wait_for(life(), after)
             except TimeoutError:
                 pass
-            nothing_but_the_zygote()
+            nothing_lives()
 
     def owner():
         longest = 2 * typical(workdir)
-        before = settled()
+        before = household.holdings()
         asyncio.run(all_lives(longest))
-        assert before == settled()
+        nothing_leaks(before)
 
     run_owner(owner)
 
@@ -181,7 +183,7 @@ def test_closed_by_another_thread(workdir):
 
     def owner():
         longest = 2 * typical(workdir)
-        before = settled()
+        before = household.holdings()
         for after in scale.instants(scale.many(40, 1000), longest, "close"):
             box = household.sandbox(workdir, gpu=0).start()
             outcomes: list[type[BaseException]] = []
@@ -201,7 +203,7 @@ def test_closed_by_another_thread(workdir):
             thread.join(household.SECONDS)
             assert not thread.is_alive()
             assert [SandboxGone] == outcomes
-            nothing_but_the_zygote()
-        assert before == settled()
+            nothing_lives()
+        nothing_leaks(before)
 
     run_owner(owner)

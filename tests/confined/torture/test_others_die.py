@@ -97,7 +97,7 @@ def test_sandbox_loses(workdir, victim):
                     with pytest.raises(SandboxGone):
                         box.run(["true"])
             assert "unharmed\n" == bystander.run(["echo", "unharmed"]).stdout
-        assert [] == household.told(household.sandboxed())
+        assert [] == household.nothing_lives()
 
     ended = keeper.under(owner, [keeper.leave], 900)
     assert ([], [0]) == ended[:2]

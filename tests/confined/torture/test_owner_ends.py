@@ -114,8 +114,7 @@ def test_interrupted(workdir):
                     box.run(["sleep", "0.01"])
         except KeyboardInterrupt:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-        beneath = household.watch(household.sandboxed())
-        assert household.all_end(beneath)
+        assert [] == household.nothing_lives(household.SPARES)
         with household.sandbox(workdir) as box:
             assert "goes on\n" == box.run(["echo", "goes on"]).stdout
 
@@ -131,7 +130,7 @@ def test_exception(workdir):
         begun = time.monotonic()
         with pytest.raises(ZeroDivisionError):
             leave_by_exception(workdir)
-        assert [] == household.told(household.sandboxed())
+        assert [] == household.nothing_lives()
         assert time.monotonic() - begun < household.SECONDS
 
     ended = keeper.under(owner, [keeper.leave])

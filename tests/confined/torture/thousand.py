@@ -13,6 +13,7 @@ import os
 import sys
 import threading
 import time
+import traceback
 import zlib
 
 from pyopenshell import AsyncSandbox
@@ -48,10 +49,11 @@ class Crowd:
                     result = box.run(["cat"], input=f"{number}\n")
                     assert (0, f"{number}\n", "") == (result.exit, result.stdout, result.stderr)
                     if number % 5 == 0:
-                        assert ["a\n", "b\n"] == [c.text for c in box.stream(["sh", "-c", "echo a; sleep 0; echo b"])]
+                        stream = box.stream(["sh", "-c", "echo a; sleep 0; echo b"])
+                        assert "a\nb\n" == "".join(chunk.text for chunk in stream)
                 faulthandler.dump_traceback_later(HANG, exit=True)
-        except BaseException as error:
-            self.errors.append(f"{type(error).__name__}: {error}")
+        except BaseException:
+            self.errors.append(traceback.format_exc())
 
     async def loop(self) -> None:
         """Run sandboxes as tasks, one after the other, beside timers."""
@@ -75,8 +77,8 @@ class Crowd:
         """Run the event loop until it is stopped."""
         try:
             asyncio.run(self.loop())
-        except BaseException as error:
-            self.errors.append(f"{type(error).__name__}: {error}")
+        except BaseException:
+            self.errors.append(traceback.format_exc())
 
     def compute(self) -> None:
         """Keep a processor busy, mostly without the interpreter's lock."""
@@ -112,19 +114,19 @@ def all_at_once(crowd: Crowd, launches: int) -> None:
 def main(workdir: str, launches: int, busy: str) -> None:
     """Warm up, look, launch, look again."""
     faulthandler.dump_traceback_later(HANG, exit=True)
-    found = []
+    found, before = [], None
     for count in (WARM_UP, launches):
         crowd = Crowd(workdir, busy)
         begin = time.monotonic()
         all_at_once(crowd, count)
-        zygote = household.zygote()
         faulthandler.dump_traceback_later(HANG, exit=True)
+        before = before or household.holdings()
         found.append(
             {
                 "errors": crowd.errors,
-                "held": household.holdings()._asdict(),
+                "leaks": household.leaks(before),
                 "memory": [household.memory(pid) for pid in (os.getpid(), *household.machinery())],
-                "zygote": zygote,
+                "zygote": household.zygote(),
                 "beside": {"tasks": crowd.tasks, "ticks": crowd.ticks, "rounds": crowd.rounds, "latest": crowd.latest},
                 "seconds": time.monotonic() - begin,
             }
