@@ -110,6 +110,7 @@ class Command:
 
     def cancel(self) -> None:
         """Have it killed, with all that it started; that is done when it is ``over``."""
+        self.sent()  # where it was not sent, nobody is left who could answer
         try:
             self.socket.shutdown(_socket.SHUT_WR)
         except OSError:  # it has ended, and the other end is closed

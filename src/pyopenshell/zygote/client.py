@@ -95,7 +95,8 @@ class Zygote:
 
     def how(self) -> str:
         """Say how it ended, in words that follow its name."""
-        if not self.has_ended():
+        # A process that dies closes its sockets a moment before it is dead.
+        if not self.has_ended(1):
             return "closed its connection"
         self._reap()
         if not self._status:

@@ -1,0 +1,71 @@
+"""What is asked of the zygote, and what is refused before."""
+
+import marshal
+
+import pytest
+
+from pyopenshell import AsyncSandbox, Policy, Sandbox, UsageError
+from pyopenshell.launch import wire
+from pyopenshell.planning import RunRequest
+from pyopenshell.sandbox import request
+
+
+def create(*arguments, **options):
+    """What is asked for a sandbox of these arguments."""
+    box = Sandbox(*arguments, **options)
+    return marshal.loads(request.create(box._request, box._policy)[wire.HEAD :])
+
+
+def test_the_fields_are_those_of_a_request():
+    """All but the policy, which travels as file and text; the built-in one not at all."""
+    asked = create(name="one", gpu="all", env={"A": "b=c", "D": None}, devices=["vendor.com/gpu=0"])
+    assert set(asked["request"]) | {"policy"} == set(RunRequest._fields)
+    made = RunRequest(**asked["request"])
+    assert ("one", -1, ("A=b=c", "D")) == (made.name, made.gpu, made.env)
+    assert asked["policy"] is None
+    assert create(Policy.default())["policy"] is None
+    text = "version: 1\nfilesystem_policy: {read_only: [/opt]}\n"
+    assert (None, text) == create(Policy.parse(text))["policy"]
+
+
+def test_paths_are_absolute(tmp_path, monkeypatch):
+    """This process may change its folder before the sandbox is started."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "policy.yaml").write_text("version: 1\n")
+    asked = create("policy.yaml", workdir="sub", cdi_spec_dirs=["cdi"])
+    assert (str(tmp_path / "sub"), (str(tmp_path / "cdi"),)) == (
+        asked["request"]["workdir"],
+        asked["request"]["cdi_spec_dirs"],
+    )
+    assert str(tmp_path / "policy.yaml") == asked["policy"][0]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"gpu": -2},
+        {"gpu": "some"},
+        {"devices": "vendor.com/gpu=0"},
+        {"programs": "python"},
+        {"programs": [3]},
+        {"env": {"A=B": "c"}},
+        {"env": {"": "c"}},
+        {"env": {"A": 3}},
+        {"env": {"A": "\0"}},
+    ],
+)
+@pytest.mark.parametrize("kind", [Sandbox, AsyncSandbox])
+def test_what_makes_no_sense_is_refused(kind, options):
+    """When the object is made."""
+    with pytest.raises(UsageError):
+        kind(**options)
+
+
+def test_a_folder_that_was_deleted(tmp_path, monkeypatch):
+    """There is no working directory then, unless one is named."""
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(UsageError, match="deleted"):
+        create()
+    assert "/" == create(workdir=str(tmp_path))["cwd"]
