@@ -5,6 +5,7 @@ It can say how its own test ended, and lie about that; it cannot speak for anoth
 
 from __future__ import annotations
 
+import errno
 import math
 import re
 import time
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from pyopenshell.sandbox.why import InForce
 
 MAX_TEXT = 1 << 20
-_DENIED = re.compile(r"(?:PermissionError|OSError): \[Errno (?:1|13|30)\] [^:\n]+: '([^'\n]+)'")
+_DENIED = re.compile(r"(?:PermissionError|OSError): \[Errno (1|13|30)\] [^:\n]+: '([^'\n]+)'")
 _EXPLAINED = 5
 """Paths of one failure that are explained."""
 _PHASES = ("setup", "call", "teardown")
@@ -127,10 +128,11 @@ def _pair(told: object) -> tuple[str, str]:
 def _denied(text: str, effective: InForce) -> list[str]:
     """Return what explains the paths that a failure says were denied."""
     lines = []
-    for path in [*dict.fromkeys(_DENIED.findall(text))][:_EXPLAINED]:
+    for number, path in [*dict.fromkeys(_DENIED.findall(text))][:_EXPLAINED]:
         with suppress(OpenShellError, OSError, ValueError):
             answer = effective.why(path)
-            answer = effective.why(path, write=True) if answer.allowed else answer
+            if int(number) == errno.EROFS or answer.errno in (0, errno.ENOENT):  # it was not reading that was denied
+                answer = effective.why(path, write=True)
             if not answer.allowed:
                 lines += [f"{path}: {' '.join(answer.explanation)}", *([answer.advice] if answer.advice else [])]
     return [printable(line) for line in lines]

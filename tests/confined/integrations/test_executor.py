@@ -158,7 +158,7 @@ def test_a_lost_worker_is_replaced(executor, call, how):
 )
 def test_a_forged_answer_is_refused(executor, data):
     """What a hijacked worker writes to the socket is an error of its own call, and ends it."""
-    with pytest.raises(ResultRefused, match="bytes at once|is not taken|not what a worker sends"):
+    with pytest.raises(ResultRefused, match=r"bytes at once|is not taken|not what a worker sends"):
         executor.submit(tasks.forge, data).result(timeout=20)
     assert 1 == executor.submit(tasks.count).result()
 
@@ -185,9 +185,11 @@ def test_an_initializer_is_called_in_each_worker(workdir):
     """It runs before the first call; where it fails, the call says that its worker was lost."""
     with SandboxExecutor(max_workers=1, workdir=workdir, initializer=tasks.begin, initargs=(5,)) as executor:
         assert [6, 7] == [executor.submit(tasks.count).result() for _ in range(2)]
-    with SandboxExecutor(max_workers=1, workdir=workdir, initializer=tasks.fail, initargs=("no",)) as executor:
-        with pytest.raises(WorkerLost, match="initializer failed: LookupError: no"):
-            executor.submit(tasks.count).result()
+    with (
+        SandboxExecutor(max_workers=1, workdir=workdir, initializer=tasks.fail, initargs=("no",)) as executor,
+        pytest.raises(WorkerLost, match="initializer failed: LookupError: no"),
+    ):
+        executor.submit(tasks.count).result()
 
 
 def test_output_is_the_owners_and_no_result(workdir):

@@ -1,4 +1,4 @@
-"""A stand-in for a sandbox: the same program as an ordinary process. What is shown with it is the talk, no confinement."""
+"""A stand-in for a sandbox: the same program as an ordinary process. It shows the talk, and no confinement."""
 
 import subprocess
 
