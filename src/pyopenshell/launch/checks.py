@@ -56,14 +56,16 @@ def receipt(
     *,
     stem: int,
     served: dict[str, Any] | None,
+    unbounded: bool = True,
 ) -> dict[str, Any]:
     """Return the whole receipt: what the child told, and what is seen here of init and stem (their pids).
 
-    ``inside`` are init's namespaces, ``served`` is the part about the broker. Raises LaunchError when a check does not
-    hold.
+    ``inside`` are init's namespaces, ``served`` is the part about the broker. Unless ``unbounded``, the bounding set must
+    be empty: another process than init emptied it. Raises LaunchError when a check does not hold.
     """
     fields = status(init)
-    seen = [*verify(plan, fields, inside), *(broker(plan, status(stem)) if plan.broker else ())]
+    bounding = () if unbounded else (_check("CapBnd", "0" * 16, fields["CapBnd"]),)
+    seen = [*verify(plan, fields, inside), *bounding, *(broker(plan, status(stem)) if plan.broker else ())]
     for check in seen:
         if not check["ok"]:
             raise LaunchError(
@@ -113,15 +115,10 @@ def _powerless(plan: Plan, fields: dict[str, str]) -> list[dict[str, Any]]:
         _check("uid", " ".join([str(plan.uid)] * 4), " ".join(fields["Uid"].split())),
         _check("gid", " ".join([str(plan.gid)] * 4), " ".join(fields["Gid"].split())),
         _check("groups", _numbers(plan.groups), _numbers(int(number) for number in fields["Groups"].split())),
-        *(_check(name, "0" * 16, fields[name]) for name in _sets(plan)),
+        *(_check(name, "0" * 16, fields[name]) for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")),
         _check("no_new_privs", "1", fields.get("NoNewPrivs", "unknown")),
         _check("seccomp", "2", fields.get("Seccomp", "unknown")),
     ]
-
-
-def _sets(plan: Plan) -> tuple[str, ...]:
-    """Return the sets of capabilities that must be empty. Only root can empty the bounding set."""
-    return ("CapInh", "CapPrm", "CapEff", "CapAmb", *(["CapBnd"] if plan.change_identity else []))
 
 
 def _check(name: str, expected: str, observed: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ session's and another, because nothing that is read from a sandbox may need a pa
 from __future__ import annotations
 
 import _socket
+import errno
 import marshal
 import os
 import select
@@ -82,8 +83,8 @@ class Sessions:
         number: int = asked["number"]
         try:
             pid, master = spawn.start(self._workload, asked, descriptors)
-        except OSError as error:
-            self._tell(wire.STARTED, number, -(error.errno or 5))
+        except (OSError, ValueError) as error:  # ValueError: text that is no argument, folder or variable (NUL)
+            self._tell(wire.STARTED, number, -(getattr(error, "errno", None) or errno.EINVAL))
             return
         finally:
             for fd in descriptors:

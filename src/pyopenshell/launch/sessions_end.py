@@ -19,7 +19,7 @@ PATIENCE = 5.0
 class Session:
     """A program that runs. ``alone``: no other did while it did, so whatever is new since then is its own.
 
-    ``started`` is its start time in clock ticks since boot (proc_pid_stat(5), field 22).
+    ``age`` orders it among the others by when they started.
     """
 
     def __init__(self, number: int, pid: int, *, alone: bool) -> None:
@@ -28,20 +28,22 @@ class Session:
         self.pid = pid
         self.alone = alone
         found = _look(pid)
-        self.started = found.started if found else 0
+        self.age = found.age if found else (0, 0)
 
 
 class Seen:
     """A process as its ``stat`` tells it."""
 
-    __slots__ = ("group", "parent", "pid", "session", "started", "zombie")
+    __slots__ = ("age", "group", "over", "parent", "pid", "session")
 
     def __init__(self, pid: int, fields: list[bytes]) -> None:
         """Read the fields behind the command's name."""
         self.pid = pid
-        self.zombie = fields[0] in (b"Z", b"X")
+        # With threads left it runs, whatever the state of the first one.
+        self.over = fields[0] in (b"Z", b"X") and int(fields[17]) <= 1
         self.parent, self.group, self.session = int(fields[1]), int(fields[2]), int(fields[3])
-        self.started = int(fields[19])
+        # Clock ticks since boot, a hundredth of a second each; numbers are given in order too.
+        self.age = int(fields[19]), pid
 
 
 def signal_group(pid: int, number: int) -> None:
@@ -82,16 +84,14 @@ def _belonging(session: Session, others: Iterable[int]) -> list[int]:
         own = os.getpid()
         spared = {own, *others}
         found |= {
-            one.pid
-            for one in table.values()
-            if one.parent == own and one.started >= session.started and one.pid not in spared
+            one.pid for one in table.values() if one.parent == own and one.age >= session.age and one.pid not in spared
         }
     grown = True
     while grown:
         more = {one.pid for one in table.values() if one.parent in found} - found
         found |= more
         grown = bool(more)
-    return [pid for pid in found if pid in table and not table[pid].zombie]
+    return [pid for pid in found if pid in table and not table[pid].over]
 
 
 def _look(pid: int) -> Seen | None:

@@ -82,21 +82,32 @@ def _candidates(name: str, env: dict[str, str]) -> Iterator[str]:
 def _with_terminal(argv: list[str], env: dict[str, str], size: tuple[int, ...]) -> tuple[int, int]:
     """Start a program on a terminal of the sandbox's own, of (rows, columns)."""
     master, slave = os.openpty()
-    fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("4H", *size, 0, 0))
-    read, write = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        os.close(read)
-        _exec(argv, env, slave, write)
-    os.close(slave)
-    os.close(write)
-    failure = os.read(read, 4)
-    os.close(read)
-    if failure:
+    try:
+        fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("4H", *size, 0, 0))
+        return _fork(argv, env, slave), master
+    except BaseException:
         os.close(master)
+        raise
+    finally:
+        os.close(slave)
+
+
+def _fork(argv: list[str], env: dict[str, str], slave: int) -> int:
+    """Fork, and return the pid once it has executed the program. Raises OSError."""
+    read, write = os.pipe()
+    try:
+        pid = os.fork()
+        if pid == 0:
+            os.close(read)
+            _exec(argv, env, slave, write)
+    finally:
+        os.close(write)
+    with open(read, "rb", buffering=0) as told:
+        failure = told.read(4)
+    if failure:
         number = int.from_bytes(failure, "little")
         raise OSError(number, os.strerror(number), argv[0])
-    return pid, master
+    return pid
 
 
 def _exec(argv: list[str], env: dict[str, str], slave: int, failure: int) -> NoReturn:
@@ -108,7 +119,7 @@ def _exec(argv: list[str], env: dict[str, str], slave: int, failure: int) -> NoR
             os.dup2(slave, fd)
         process.reset_signals()
         _first(argv[0], env, lambda path: os.execve(path, argv, env))  # noqa: S606
-    except OSError as error:
-        os.write(failure, (error.errno or 5).to_bytes(4, "little"))
+    except (OSError, ValueError) as error:
+        os.write(failure, (getattr(error, "errno", None) or errno.EINVAL).to_bytes(4, "little"))
     finally:
         os._exit(125)

@@ -35,6 +35,7 @@ class Birth:
         self.counts: Counts | None = None
         self.watcher = watcher
         self._loop = server.loop
+        self._unbounded = server.unbounded
         self._told: dict[str, Any] | None = None
         self._links: dict[str, int | None] = {}
         self._init: int | None = None
@@ -162,7 +163,9 @@ class Birth:
             if self._inbox and self._inbox.serving:
                 served |= {"pid": self._pid, **self._inbox.serving.as_dict()}
         try:
-            receipt = checks.receipt(self.plan, told, self.init_pid, self._links, stem=self._pid, served=served)
+            receipt = checks.receipt(
+                self.plan, told, self.init_pid, self._links, stem=self._pid, served=served, unbounded=self._unbounded
+            )
         except (OpenShellError, OSError) as error:
             if isinstance(error, OSError):
                 error = LaunchError(f"cannot start the sandbox: its init ended: {error}", step="receipt")
