@@ -60,8 +60,8 @@ def receipt(
 ) -> dict[str, Any]:
     """Return the whole receipt: what the child told, and what is seen here of init and stem (their pids).
 
-    ``inside`` are init's namespaces, ``served`` is the part about the broker. Unless ``unbounded``, the bounding set must
-    be empty: another process than init emptied it. Raises LaunchError when a check does not hold.
+    ``inside`` are init's namespaces, ``served`` is the part about the broker. Unless ``unbounded``, the bounding set
+    must be empty: another process than init emptied it. Raises LaunchError when a check does not hold.
     """
     fields = status(init)
     bounding = () if unbounded else (_check("CapBnd", "0" * 16, fields["CapBnd"]),)

@@ -189,7 +189,7 @@ def _binds(grants: list[Grant], private: Private) -> tuple[tuple[str, str, bool]
 def _writable(grants: list[Grant], private: Private, namespaces: Namespaces) -> tuple[str, ...]:
     """Return what stays writable where the rest of the host is a read-only mount: what is granted for writing.
 
-    Not what gets a file system of its own: the private folders, terminals, and procfs with a pid namespace. Nor devices,
+    Not what gets a file system of its own: private folders, terminals, and procfs with a pid namespace. Nor devices,
     which a read-only mount does not keep from being written to.
     """
     own = (*private.hide, "/dev/pts", *(["/proc"] if namespaces.pid else []))

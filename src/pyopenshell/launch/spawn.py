@@ -96,14 +96,15 @@ def _fork(argv: list[str], env: dict[str, str], slave: int) -> int:
     """Fork, and return the pid once it has executed the program. Raises OSError."""
     read, write = os.pipe()
     try:
-        pid = os.fork()
-        if pid == 0:
-            os.close(read)
-            _exec(argv, env, slave, write)
+        try:
+            pid = os.fork()
+            if pid == 0:
+                _exec(argv, env, slave, write)
+        finally:
+            os.close(write)
+        failure = os.read(read, 4)
     finally:
-        os.close(write)
-    with open(read, "rb", buffering=0) as told:
-        failure = told.read(4)
+        os.close(read)
     if failure:
         number = int.from_bytes(failure, "little")
         raise OSError(number, os.strerror(number), argv[0])

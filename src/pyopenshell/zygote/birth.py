@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from pyopenshell.zygote.spare import Spare
 
 
+LAUNCH = (wire.INIT_PID, wire.FAILURE, wire.RECEIPT)
+"""What init tells before it is told to go. Each is ours alone until then."""
+
+
 class Birth:
     """Has init forked, with a stem where it takes one, and follows what they tell."""
 
@@ -40,6 +44,7 @@ class Birth:
         self._links: dict[str, int | None] = {}
         self._init: int | None = None
         self._terminal = -1
+        self._is_proved = False
         self._is_ending = False
         self.control, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
         self._reader = frames.Reader(self.control)
@@ -87,11 +92,14 @@ class Birth:
                 self._kill()
 
     def _kill(self) -> None:
-        """Kill what the rest ends with. Its number is its own until the nursery has told of its end."""
-        if self._is_direct:
-            os.kill(self._pid, signals.SIGKILL)  # the first process of its pid namespace: all go with it
-            return
-        os.kill(self._pid, signals.SIGCONT)  # also a stem that somebody stopped
+        """Kill what the rest ends with. It may have ended, and the nursery be about to tell so."""
+        try:
+            if self._is_direct:
+                os.kill(self._pid, signals.SIGKILL)  # the first process of its pid namespace: all go with it
+                return
+            os.kill(self._pid, signals.SIGCONT)  # also a stem that somebody stopped
+        except ProcessLookupError:
+            pass
         if self._init is not None and self.plan.namespaces["pid"]:
             try:
                 signals.pidfd_send_signal(self._init, signals.SIGKILL)
@@ -109,14 +117,11 @@ class Birth:
 
     def _heard(self) -> None:
         for kind, payload, descriptors in self._reader.take():
-            if kind == wire.INIT_PID:
-                self._look(self._pid if self._is_direct else wire.number(payload))
-            elif kind == wire.FAILURE:
-                self._failure(marshal.loads(payload))  # noqa: S302 - our own child, before any exec
-            elif kind == wire.RECEIPT:
-                self._told = marshal.loads(payload)  # noqa: S302 - our own child, before any exec
-                self._check()
-            elif kind == wire.TERMINAL:
+            if kind in LAUNCH:
+                if not self._is_proved:  # later there are programs beside init, and nothing of this is its word
+                    self._launching(kind, payload)
+            elif kind == wire.TERMINAL and descriptors:
+                self._drop_terminal()
                 self._terminal = descriptors.pop()
             elif len(payload) == 8:
                 self.watcher.frame(kind, payload, self._terminal)
@@ -129,6 +134,16 @@ class Birth:
         if self._outbox.waits:
             self._outbox.flush()
             self._loop.want_room(self.control.fileno(), wanted=self._outbox.waits)
+
+    def _launching(self, kind: bytes, payload: bytes) -> None:
+        if kind == wire.INIT_PID:
+            self._look(self._pid if self._is_direct else wire.number(payload))
+        elif kind == wire.FAILURE:
+            self._failure(marshal.loads(payload))  # noqa: S302 - our own child, before any exec
+        else:
+            self._is_proved = True
+            self._told = marshal.loads(payload)  # noqa: S302 - our own child, before any exec
+            self._check()
 
     def _failure(self, told: dict[str, Any]) -> None:
         step = told["step"]

@@ -39,10 +39,8 @@ def main(owner: int, born: Nursery) -> None:
     process.close_fds((0, 1, 2, protocol.DOOR, born.fd))
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (limits[1], limits[1]))  # a sandbox takes eight descriptors here
-    # What is there now is there for good. A collection would write to every page of it, in each fork anew.
     gc.collect()
-    gc.freeze()
-    gc.disable()
+    gc.freeze()  # what is there now is there for good
     try:
         Server(owner, born, limits).loop.run()
     except ProcessLookupError:  # the owner has ended already
