@@ -163,5 +163,6 @@ class Link:
 
     def forget(self) -> None:
         """Close a forked child's copy, and take no notice of what other threads were about to do."""
+        self.closed = True
         self.socket.close()
         self.waiting, self._taking = threading.RLock(), threading.RLock()

@@ -6,7 +6,9 @@ import os
 import pytest
 
 from pyopenshell import AsyncSandbox, CommandTimeout, Sandbox, SandboxGone, ZygoteError
-from pyopenshell.sandbox import aio, aio_waiting, box, link, waiting
+from pyopenshell.sandbox import aio, aio_waiting, waiting
+from pyopenshell.sandbox import box as boxes
+from pyopenshell.sandbox import link as links
 
 BYTE_BY_BYTE = """\
 class Slow:
@@ -71,11 +73,11 @@ for connection in connections():
 @pytest.fixture
 def impatient(monkeypatch):
     """Wait for less long than for a real one."""
-    for module in (box, aio, link):
+    for module in (boxes, aio, links):
         monkeypatch.setattr(module, "PATIENCE", 0.2)
     for module in (waiting, aio_waiting):
         monkeypatch.setattr(module, "PATIENCE", 0.2)
-    monkeypatch.setattr(link, "REASON", 0.2)
+    monkeypatch.setattr(links, "REASON", 0.2)
     monkeypatch.setattr(aio_waiting, "REASON", 0.2)
 
 
@@ -110,7 +112,7 @@ def test_silence_ends_with_an_error(zygote):
     box = Sandbox().start()
     with pytest.raises(CommandTimeout) as late:
         box.run(["true"], timeout=0)
-    assert "held by the kernel" in late.value.hint
+    assert "held by the kernel" in str(late.value.hint)
     with pytest.raises(ZygoteError, match="did not end"):
         box.close()
     assert not box.is_open
@@ -165,7 +167,9 @@ def test_a_fork_has_no_part_in_it(zygote):
     """The child's copies are closed: whoever waits for the parent's end is not kept waiting by it."""
     zygote(SILENT)
     box = Sandbox().start()
-    process_socket = box._link.socket.fileno()
+    link = box._link
+    assert link
+    process_socket = link.socket.fileno()
     pid = os.fork()
     if pid == 0:
         gone = False
@@ -181,4 +185,4 @@ def test_a_fork_has_no_part_in_it(zygote):
         os._exit(2)
     assert 0 == os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     assert box.is_open
-    box._link.close()
+    link.close()

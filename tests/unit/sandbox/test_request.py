@@ -29,7 +29,7 @@ def test_the_fields_are_those_of_a_request():
 
 
 def test_paths_are_absolute(tmp_path, monkeypatch):
-    """This process may change its folder before the sandbox is started."""
+    """Who asks may change its folder before the sandbox is started."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "policy.yaml").write_text("version: 1\n")
     asked = create("policy.yaml", workdir="sub", cdi_spec_dirs=["cdi"])
