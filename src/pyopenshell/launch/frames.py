@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 _FLAGS = _socket.MSG_DONTWAIT | _socket.MSG_CMSG_CLOEXEC
+MOST = 1000
+"""Pieces of up to 64 KiB that are read at once."""
 _ROOM = _socket.CMSG_SPACE(4 * wire.MAX_DESCRIPTORS)
 
 
@@ -39,10 +41,13 @@ class Reader:
     def take(self) -> list[tuple[bytes, bytes, list[int]]]:
         """Return the frames that are there by now: kind, payload, descriptors. Sets ``ended`` at the end.
 
-        The kernel keeps descriptors in the order of the bytes they came with, and delivers them not after these.
+        The kernel keeps descriptors in the order of the bytes they came with, and delivers them not after these. Of
+        somebody who never stops speaking not all is taken at once.
         """
         frames = []
-        while not self.ended and self._receive():
+        for _ in range(MOST):
+            if self.ended or not self._receive():
+                break
             while (frame := self._frame()) is not None:
                 frames.append(frame)
         return frames

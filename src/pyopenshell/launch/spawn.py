@@ -10,6 +10,7 @@ import struct
 import termios
 
 from pyopenshell.kernel import process, signals
+from pyopenshell.launch import wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,13 +26,13 @@ def start(workload: dict[str, Any], asked: dict[str, Any], descriptors: list[int
     """Start a program; return its pid and the master side of its terminal (-1 without one). Raises OSError.
 
     ``asked`` has ``argv``, ``env`` (over the sandbox's own), ``cwd`` and ``terminal`` (rows and columns, or None). The
-    program leads a session of its own, and has no descriptors but 0 to 2.
+    program leads a session of its own, and has no descriptors but 0 to 2. Of an error about ``cwd`` the errno is
+    ``wire.FOLDER`` more.
     """
     env = workload["environment"] | asked["env"] if asked["env"] else workload["environment"]
     moved = asked["cwd"] is not None
     if moved:
-        os.chdir(workload["workdir"])
-        os.chdir(asked["cwd"])
+        _enter(workload["workdir"], asked["cwd"])
     try:
         if asked["terminal"]:
             return _with_terminal(asked["argv"], env, tuple(asked["terminal"]))
@@ -39,6 +40,16 @@ def start(workload: dict[str, Any], asked: dict[str, Any], descriptors: list[int
     finally:
         if moved:
             os.chdir(workload["workdir"])
+
+
+def _enter(workdir: str, folder: str) -> None:
+    """Enter a folder, which may be relative to the working directory. Raises OSError, told from the program's own."""
+    try:
+        os.chdir(workdir)
+        os.chdir(folder)
+    except (OSError, ValueError) as error:
+        number = getattr(error, "errno", None) or errno.EINVAL
+        raise OSError(wire.FOLDER + number, os.strerror(number), folder) from error
 
 
 def _spawn(argv: list[str], env: dict[str, str], descriptors: list[int]) -> int:

@@ -42,7 +42,8 @@ PROBE = b"P"
 SPAWN = b"N"
 """supervisor → init, with descriptors: start a program (marshal: what ``launch.spawn`` wants, and its ``number``)."""
 STARTED = b"B"
-"""init → supervisor: a program's number, and its pid; or the negative errno of starting it."""
+"""init → supervisor: a program's number, and its pid; or the negative errno of starting it (``FOLDER`` less: of entering
+the folder that it was to be started in)."""
 END = b"K"
 """supervisor → init: kill the program with this number, and all that it started; and back, when nothing is left."""
 
@@ -50,6 +51,8 @@ HEAD = 6
 """Bytes of a frame before its payload: kind, number of descriptors that come with it, length of the payload."""
 MAX_PAYLOAD = 16 << 20
 MAX_DESCRIPTORS = 4
+FOLDER = 4096
+"""Beyond all errno."""
 
 
 def head(kind: bytes, length: int, descriptors: int = 0) -> bytes:

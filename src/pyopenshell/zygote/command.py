@@ -44,7 +44,7 @@ class Command:
         """Tell that it runs; a negative number is the errno of starting it."""
         if pid < 0:
             name = self.asked["argv"][0]
-            error = _not_started(name, -pid)
+            error = _not_started(name, -pid) if -pid < wire.FOLDER else _not_entered(self.asked, -pid - wire.FOLDER)
             self._keeper.story.not_begun(self.asked, error.message)
             self._outbox.send(protocol.FAILED, marshal.dumps(failure.pack(error)))
             self.close()
@@ -100,6 +100,16 @@ class Command:
             self._is_cancelled = True
             self._keeper.server.loop.forget(self._socket.fileno())
             self._keeper.tell(wire.END, self.number.to_bytes(4, "little"))
+
+
+def _not_entered(asked: dict[str, Any], number: int) -> CommandError:
+    error = CommandError(
+        f"{asked['argv'][0]}: it cannot be started in {asked['cwd']}: {os.strerror(number)}",
+        code="command.workdir",
+        hint="the folder is one of the sandbox: what no grant shows is not there" if number in MISSING else None,
+    )
+    error.exit_code = 126
+    return error
 
 
 def _not_started(name: str, number: int) -> CommandError:
