@@ -42,8 +42,8 @@ PROBE = b"P"
 SPAWN = b"N"
 """supervisor → init, with descriptors: start a program (marshal: what ``launch.spawn`` wants, and its ``number``)."""
 STARTED = b"B"
-"""init → supervisor: a program's number, and its pid; or the negative errno of starting it (``FOLDER`` less: of entering
-the folder that it was to be started in)."""
+"""init → supervisor: a program's number, and its pid; or the negative errno of starting it, ``FOLDER`` less where it is
+that of entering the folder to start it in."""
 END = b"K"
 """supervisor → init: kill the program with this number, and all that it started; and back, when nothing is left."""
 
