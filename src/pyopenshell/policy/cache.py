@@ -38,6 +38,11 @@ def get(folder: str, digest: str) -> Node | None:
         return None
 
 
+def has(folder: str, digest: str) -> bool:
+    """Return whether the tree of the text with this digest is kept."""
+    return os.path.exists(f"{folder}/{_name(digest)}")
+
+
 def put(folder: str, digest: str, root: Node) -> None:
     """Keep a tree. Where that is not possible nothing is kept, and nothing is said: it only costs time."""
     try:

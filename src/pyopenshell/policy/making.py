@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 from pyopenshell.errors import PolicyError, Problem, StateError
+from pyopenshell.policy import cache as kept_trees
 from pyopenshell.policy.load import load as load_file
 from pyopenshell.policy.load import parse as parse_text
 from pyopenshell.state import state_root
@@ -37,6 +38,13 @@ def from_dict(mapping: Mapping[str, Any]) -> Policy:
 
     plain = _plain(mapping, "")
     return parse(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=1 << 20))
+
+
+def keep(policy: Policy) -> None:
+    """See to it that what was parsed of a policy is kept, also where others have taken its place since."""
+    cache = _cache()
+    if cache and not kept_trees.has(cache, policy.source.sha256):
+        parse(policy.source.text, policy.source.file)
 
 
 def _cache() -> str | None:

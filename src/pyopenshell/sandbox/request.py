@@ -84,9 +84,11 @@ def fields(
 
 def create(request: dict[str, Any], policy: Policy | None) -> bytes:
     """Return the frame from which the zygote is to make a sandbox. Raises UsageError where there is no folder."""
-    from pyopenshell.policy import default
+    from pyopenshell.policy import default, making
 
     is_default = policy is None or (policy.source.file is None and policy.source.text == default.TEXT)
+    if policy is not None and not is_default:
+        making.keep(policy)
     payload = marshal.dumps(
         {
             "request": request,

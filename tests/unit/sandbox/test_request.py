@@ -7,7 +7,9 @@ import pytest
 from pyopenshell import AsyncSandbox, Policy, Sandbox, UsageError
 from pyopenshell.launch import wire
 from pyopenshell.planning import RunRequest
+from pyopenshell.policy import cache
 from pyopenshell.sandbox import request
+from pyopenshell.state import state_root
 
 
 def create(*arguments, **options):
@@ -69,3 +71,15 @@ def test_a_folder_that_was_deleted(tmp_path, monkeypatch):
     with pytest.raises(UsageError, match="deleted"):
         create()
     assert "/" == create(workdir=str(tmp_path))["cwd"]
+
+
+def test_what_was_parsed_is_kept_for_the_zygote():
+    """Also of a policy whose place others took since: the zygote needs no YAML parser for it."""
+    policy = Policy.parse("version: 1\n# mine\n")
+    create(policy)
+    folder = f"{state_root()}/policies"
+    for number in range(cache.MOST + 1):
+        Policy.parse(f"version: 1\n# {number}\n")
+    assert not cache.has(folder, policy.source.sha256)
+    create(policy)
+    assert cache.has(folder, policy.source.sha256)
