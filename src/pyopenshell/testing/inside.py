@@ -14,9 +14,6 @@ from typing import Any
 def main() -> None:
     """Do the task. What it prints comes first; the token then separates the outcome."""
     task = json.loads(sys.stdin.read())
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
     lines = task["source"].splitlines(keepends=True)
     linecache.cache[task["file"]] = (len(task["source"]), None, lines, task["file"])  # tracebacks quote it
     outcome: dict[str, Any] = {}

@@ -30,7 +30,7 @@ def test_this_machine_is_measured():
 @pytest.mark.parametrize(
     ("taken", "said"),
     [
-        ({"abi": 1}, "Landlock ABI 1, and this kernel has no Landlock"),
+        ({"abi": 11}, "Landlock ABI 11, and this kernel has no Landlock"),
         ({"namespaces": True}, "namespaces (mount, pid, ipc): mount namespace: EPERM"),
         ({"broker": True}, "a broker: this kernel has no user notification (Linux 5.0)"),
         ({"broker": True, "abi": 4}, "Landlock ABI 4, and this kernel has no Landlock"),

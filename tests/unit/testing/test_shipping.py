@@ -3,6 +3,7 @@
 import functools
 import os as system
 import pathlib
+from types import FunctionType
 from typing import Any
 
 import pytest
@@ -63,6 +64,9 @@ def test_what_is_around_a_function_is_named():
     """Globals that are no modules, and the variables of an enclosing function, are refused by name."""
     with pytest.raises(ValueError, match=r"^uses_word uses WORD from around it"):
         task(uses_word, ())
+    shadow = FunctionType(parts.__code__, {**globals(), "str": "no builtin any more"})
+    with pytest.raises(ValueError, match=r"^parts uses str from around it"):
+        task(shadow, ())
     around = 1
 
     def closure():
