@@ -98,7 +98,8 @@ def _serve(connection: _socket.socket) -> None:
         while process.read_signal(events) is not None:
             pass
         while living and (died := os.waitpid(-1, os.WNOHANG))[0]:
-            frames.send(connection, DIED, _died(*died, living, orphaning))
+            if died[0] in living:  # else it was an orphan's end
+                frames.send(connection, DIED, _died(*died, living, orphaning))
         for _kind, payload, descriptors in reader.take():
             kind, flags = marshal.loads(payload)  # noqa: S302 - from the zygote
             pid = _bear(kind, flags, descriptors)

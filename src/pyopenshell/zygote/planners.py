@@ -32,7 +32,7 @@ class Planners:
             self._waiting.append(keeper)
             return
         planner = self._active[keeper] = Planner(keeper.asked)
-        self._server.loop.watch(planner.fd, lambda: self._take(keeper, planner))
+        self._server.loop.watch(planner.fd, lambda: self._come(keeper, planner))
 
     def forget(self, keeper: Keeper) -> None:
         """Plan no more for a sandbox, which is not wanted any more."""
@@ -40,6 +40,12 @@ class Planners:
             self._waiting.remove(keeper)
         if keeper in self._active:
             self._done(keeper)
+
+    def _come(self, keeper: Keeper, planner: Planner) -> None:
+        try:
+            self._take(keeper, planner)
+        except Exception as error:  # as for other handlers: a defect ends one sandbox, not all
+            keeper.broke(error)
 
     def _take(self, keeper: Keeper, planner: Planner) -> None:
         found = planner.take()

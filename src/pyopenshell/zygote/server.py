@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 IDLE = 3.0
 """Seconds without a launch after which runs that are over are pruned."""
+PATIENCE = 10.0
+"""Seconds for what is ended to be gone, when this process ends; the kernel ends the rest with it."""
 MOST = 500
 """Sandboxes after which they are in any case: as many more than were asked for may be kept until then."""
 
@@ -108,7 +110,10 @@ class Server:
 
     def _tidy(self) -> None:
         self._untidy = 0
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:  # there is no room for a process now: the next time, then
+            return
         if pid:
             self.expect(pid, lambda _status: None)
             return
@@ -132,14 +137,16 @@ class Server:
             self.loop.want_room(self._nursery.fd, wanted=self._nursery.waits)
         told, ended = self._nursery.take()
         for kind, value in told:
-            if kind == nursery.BORN:
-                birth = self._unborn.pop(0)
-                if value > 0:
+            birth = self._unborn.pop(0) if kind == nursery.BORN else self._births.pop(value[0])
+            try:
+                if kind == nursery.BORN and value > 0:
                     self._births[value] = birth
-                birth.born(value)
-            else:
-                pid, status, survivors = value
-                self._births.pop(pid).died(status, survivors)
+                if kind == nursery.BORN:
+                    birth.born(value)
+                else:
+                    birth.died(*value[1:])
+            except Exception as error:
+                birth.broke(error)
         if ended:
             raise OSError(0, "the process that is forked for every sandbox has ended")
 
@@ -187,7 +194,11 @@ class Server:
         self._ending = True
         self.loop.forget(self._owner_end)
         self.loop.forget(protocol.DOOR)
+        self.loop.later(PATIENCE, self._give_up)
         self.spares.give_up()
         for keeper in tuple(self.keepers):
             keeper.close()
         self.leave(None)
+
+    def _give_up(self) -> None:
+        self.loop.stopped = True
