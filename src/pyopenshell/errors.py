@@ -43,6 +43,10 @@ class OpenShellError(Exception):
         self.line = line
         self.column = column
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let it be pickled whole: pools of processes raise in one what failed in another."""
+        return _restored, (type(self), self.args, dict(vars(self)))
+
     @property
     def place(self) -> str | None:
         """``file:line:column`` as far as it is known."""
@@ -59,6 +63,14 @@ class OpenShellError(Exception):
         """Return the error as lines for a terminal: the message, then the hint."""
         head = f"{self.place}: {self.message}" if self.place else self.message
         return [head, *([f"hint: {self.hint}"] if self.hint else [])]
+
+
+def _restored(kind: type[OpenShellError], arguments: tuple[Any, ...], state: dict[str, Any]) -> OpenShellError:
+    """Return an error as it was when it was pickled. The constructors want more than a message, some of them."""
+    error = kind.__new__(kind)
+    error.args = arguments
+    vars(error).update(state)
+    return error
 
 
 class UsageError(OpenShellError):
