@@ -11,7 +11,7 @@ import marshal
 import os
 import select
 
-from pyopenshell.errors import OpenShellError
+from pyopenshell.errors import OpenShellError, UsageError
 from pyopenshell.kernel import process, signals
 from pyopenshell.launch import frames
 from pyopenshell.planning import Planned, RunRequest, plan
@@ -86,7 +86,13 @@ def _run(asked: dict[str, Any], connection: _socket.socket) -> NoReturn:
 def _plan(asked: dict[str, Any]) -> tuple[Planned, stamp.Stamp]:
     os.environ.clear()
     os.environ.update(asked["environ"])
-    os.chdir(asked["cwd"])
+    try:
+        os.chdir(asked["cwd"])
+    except OSError as error:
+        raise UsageError(
+            f"the current folder {asked['cwd']} cannot be entered: {error.strerror}",
+            hint="change to another folder",
+        ) from error
     policy = None
     if asked["policy"]:
         file, text = asked["policy"]
