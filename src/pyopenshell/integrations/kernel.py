@@ -52,7 +52,10 @@ class Kernel:
         async with AsyncExitStack() as stack:
             stack.enter_context(self._sandbox)
             path = self._begin(stack, told)
-            process = self._sandbox.popen([self._python, "-m", "ipykernel_launcher", "-f", path])
+            # Where the program beside it found that temporary files may be written, it shall find so, too.
+            temporary = {"TMPDIR": os.path.dirname(os.path.dirname(path))}
+            words = [self._python, "-m", "ipykernel_launcher", "-f", path]
+            process = self._sandbox.popen(words, env=temporary)
             stack.callback(process.kill)
             loop.add_signal_handler(signal.SIGINT, process.send_signal, signal.SIGINT)
             loop.add_signal_handler(signal.SIGTERM, process.kill)
@@ -78,13 +81,19 @@ class Kernel:
         async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await self._carry(channel, reader, writer)
 
-        if told["transport"] == "ipc":
-            return await asyncio.start_unix_server(carry, f"{told['ip']}-{port}")
-        return await asyncio.start_server(carry, told["ip"], port)
+        try:
+            if told["transport"] == "ipc":
+                return await asyncio.start_unix_server(carry, f"{told['ip']}-{port}")
+            return await asyncio.start_server(carry, told["ip"], port)
+        except OSError as error:
+            raise OpenShellError(
+                f"cannot listen where Jupyter's clients look for the kernel ({told['ip']}, {port}): {error}",
+                hint="something else listens there; with transport ipc, JUPYTER_RUNTIME_DIR may be too long a path",
+            ) from error
 
     async def _carry(self, channel: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry bytes between a client and the kernel, until one of them closes."""
-        with suppress(OSError, OpenShellError):  # either is gone
+        with suppress(OSError, OpenShellError, RuntimeError):  # either is gone, or nobody is asked any more
             try:
                 inside, outside = await asyncio.open_unix_connection(sock=await self._connect(channel))
                 try:
@@ -106,7 +115,7 @@ class Kernel:
         return found
 
     def _ask(self, channel: int) -> socket.socket | None:
-        if self._door is None:
+        if self._door is None:  # it is about to be closed
             raise DoorClosed("the kernel has ended")
         return self._door.ask_socket(bytes([channel]), time.monotonic() + _ANSWER)
 
