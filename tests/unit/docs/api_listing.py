@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import importlib
 import inspect
@@ -12,6 +13,7 @@ import pkgutil
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
@@ -118,6 +120,7 @@ def _members(owner: type, cls: type) -> Iterator[str]:
     fields = [one for one in inspect.get_annotations(owner) if one[0] != "_"]
     for field in fields:
         yield f"{field}: {inspect.get_annotations(owner)[field]}{_default(owner, field)}"
+    yield from (f"{name}: {kind}" for name, kind in _attributes(owner).items() if name not in vars(owner))
     for name, value in vars(owner).items():
         if name in fields or (name in SHARED and issubclass(cls, Record)) or (name[0] == "_" and name != "__init__"):
             continue
@@ -126,6 +129,26 @@ def _members(owner: type, cls: type) -> Iterator[str]:
         if name == "__init__" and "__dataclass_fields__" in vars(owner):
             continue
         yield from _member(name, value)
+
+
+def _attributes(owner: type) -> dict[str, str]:
+    """The public attributes that a constructor sets, with their types as far as they are written there."""
+    constructor = vars(owner).get("__init__")
+    if not isinstance(constructor, FunctionType) or hasattr(owner, "__dataclass_fields__") or issubclass(owner, Record):
+        return {}
+    parameters, found = inspect.signature(constructor).parameters, {}
+    for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(constructor)))):
+        if not isinstance(node, (ast.Assign, ast.AnnAssign)):
+            continue
+        name = ast.unparse(node.targets[0] if isinstance(node, ast.Assign) else node.target)
+        if isinstance(node, ast.AnnAssign):
+            kind = ast.unparse(node.annotation)
+        else:
+            given = parameters.get(ast.unparse(node.value))
+            kind = given.annotation if given else "..."
+        if re.fullmatch(r"self\.[a-z]\w*", name):
+            found.setdefault(name.removeprefix("self."), kind)
+    return found
 
 
 def _default(owner: type, field: str) -> str:
