@@ -13,8 +13,9 @@ import marshal
 import os
 import select
 
+import pyopenshell.launch.brokering  # noqa: F401 - what a stem becomes imports nothing itself
 from pyopenshell.kernel import process, signals
-from pyopenshell.launch import brokering, direct, frames, reap, stem, wire
+from pyopenshell.launch import direct, frames, reap, stem, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,9 +31,6 @@ DIED = b"D"
 
 DIRECT, STEM, ORPHANING = b"d", b"s", b"o"
 """Kinds of sandboxes: without a stem, with one, and with one whose orphans would become the nursery's children."""
-
-PRELOADED = (brokering,)
-"""What a stem becomes imports nothing itself."""
 
 
 class Nursery:
