@@ -136,7 +136,8 @@ def _attributes(owner: type) -> dict[str, str]:
     constructor = vars(owner).get("__init__")
     if not isinstance(constructor, FunctionType) or hasattr(owner, "__dataclass_fields__") or issubclass(owner, Record):
         return {}
-    parameters, found = inspect.signature(constructor).parameters, {}
+    parameters = inspect.signature(constructor).parameters
+    found: dict[str, str] = {}
     for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(constructor)))):
         if not isinstance(node, (ast.Assign, ast.AnnAssign)):
             continue

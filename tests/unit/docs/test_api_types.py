@@ -7,7 +7,7 @@ import asyncio
 import concurrent.futures
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, assert_type
+from typing import IO, Any, Literal, assert_type
 
 import pytest
 
@@ -93,6 +93,8 @@ def test_output_and_processes(box: Sandbox) -> None:
         assert_type(process, Process)
         assert_type(process.pid, int)
         assert_type(process.master, int | None)
+        assert_type(process.stdin, IO[bytes] | None)
+        assert_type(process.stdout, IO[bytes] | None)
         assert_type(process.communicate("text"), tuple[bytes, bytes])
         assert_type(process.poll(), int | None)
         assert_type(process.wait(), int)
@@ -126,6 +128,8 @@ def test_the_same_in_an_event_loop(workdir: Path) -> None:
             process = await box.popen(ECHO)
             assert_type(process, AsyncProcess)
             async with process:
+                assert_type(process.stdin, asyncio.StreamWriter | None)
+                assert_type(process.stdout, asyncio.StreamReader | None)
                 assert_type(await process.wait(), int)
 
     asyncio.run(main())
