@@ -170,9 +170,9 @@ class Door:
             status = self.process.wait()
         except SandboxGone as error:
             return DoorClosed(error.message, hint=error.hint)
-        error = DoorClosed(f"the program in the sandbox {_ending(status)}")
-        error.returncode = status
-        return error
+        closed = DoorClosed(f"the program in the sandbox {_ending(status)}")
+        closed.returncode = status
+        return closed
 
 
 def _adopt(fd: int) -> socket.socket | None:

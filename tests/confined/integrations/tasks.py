@@ -92,7 +92,7 @@ def an_object():
 
 
 def endless():
-    found = []
+    found: list[object] = []
     found.append(found)
     return found
 

@@ -84,6 +84,8 @@ def test_talking_to_a_program(box):
     with sandboxed.Popen(
         ["cat"], stdin=sandboxed.PIPE, stdout=sandboxed.PIPE, text=True, bufsize=1, sandbox=box
     ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
         process.stdin.write("one\n")
         assert "one\n" == process.stdout.readline()
         assert ("two", None) == process.communicate("two")
@@ -125,6 +127,7 @@ def test_a_sandbox_of_its_own_ends_with_the_program(workdir, monkeypatch):
     policy.write_text("version: 1\n")
     process = sandboxed.Popen(["sh", "-c", "echo x > file"], policy=policy, stderr=sandboxed.DEVNULL)
     own = process._own
+    assert own is not None
     process.wait()
     assert not (workdir / "file").exists()
     assert not own.is_open
@@ -134,6 +137,7 @@ def test_a_sandbox_of_its_own_ends_with_the_program(workdir, monkeypatch):
         sandboxed.Popen(["no-such-program"], policy=policy)
     process = sandboxed.Popen(["true"])
     own = process._own
+    assert own is not None
     for _ in range(1000):
         if process.poll() is not None:
             break

@@ -10,7 +10,7 @@ import pytest
 
 from pyopenshell.integrations import door as doors
 from pyopenshell.integrations import values
-from tests.unit.integrations.local import Box
+from tests.unit.integrations.local import box
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def program(monkeypatch):
         text = f"import os, socket, sys, time\ndef serve(door):\n{textwrap.indent(textwrap.dedent(body), '    ')}"
         begin = b"\n\nif __name__ == '__main__':\n    serve(door)\n"
         monkeypatch.setattr(doors, "_source", lambda name: text.encode() + begin)
-        opened.append(doors.Door(Box(), sys.executable, "test"))
+        opened.append(doors.Door(box(), sys.executable, "test"))
         return opened[-1]
 
     yield start
@@ -36,7 +36,7 @@ def soon():
 
 def test_the_worker_makes_calls():
     """The real program: told how to begin, given a pickled call, it answers with a plain value."""
-    door = doors.Door(Box(), sys.executable, "worker")
+    door = doors.Door(box(), sys.executable, "worker")
     try:
         door.send(pickle.dumps({"path": sys.path, "main": None, "limit": 1000, "initializer": None}))
         door.send(pickle.dumps((divmod, (7, 2), {})))
@@ -154,5 +154,5 @@ def test_nothing_is_left_when_it_cannot_start():
     """Where the program does not start, both ends of the socket are closed."""
     before = sorted(os.listdir("/proc/self/fd"))
     with pytest.raises(FileNotFoundError):
-        doors.Door(Box(), "/nonexistent/python", "worker")
+        doors.Door(box(), "/nonexistent/python", "worker")
     assert before == sorted(os.listdir("/proc/self/fd"))
