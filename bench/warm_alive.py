@@ -15,8 +15,8 @@ from pyopenshell import Sandbox
 FIFTY, MANY = 50, 200
 SECONDS = 10
 """For how long the idle ones are watched."""
-SETTLE = 3
-"""Seconds until all is quiet after the last of them has run something."""
+SETTLE = 5
+"""Seconds until all is quiet after the last of them has run something: spare sandboxes are gone, old records removed."""
 
 
 def measure(folder: str, env: dict[str, str]) -> list[Row]:
