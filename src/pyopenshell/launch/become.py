@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 def become(plan: dict[str, Any]) -> None:
     """Change to the plan's identity for good, without privileges or core dumps. Raises OSError."""
-    if "limits" in plan:  # from the nursery, whose bounding set is empty, and which may have more descriptors
-        resource.setrlimit(resource.RLIMIT_NOFILE, plan["limits"])
+    for kind, limit in plan.get("limits", ()):  # to a nursery, whose bounding set is empty, who asks may have others
+        resource.setrlimit(kind, limit)
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     if plan["change_identity"]:
         for fd in (0, 1, 2):

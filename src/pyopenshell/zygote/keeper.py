@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pyopenshell.launch.reports import Use
+    from pyopenshell.zygote.limits import Differing
     from pyopenshell.zygote.server import Server
 
 
@@ -38,6 +39,7 @@ class Keeper:
         self._outbox = frames.Outbox(connection)
         self.asked: dict[str, Any] = {}
         self.key = b""
+        self.limits: Differing = ()
         self._birth: Birth | None = None
         self._story: Story | None = None
         self._warm: Warm | None = None
@@ -68,7 +70,8 @@ class Keeper:
         for kind, payload, descriptors in self._reader.take():
             if kind == protocol.CREATE and not self.asked:
                 self.asked = marshal.loads(payload)  # noqa: S302 - from our owner
-                self.key = key(self.asked)
+                self.limits = self.server.limits.differing()
+                self.key = key(self.asked, self.limits)
                 self.plan()
             elif kind == protocol.COMMAND and self._holds and not self._ending and descriptors:
                 self._count += 1

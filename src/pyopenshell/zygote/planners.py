@@ -55,7 +55,7 @@ class Planners:
             self._done(keeper)
             keeper.failed(found)
             return
-        warm = Warm(*found, limits=self._server.limits)
+        warm = Warm(*found, limits=keeper.limits)
         self._server.warmed.keep(keeper.key, warm)
         if not warm.is_lasting:
             self._fleeting.add(keeper.key)

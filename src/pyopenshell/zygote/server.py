@@ -13,6 +13,7 @@ from pyopenshell.audit import context
 from pyopenshell.kernel import process, signals
 from pyopenshell.zygote import nursery, protocol
 from pyopenshell.zygote.keeper import Keeper
+from pyopenshell.zygote.limits import Limits
 from pyopenshell.zygote.loop import Loop
 from pyopenshell.zygote.planners import Planners
 from pyopenshell.zygote.spare import Spares
@@ -39,8 +40,9 @@ def main(owner: int, born: Nursery) -> None:
     os.umask(0o022)
     os.chdir("/")
     process.close_fds((0, 1, 2, protocol.DOOR, born.fd))
-    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (limits[1], limits[1]))  # a sandbox takes eight descriptors here
+    limits = Limits(owner)
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a sandbox takes eight descriptors here
     gc.collect()
     gc.freeze()  # what is there now is there for good
     try:
@@ -50,9 +52,9 @@ def main(owner: int, born: Nursery) -> None:
 
 
 class Server:
-    """All sandboxes of one owner. ``limits``: the number of open files that programs are started with."""
+    """All sandboxes of one owner, with its ``limits``."""
 
-    def __init__(self, owner: int, born: Nursery, limits: tuple[int, int]) -> None:
+    def __init__(self, owner: int, born: Nursery, limits: Limits) -> None:
         """Watch the owner, the door and the ends of children. ProcessLookupError: the owner has ended."""
         self.owner = owner
         self.loop = Loop()

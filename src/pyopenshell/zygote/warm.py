@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pyopenshell.planning import Planned
+    from pyopenshell.zygote.limits import Differing
 
 MOST = 32
 """Plans that are kept."""
@@ -22,7 +23,7 @@ MOST = 32
 class Warm:
     """A plan, as an object and as init takes it."""
 
-    def __init__(self, planned: Planned, seen: stamp.Stamp, limits: tuple[int, int]) -> None:
+    def __init__(self, planned: Planned, seen: stamp.Stamp, limits: Differing) -> None:
         """Keep it with what it depends on."""
         self.planned = planned
         self.is_lasting = stamp.is_lasting(planned)
@@ -88,6 +89,6 @@ def _process(planned: Planned) -> context.Process:
     )
 
 
-def key(asked: dict[str, Any]) -> bytes:
+def key(asked: dict[str, Any], limits: Differing) -> bytes:
     """Return what a plan follows from. The sandbox's name is not part of it, as long as no id is kept for that."""
-    return marshal.dumps({**asked, "request": {**asked["request"], "name": None}})
+    return marshal.dumps(({**asked, "request": {**asked["request"], "name": None}}, limits))
