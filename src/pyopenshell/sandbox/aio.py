@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from pyopenshell.errors import ZygoteError
+from pyopenshell.errors import UsageError, ZygoteError
 from pyopenshell.sandbox import aio_waiting, base, request
 from pyopenshell.sandbox.aio_process import AsyncProcess
 from pyopenshell.sandbox.aio_stream import AsyncStream
@@ -60,6 +60,11 @@ class AsyncSandbox(base.Box):
         if self._evidence is not None:
             self._open  # noqa: B018 - raises where it was closed
             return self
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError as error:
+            hint = "elsewhere (under trio, say) use Sandbox, in a thread if it must not block"
+            raise UsageError("AsyncSandbox is for asyncio, and no event loop of it runs here", hint=hint) from error
         create = request.create(self._request, self._policy)
         link = self._link = Link(create)
         self._turn = asyncio.Lock()
@@ -264,10 +269,10 @@ class AsyncSandbox(base.Box):
 
     async def _end(self, link: Link) -> None:
         """Tell the sandbox to end, and wait for it."""
-        if not link.is_open:
-            return
         if self._evidence is not None:
             self._evidence.keep()
+        if not link.is_open:
+            return
         link.closed = True
         try:
             protocol.send(link.socket, protocol.CLOSE)

@@ -76,13 +76,16 @@ class AsyncProcess(Running):
                 await aio_waiting.step(exchange, None)
             await self.wait()
             return b"".join([piece for _, piece in exchange.chunks]), b""
-        async with asyncio.TaskGroup() as group:
-            outputs = [group.create_task(_all_of(reader)) for reader in (self.stdout, self.stderr)]
-            feeding = group.create_task(self._feed(data))
+        outputs = [asyncio.create_task(_all_of(reader)) for reader in (self.stdout, self.stderr)]
+        feeding = asyncio.create_task(self._feed(data))
+        try:
             await self.wait()
             feeding.cancel()
             self._end_outputs()
-        return outputs[0].result(), outputs[1].result()
+            return await outputs[0], await outputs[1]
+        finally:
+            for task in (*outputs, feeding):
+                task.cancel()
 
     async def close(self) -> None:
         """Close everything. A command that still runs is killed, and waited for."""

@@ -277,10 +277,10 @@ class Sandbox(base.Box):
 
     def _end(self, link: Link) -> None:
         """Tell the sandbox to end, and wait for it."""
-        if not link.is_open:
-            return
         if self._evidence is not None:
             self._evidence.keep()
+        if not link.is_open:
+            return
         link.closed = True
         try:
             protocol.send(link.socket, protocol.CLOSE)

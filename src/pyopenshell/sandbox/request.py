@@ -31,6 +31,10 @@ def policy_of(given: Policy | StrPath | None) -> Policy | None:
 
     if given is None:
         return None
+    if isinstance(given, str) and "\n" in given:
+        raise UsageError("the policy is text, and should be a path", hint="use Policy.parse for its text")
+    if not isinstance(given, (Policy, str, os.PathLike)):
+        raise UsageError(f"the policy is {given!r}", hint="it is a path or a Policy; Policy.from_dict takes a mapping")
     policy = given if isinstance(given, Policy) else Policy.load(given)
     key = (policy.source.file, policy.source.sha256)
     said = _faithful.get(key)

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from pyopenshell import AsyncSandbox, Chunk, CommandError, CommandFailed, CommandTimeout, SandboxGone
+from pyopenshell import AsyncSandbox, Chunk, CommandError, CommandFailed, CommandTimeout, SandboxGone, UsageError
 from tests.confined.api.conftest import descriptors
 from tests.confined.api.test_run import LARGE, sh
 
@@ -204,6 +204,30 @@ def test_one_that_is_ended_from_outside_says_so(inside):
         assert "killed" in box.lost
 
     inside(use)
+
+
+def test_a_process_whose_sandbox_ends_says_so(inside):
+    """Whatever is awaited of it."""
+
+    async def use(box):
+        process = await box.popen(["/bin/cat"], stdin=PIPE, stdout=PIPE)
+        task = asyncio.create_task(process.communicate(LARGE))
+        await box.run(["/bin/true"])
+        os.kill(box.pid, 9)
+        with pytest.raises(SandboxGone, match="killed"):
+            await task
+        with pytest.raises(SandboxGone, match="killed"):
+            await process.wait()
+        await process.close()
+
+    inside(use)
+
+
+def test_outside_of_asyncio_it_says_what_to_do(options):
+    """Another library's loop, or none."""
+    with pytest.raises(UsageError) as refused:
+        AsyncSandbox(**options).start().send(None)
+    assert "Sandbox" in str(refused.value.hint)
 
 
 def test_several_tasks_close_it_at_once(options):

@@ -63,6 +63,14 @@ def test_what_makes_no_sense_is_refused(kind, options):
         kind(**options)
 
 
+@pytest.mark.parametrize("policy", ["version: 1\n", {"version": 1}, 7])
+def test_what_is_no_policy_is_refused(policy):
+    """With the constructor that takes it."""
+    with pytest.raises(UsageError) as refused:
+        Sandbox(policy)
+    assert "Policy" in str(refused.value.hint)
+
+
 def test_a_folder_that_was_deleted(tmp_path, monkeypatch):
     """There is no working directory then, unless one is named."""
     (tmp_path / "gone").mkdir()
