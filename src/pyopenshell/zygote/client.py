@@ -16,7 +16,6 @@ import select
 import signal
 import sys
 import threading
-from typing import Protocol
 
 from pyopenshell.errors import ZygoteError
 from pyopenshell.zygote import protocol
@@ -24,8 +23,16 @@ from pyopenshell.zygote import protocol
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Protocol
 
     Identity = tuple[int, ...]
+
+    class Held(Protocol):
+        """Something that holds descriptors which only the process that made them may hold."""
+
+        def forget(self) -> None:
+            """Close them, without a word to anybody."""
+
 
 SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py")
 """What the zygote's interpreter runs, with this process's id as its argument."""
@@ -35,13 +42,6 @@ has in its memory."""
 PATIENCE = 10.0
 """Seconds that a zygote is given to end before it is killed, and everything it keeps with it."""
 _SIGNALS = tuple(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
-
-
-class Held(Protocol):
-    """Something that holds descriptors which only the process that made them may hold."""
-
-    def forget(self) -> None:
-        """Close them, without a word to anybody."""
 
 
 lock = threading.RLock()

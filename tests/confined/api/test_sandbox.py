@@ -6,6 +6,8 @@ import pickle
 import select
 import shutil
 import signal
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +16,7 @@ import pytest
 
 from pyopenshell import NameInUse, Policy, PolicyRefused, Sandbox, SandboxGone, UsageError, runs
 from tests.confined.api.conftest import descriptors
+from tests.confined.api.test_run import environment
 
 
 def test_commands_share_one_sandbox(box):
@@ -198,3 +201,16 @@ def test_two_threads_close_it_at_once(options):
     for thread in threads:
         thread.join(deadline - time.monotonic())
     assert [False] * 4 == gone
+
+
+def test_its_owner_imports_little(options):
+    """Nothing of what plans and launches, no YAML parser and no ctypes: those are the zygote's, or nobody's."""
+    code = (
+        "import sys; from pyopenshell import Sandbox\n"
+        f"with Sandbox(workdir={str(options['workdir'])!r}, max_abi={options['max_abi']}) as box:\n"
+        "    box.run(['/bin/true'], check=True)\n"
+        "print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment(), check=True)
+    heavy = {"ctypes", "yaml", "json", "asyncio", "subprocess", "pyopenshell.planning", "pyopenshell.launch.supervisor"}
+    assert set() == heavy & set(done.stdout.split())

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 
 import pytest
 
@@ -139,9 +140,11 @@ def test_the_reason_of_an_end_is_told(zygote):
     """To whoever waits, and whoever comes later."""
     zygote(LOST)
     box = Sandbox().start()
+    began = time.monotonic()
     for _ in range(2):
         with pytest.raises(SandboxGone, match="sandbox fake has ended: it was too large"):
             box.run(["true"])
+    assert time.monotonic() - began < waiting.PATIENCE  # nobody is waited for who was never asked
     assert ("it was too large", False) == (box.lost, box.is_open)
     box.close()
 
