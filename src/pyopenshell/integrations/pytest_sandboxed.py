@@ -186,9 +186,11 @@ def _arguments(item: pytest.Item) -> list[str]:
     config = item.config
     words = [f"{item.path}::{item.nodeid.partition('::')[2]}", f"--rootdir={config.rootpath}", "-p", "no:terminal"]
     words += ["-p", "no:cacheprovider", *(word for name in NAMES for word in ("-p", f"no:{name}"))]
-    words += ["-c", os.fspath(config.inipath) if config.inipath else os.devnull]
+    inifile = os.fspath(config.inipath or os.devnull)  # else it would look for one
+    # Without it pytest collects from the file system's root on, where the file lies beside that of its settings.
+    above = config.rootpath if inifile == os.devnull else os.path.dirname(inifile)
+    words += ["-c", inifile, f"--confcutdir={config.getoption('confcutdir') or above}"]
     words += [f"--import-mode={config.getoption('importmode')}"]
-    words += [f"--confcutdir={config.getoption('confcutdir')}"] if config.getoption("confcutdir") else []
     words += [word for name in config.getoption("plugins") or () if name not in NAMES for word in ("-p", name)]
     words += [word for text in config.getoption("override_ini") or () for word in ("-o", text)]
     words += [word for text in config.getoption("pythonwarnings") or () for word in ("-W", text)]

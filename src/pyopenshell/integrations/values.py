@@ -1,6 +1,6 @@
 """Plain values that a sandbox sent: read so that no bytes can do more than waste a bounded amount of memory and time.
 
-Not ``pickle`` with everything forbidden: six bytes of it have the C reader fill 32 GiB (a memo index is taken at its
+Not ``pickle`` with everything forbidden: nine bytes of it have the C reader fill 32 GiB (a memo index is taken at its
 word), and not ``marshal``, which may crash. What is read: None, bool, int, float, complex, str, bytes, bytearray, list,
 tuple, dict, set, frozenset. ``inside/worker.py`` writes it: one byte for the kind; lengths and counts have eight.
 """

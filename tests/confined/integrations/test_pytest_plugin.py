@@ -263,6 +263,13 @@ def test_a_policy_of_its_own(done):
     assert ["inside"] == done[2]
 
 
+def test_without_settings(project):
+    """A project that has no file of settings runs as well, and what lies above it is not looked at."""
+    project.write("import pytest\n@pytest.mark.sandboxed\ndef test_it(): pass\n")
+    (project.folder / "pytest.ini").unlink()
+    assert "1 passed" in project.run().stdout
+
+
 def test_beside_xdist(project):
     """In pytest-xdist's workers, and with their reports, it is the same."""
     project.write("import pytest\npytestmark = pytest.mark.sandboxed\ndef test_a(): pass\ndef test_b(): assert 0\n")
