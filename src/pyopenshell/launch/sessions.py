@@ -25,13 +25,16 @@ if TYPE_CHECKING:
 def serve(plan: dict[str, Any], control: _socket.socket) -> NoReturn:
     """Serve until the supervisor closes the control socket; then everything in the sandbox ends."""
     code = 125
+    scoped = bool(plan["confined"] and plan["handled"][2] & SIGNAL_SCOPE)
     try:
         if not plan["namespaces"]["pid"]:
             process.set_child_subreaper()
-        code = Sessions(plan["workload"], control).serve()
+        code = Sessions(plan["workload"], control, is_apart=plan["namespaces"]["pid"] or scoped).serve()
+    except sessions_end.Outrun:
+        code = sessions_end.OUTRUN
     finally:
         if not plan["namespaces"]["pid"]:
-            if plan["confined"] and plan["handled"][2] & SIGNAL_SCOPE:
+            if scoped:
                 reap.end_domain()
             reap.sweep()
         os._exit(code)
@@ -40,8 +43,9 @@ def serve(plan: dict[str, Any], control: _socket.socket) -> NoReturn:
 class Sessions:
     """The programs that run, by the number that the supervisor gave them."""
 
-    def __init__(self, workload: dict[str, Any], control: _socket.socket) -> None:
-        """Take children's ends from a descriptor from here on."""
+    def __init__(self, workload: dict[str, Any], control: _socket.socket, *, is_apart: bool) -> None:
+        """Take children's ends from a descriptor from here on. ``is_apart``: no signal from here goes to others."""
+        self._is_apart = is_apart
         self._workload = workload
         self._control = control
         self._reader = frames.Reader(control)
@@ -100,8 +104,8 @@ class Sessions:
     def _end(self, number: int) -> None:
         """Kill a program and all that it started, and tell when nothing of it is left."""
         session = self._alive.get(number)
-        if session and not sessions_end.everything(session, self._alive, self._collect):
-            os._exit(125)  # it outran us: the sandbox is ended as a whole
+        if session and not sessions_end.everything(session, self._alive, self._collect, can_hold=self._is_apart):
+            raise sessions_end.Outrun
         self._tell(wire.END, number, 0)
 
     def _collect(self) -> None:

@@ -26,8 +26,8 @@ def start(workload: dict[str, Any], asked: dict[str, Any], descriptors: list[int
     """Start a program; return its pid and the master side of its terminal (-1 without one). Raises OSError.
 
     ``asked`` has ``argv``, ``env`` (over the sandbox's own), ``cwd`` and ``terminal`` (rows and columns, or None). The
-    program leads a session of its own, and has no descriptors but 0 to 2. Of an error about ``cwd`` the errno is
-    ``wire.FOLDER`` more.
+    program leads a session of its own, and has no descriptors but 0 to 2. Of errors about ``cwd`` and the
+    terminal the errno is ``wire.FOLDER``, or ``wire.PTY``, more.
     """
     env = workload["environment"] | asked["env"] if asked["env"] else workload["environment"]
     moved = asked["cwd"] is not None
@@ -92,7 +92,10 @@ def _candidates(name: str, env: dict[str, str]) -> Iterator[str]:
 
 def _with_terminal(argv: list[str], env: dict[str, str], size: tuple[int, ...]) -> tuple[int, int]:
     """Start a program on a terminal of the sandbox's own, of (rows, columns)."""
-    master, slave = os.openpty()
+    try:
+        master, slave = os.openpty()
+    except OSError as error:
+        raise OSError(wire.PTY + (error.errno or errno.EIO), error.strerror) from error
     try:
         fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("4H", *size, 0, 0))
         return _fork(argv, env, slave), master

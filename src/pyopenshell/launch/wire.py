@@ -43,7 +43,7 @@ SPAWN = b"N"
 """supervisor → init, with descriptors: start a program (marshal: what ``launch.spawn`` wants, and its ``number``)."""
 STARTED = b"B"
 """init → supervisor: a program's number, and its pid; or the negative errno of starting it, ``FOLDER`` less where it is
-that of entering the folder to start it in."""
+that of entering the folder to start it in, ``PTY`` less where there is no terminal."""
 END = b"K"
 """supervisor → init: kill the program with this number, and all that it started; and back, when nothing is left."""
 
@@ -51,7 +51,7 @@ HEAD = 6
 """Bytes of a frame before its payload: kind, number of descriptors that come with it, length of the payload."""
 MAX_PAYLOAD = 16 << 20
 MAX_DESCRIPTORS = 4
-FOLDER = 4096
+FOLDER, PTY = 4096, 8192
 """Beyond all errno."""
 
 

@@ -8,7 +8,7 @@ import os
 
 from pyopenshell.errors import LaunchError, OpenShellError
 from pyopenshell.kernel import signals
-from pyopenshell.launch import checks, direct, ending, frames, wire
+from pyopenshell.launch import checks, direct, ending, frames, sessions_end, wire
 from pyopenshell.launch.hints import hint
 from pyopenshell.launch.reports import Inbox
 from pyopenshell.zygote import nursery
@@ -202,6 +202,8 @@ class Birth:
         self.watcher.broke(error)
 
     def _why(self, code: int) -> str:
+        if code == sessions_end.OUTRUN:
+            return "a program in it made new processes faster than they could be killed"
         if self._is_direct and code < 0:
             return f"the sandbox's first process was killed by {signals.name(-code)}"
         return ending.unheard(code, self._pid, broker=self.plan.broker).lost or ""

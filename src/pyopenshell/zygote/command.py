@@ -44,7 +44,12 @@ class Command:
         """Tell that it runs; a negative number is the errno of starting it."""
         if pid < 0:
             name = self.asked["argv"][0]
-            error = _not_started(name, -pid) if -pid < wire.FOLDER else _not_entered(self.asked, -pid - wire.FOLDER)
+            if -pid < wire.FOLDER:
+                error = _not_started(name, -pid)
+            elif -pid < wire.PTY:
+                error = _not_entered(name, self.asked["cwd"], -pid - wire.FOLDER)
+            else:
+                error = _no_terminal(name, -pid - wire.PTY)
             self._keeper.story.not_begun(self.asked, error.message)
             self._outbox.send(protocol.FAILED, marshal.dumps(failure.pack(error)))
             self.close()
@@ -102,9 +107,19 @@ class Command:
             self._keeper.tell(wire.END, self.number.to_bytes(4, "little"))
 
 
-def _not_entered(asked: dict[str, Any], number: int) -> CommandError:
+def _no_terminal(name: str, number: int) -> CommandError:
     error = CommandError(
-        f"{asked['argv'][0]}: it cannot be started in {asked['cwd']}: {os.strerror(number)}",
+        f"{name}: there is no terminal for it in the sandbox: {os.strerror(number)}",
+        code="command.terminal",
+        hint="without a mount namespace there are only the host's terminals, which are not granted: use pipes",
+    )
+    error.exit_code = 126
+    return error
+
+
+def _not_entered(name: str, folder: str, number: int) -> CommandError:
+    error = CommandError(
+        f"{name}: it cannot be started in {folder}: {os.strerror(number)}",
         code="command.workdir",
         hint="the folder is one of the sandbox: what no grant shows is not there" if number in MISSING else None,
     )
