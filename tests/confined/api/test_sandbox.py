@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import resource
 import select
 import shutil
 import signal
@@ -11,10 +12,11 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 
-from pyopenshell import NameInUse, Policy, PolicyRefused, Sandbox, SandboxGone, UsageError, runs
+from pyopenshell import NameInUse, OpenShellError, Policy, PolicyRefused, Sandbox, SandboxGone, UsageError, runs
 from tests.confined.api.conftest import descriptors
 from tests.confined.api.test_run import environment
 
@@ -214,3 +216,34 @@ def test_its_owner_imports_little(options):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment(), check=True)
     heavy = {"ctypes", "yaml", "json", "asyncio", "subprocess", "pyopenshell.planning", "pyopenshell.launch.supervisor"}
     assert set() == heavy & set(done.stdout.split())
+
+
+@contextmanager
+def no_more_descriptors(spare):
+    """Let this process open only so many more, for a while."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.dup(0)
+    os.close(lowest)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + spare, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize("spare", range(9))
+def test_a_process_without_descriptors_says_so(box, options, spare):
+    """Wherever the last one was used; nothing is lost, and nothing is left behind."""
+    with Sandbox(**options):
+        pass
+    before, told = descriptors(), list[str]()
+    with no_more_descriptors(spare):
+        for attempt in (lambda: box.run(["/bin/true"], input="x"), lambda: Sandbox(**options).start().close()):
+            try:
+                attempt()
+            except OpenShellError as error:
+                told.append(str(error))
+    assert [] == [text for text in told if "Too many open files" not in text]
+    assert spare > 1 or len(told) == 2
+    assert before == descriptors()
+    assert box.run(["/bin/true"]).ok
