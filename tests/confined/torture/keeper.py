@@ -18,9 +18,9 @@ from typing import NamedTuple, NoReturn
 
 from pyopenshell.kernel import process
 from tests.confined.landlock import harness
-from tests.confined.torture import household
+from tests.confined.torture import household, scale
 
-HANG = 60
+HANG = scale.many(60, 1200)
 """Seconds after which an owner hangs: it shows what its threads do, and ends."""
 
 Owner = Callable[[Callable[[], None]], None]
@@ -37,11 +37,11 @@ class Ended(NamedTuple):
     slowest: float
 
 
-def under(owner: Owner, ends: Sequence[End], seconds: int = 120) -> Ended:
+def under(owner: Owner, ends: Sequence[End]) -> Ended:
     """Let an owner be ended in each of these ways, one after the other; return what came of it."""
 
     def keep() -> tuple[list[str], list[int], float]:
-        signal.alarm(seconds)
+        signal.alarm(2 * HANG)
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
         process.set_child_subreaper()
         statuses: list[int] = []

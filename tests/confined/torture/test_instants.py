@@ -56,7 +56,7 @@ def timed(box, number, timeout):
 
 def run_owner(action):
     """Run an owner to its end; assert that all went well and nothing was left."""
-    ended = keeper.under(lambda _ready: action(), [keeper.leave], 900)
+    ended = keeper.under(lambda _ready: action(), [keeper.leave])
     assert ([], [0]) == ended[:2]
 
 

@@ -76,7 +76,7 @@ def test_zygote(workdir):
             assert household.zygote() != zygote
         assert told > 0
 
-    ended = keeper.under(owner, [keeper.leave], 900)
+    ended = keeper.under(owner, [keeper.leave])
     assert ([], [0]) == ended[:2]
 
 
@@ -99,5 +99,5 @@ def test_sandbox_loses(workdir, victim):
             assert "unharmed\n" == bystander.run(["echo", "unharmed"]).stdout
         assert [] == household.nothing_lives()
 
-    ended = keeper.under(owner, [keeper.leave], 900)
+    ended = keeper.under(owner, [keeper.leave])
     assert ([], [0]) == ended[:2]

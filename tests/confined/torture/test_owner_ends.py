@@ -78,7 +78,7 @@ def locked_records():
 def test_killed(workdir, early):
     """SIGKILL at any instant, from before the zygote is there to the middle of many launches."""
     times = scale.instants(scale.many(10, 150), 0.4, f"killed {early}")
-    ended = keeper.under(launcher(workdir, early=early), [keeper.kill(signal.SIGKILL, after) for after in times], 900)
+    ended = keeper.under(launcher(workdir, early=early), [keeper.kill(signal.SIGKILL, after) for after in times])
     assert [] == ended.left
     assert {-signal.SIGKILL} == set(ended.statuses)
     assert [] == locked_records()
@@ -119,7 +119,7 @@ def test_interrupted(workdir):
             assert "goes on\n" == box.run(["echo", "goes on"]).stdout
 
     times = scale.instants(scale.many(10, 100), 0.1, "interrupted")
-    ended = keeper.under(owner, [keeper.kill(signal.SIGINT, after) for after in times], 900)
+    ended = keeper.under(owner, [keeper.kill(signal.SIGINT, after) for after in times])
     assert ([], {0}) == (ended.left, set(ended.statuses))
 
 
