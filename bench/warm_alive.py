@@ -16,7 +16,7 @@ FIFTY, MANY = 50, 200
 SECONDS = 10
 """For how long the idle ones are watched."""
 SETTLE = 5
-"""Seconds until all is quiet after the last of them has run something: spare sandboxes are gone, old records removed."""
+"""Seconds until all is quiet after the last of them has run something: spare ones are gone, old records removed."""
 
 
 def measure(folder: str, env: dict[str, str]) -> list[Row]:

@@ -1,13 +1,14 @@
 """The zygote, a sandbox's first process or its broker is killed: what depends on it ends, and its owner goes on."""
 
 import os
+import random
 import select
 import signal
 import threading
 
 import pytest
 
-from pyopenshell.errors import SandboxGone, ZygoteError
+from pyopenshell.errors import OpenShellError, SandboxGone, ZygoteError
 from tests.confined.torture import household, keeper, scale
 
 THREADS = 4
@@ -46,12 +47,13 @@ def until_told(workdir, outcomes, stop):
         outcomes.append(error)
 
 
-def test_zygote(workdir):
-    """The zygote is killed at random instants of four threads' launches: all are told, a new one serves the next."""
+@pytest.mark.parametrize("victim", ["zygote", "what forks for it"])
+def test_zygote(workdir, victim):
+    """It is killed at random instants of four threads' launches: all sandboxes end, a new zygote serves the next."""
 
     def owner(_ready):
         told = 0
-        for after in scale.instants(scale.many(6, 100), 0.2, "zygote"):
+        for after in scale.instants(scale.many(6, 100), 0.2, victim):
             with household.sandbox(workdir) as box:
                 zygote = household.zygote()
                 outcomes: list[BaseException] = []
@@ -62,7 +64,7 @@ def test_zygote(workdir):
                     thread.start()
                 select.select([], [], [], after)
                 beneath = household.watch([zygote, *household.descendants(zygote)])
-                os.kill(zygote, signal.SIGKILL)
+                os.kill(household.machinery()[0 if victim == "zygote" else 1], signal.SIGKILL)
                 assert household.all_end(beneath)
                 stop.set()  # one that was between two sandboxes has noticed nothing, and uses a new zygote
                 for thread in threads:
@@ -98,6 +100,52 @@ def test_sandbox_loses(workdir, victim):
                         box.run(["true"])
             assert "unharmed\n" == bystander.run(["echo", "unharmed"]).stdout
         assert [] == household.nothing_lives()
+
+    ended = keeper.under(owner, [keeper.leave])
+    assert ([], [0]) == ended[:2]
+
+
+def assassin(stop, seconds, chosen):
+    """Kill any process of any sandbox, again and again, until this is to stop; note which."""
+    drawn = random.Random(scale.SEED)
+    while not stop.wait(drawn.random() * seconds):
+        victims = household.sandboxed()
+        if victims:
+            victim = drawn.choice(victims)
+            try:
+                os.kill(victim, signal.SIGKILL)
+                chosen.append(victim)
+            except ProcessLookupError:
+                continue
+
+
+def test_any_process(workdir):
+    """Any process of any sandbox is killed at any instant, its start included: an error of ours, and all goes on."""
+
+    def owner(_ready):
+        stop = threading.Event()
+        outcomes: list[BaseException] = []
+        chosen: list[int] = []
+        with household.sandbox(workdir) as box:
+            box.run(["true"])
+        zygote = household.zygote()
+        killer = threading.Thread(target=assassin, args=(stop, 0.02, chosen))
+        killer.start()
+        enough = scale.many(40, 2000)
+        while len(chosen) < enough:
+            threads = [threading.Thread(target=until_told, args=(str(workdir), outcomes, stop)) for _ in range(THREADS)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        stop.set()
+        killer.join()
+        # A command that is killed itself, and nothing else, prints nothing: that is what is asserted in between.
+        assert [] == [error for error in outcomes if not isinstance(error, (OpenShellError, AssertionError))]
+        assert zygote == household.zygote()
+        assert [] == household.nothing_lives()
+        with household.sandbox(workdir, gpu=0) as box:
+            assert "goes on\n" == box.run(["echo", "goes on"]).stdout
 
     ended = keeper.under(owner, [keeper.leave])
     assert ([], [0]) == ended[:2]
