@@ -46,7 +46,7 @@ class FakeKernel(Record):
         """Return the effective policy that a sandbox of these arguments would have; nothing is started or written.
 
         The arguments are those of ``Sandbox``, and ``command`` one that would run in it. Files, accounts and devices
-        are those of this machine. Raises as starting the sandbox would: PolicyError, PolicyRefused, IdentityError,
+        are those of this machine; contributors that the policy names are asked. Raises as starting the sandbox would: PolicyError, PolicyRefused, IdentityError,
         CommandError, GpuError, KernelUnsupported, UsageError.
         """
         fields = request.fields(
