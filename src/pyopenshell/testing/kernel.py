@@ -46,8 +46,9 @@ class FakeKernel(Record):
         """Return the effective policy that a sandbox of these arguments would have; nothing is started or written.
 
         The arguments are those of ``Sandbox``, and ``command`` one that would run in it. Files, accounts and devices
-        are those of this machine; contributors that the policy names are asked. Raises as starting the sandbox would: PolicyError, PolicyRefused, IdentityError,
-        CommandError, GpuError, KernelUnsupported, UsageError.
+        are those of this machine, and contributors that the policy names are asked. Raises as starting the sandbox
+        would: PolicyError, PolicyRefused, IdentityError, CommandError, GpuError, KernelUnsupported, ContributorError,
+        UsageError.
         """
         fields = request.fields(
             name=name,
