@@ -27,6 +27,8 @@ NAME = f"m{os.urandom(15).hex()}"
 RUN = f"M{os.urandom(12).hex()}"
 TIME = 9 * 10**14 + int.from_bytes(os.urandom(5), "little")
 """A moment that no event will have, in milliseconds, below 2**53."""
+BY_VALUE = 2
+"""The version of ``marshal`` in which what is equal looks equal: later ones tell which objects are the same one."""
 
 
 class Blank:
@@ -121,5 +123,6 @@ def core(receipt: dict[str, Any]) -> bytes:
             [receipt[key] for key in ("reach", "created", "unbound", "canary", "credentials", "seccomp")],
             [broker.get(key) for key in ("grants", "own")],
             [(check["name"], check["ok"]) for check in receipt["supervisor_checks"]],
-        )
+        ),
+        BY_VALUE,
     )

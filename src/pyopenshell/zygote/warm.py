@@ -7,7 +7,7 @@ import marshal
 from pyopenshell.audit import context
 from pyopenshell.launch import environment
 from pyopenshell.zygote import stamp
-from pyopenshell.zygote.mold import Identified, Mold, core
+from pyopenshell.zygote.mold import BY_VALUE, Identified, Mold, core
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -91,4 +91,4 @@ def _process(planned: Planned) -> context.Process:
 
 def key(asked: dict[str, Any], limits: Differing) -> bytes:
     """Return what a plan follows from. The sandbox's name is not part of it, as long as no id is kept for that."""
-    return marshal.dumps(({**asked, "request": {**asked["request"], "name": None}}, limits))
+    return marshal.dumps(({**asked, "request": {**asked["request"], "name": None}}, limits), BY_VALUE)
