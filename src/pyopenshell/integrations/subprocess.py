@@ -11,7 +11,6 @@ has all that it started and left behind in its session.
 
 from __future__ import annotations
 
-import errno
 import io
 import os
 import selectors
@@ -20,7 +19,7 @@ from subprocess import DEVNULL, PIPE, STDOUT, CalledProcessError, CompletedProce
 from typing import IO, TYPE_CHECKING, Any
 
 from pyopenshell.errors import CommandError
-from pyopenshell.integrations.subprocess_arguments import command_of, refuse
+from pyopenshell.integrations.subprocess_arguments import command_of, os_error, refuse
 from pyopenshell.sandbox.box import Sandbox
 
 if TYPE_CHECKING:
@@ -82,9 +81,7 @@ class Popen:
             )
         except CommandError as error:
             self._close_own()
-            number = errno.ENOENT if error.exit_code == 127 else errno.EACCES
-            blamed = command[0] if cwd is None or os.path.isdir(cwd) else os.fspath(cwd)
-            raise OSError(number, os.strerror(number), blamed) from error  # of the class that fits the number
+            raise os_error(error, command[0], cwd) from error
         except BaseException:
             self._close_own()
             raise

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from pyopenshell.errors import CommandError
 
     StrPath = str | os.PathLike[str]
     Arguments = StrPath | Sequence[StrPath]
@@ -32,6 +35,10 @@ REFUSED: dict[str, tuple[tuple[object, ...], str]] = {
 """Arguments that are not used: the values that are the same as what happens, and why others are refused."""
 
 
+_KERNELS = (errno.ENOENT, errno.EACCES, errno.ENOTDIR, errno.ENOEXEC, errno.ELOOP, errno.E2BIG, errno.ENAMETOOLONG)
+"""What execve(2) and chdir(2) may answer."""
+
+
 def refuse(others: dict[str, object]) -> None:
     """Raise TypeError for arguments that nobody knows, ValueError for values that cannot be had."""
     for name, value in others.items():
@@ -50,3 +57,11 @@ def command_of(args: Arguments, *, shell: bool, executable: StrPath | None) -> l
     if executable is not None:
         raise ValueError("executable cannot be had in a sandbox: a program is found by the first word of its command")
     return [os.fsdecode(word) for word in words]
+
+
+def os_error(error: CommandError, program: str, cwd: StrPath | None) -> OSError:
+    """Return the error that the standard library raises for a program, or a folder, that cannot be had."""
+    said = [number for number in _KERNELS if error.message.endswith(os.strerror(number))]
+    number = said[0] if said else errno.ENOENT if error.exit_code == 127 else errno.EACCES
+    blamed = os.fspath(cwd) if error.code == "command.workdir" and cwd is not None else program
+    return OSError(number, os.strerror(number), blamed)  # of the class that fits the number

@@ -15,6 +15,7 @@ from pyopenshell.integrations import subprocess as sandboxed
 def box(workdir, monkeypatch):
     """A sandbox for several programs."""
     monkeypatch.chdir(workdir)
+    monkeypatch.setenv("PATH", "/usr/local/bin:/usr/bin:/bin")  # folders that whoever tests may enter
     with Sandbox() as found:
         yield found
 
@@ -55,6 +56,8 @@ SAME = {
     "call": lambda m, o: m.call(["sh", "-c", "exit 6"], **o),
     "no such program": lambda m, o: m.run(["no-such-program"], **o),
     "no program": lambda m, o: m.run(["/etc/passwd"], **o),
+    "no folder": lambda m, o: m.run(["true"], cwd="/etc/passwd", **o),
+    "no program for this machine": lambda m, o: m.run(["./odd"], **o),
     "no such folder": lambda m, o: m.run(["true"], cwd="/nonexistent", **o),
     "a timeout": lambda m, o: m.run(["sh", "-c", "echo x; sleep 60"], timeout=0.5, stdout=m.PIPE, **o),
     "a timeout of silence": lambda m, o: m.run(["sleep", "60"], timeout=0.1, capture_output=True, **o),
@@ -65,8 +68,10 @@ SAME = {
 
 
 @pytest.mark.parametrize("call", SAME.values(), ids=SAME.keys())
-def test_the_same_as_the_standard_librarys(box, call):
+def test_the_same_as_the_standard_librarys(box, workdir, call):
     """Results are equal, and so are errors: type, arguments, and what they carry."""
+    (workdir / "odd").write_bytes(b"\x7fELF of another machine")
+    (workdir / "odd").chmod(0o755)
     real, ours = both(call, box)
     assert repr(real) == repr(ours)
 
