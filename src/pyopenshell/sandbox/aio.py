@@ -6,7 +6,7 @@ import asyncio
 
 from pyopenshell.errors import UsageError, ZygoteError
 from pyopenshell.sandbox import aio_waiting, base, request
-from pyopenshell.sandbox.aio_process import AsyncProcess
+from pyopenshell.sandbox.aio_process import connected
 from pyopenshell.sandbox.aio_stream import AsyncStream
 from pyopenshell.sandbox.command import Command
 from pyopenshell.sandbox.link import PATIENCE, Link
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from pyopenshell.sandbox.aio_process import AsyncProcess
     from pyopenshell.sandbox.command import Redirect
     from pyopenshell.sandbox.request import StrPath
     from pyopenshell.sandbox.result import Result
@@ -231,12 +232,10 @@ class AsyncSandbox(base.Box):
             await aio_waiting.until_begun(started)
             if started.lost:
                 raise await aio_waiting.gone(link)
-            process = AsyncProcess(started, link)
-            await process.connect()
+            return await connected(started, link)
         except BaseException:
             started.close()
             raise
-        return process
 
     async def _ask(self, command: Command) -> None:
         """Have a command started. Raises SandboxGone."""

@@ -112,8 +112,8 @@ class AsyncProcess(Running):
             if not isinstance(error, GeneratorExit):  # then the loop is gone
                 await self.close()
 
-    async def connect(self) -> None:
-        """Make asyncio's streams of the pipes. For who made this object."""
+    async def _connect(self) -> None:
+        """Make asyncio's streams of the pipes."""
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(loop=loop)
         if (file := self._file(0)) is not None:
@@ -169,6 +169,13 @@ class AsyncProcess(Running):
         for _, transport in self._pipes:
             transport.close()
         self._command.files.clear()
+
+
+async def connected(command: Command, link: Link) -> AsyncProcess:
+    """Return a command that runs, with asyncio's streams at its pipes. Raises what kept it from starting."""
+    process = AsyncProcess(command, link)
+    await process._connect()
+    return process
 
 
 async def _all_of(reader: asyncio.StreamReader | None) -> bytes:

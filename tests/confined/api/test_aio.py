@@ -210,7 +210,7 @@ def test_a_process_whose_sandbox_ends_says_so(inside):
     """Whatever is awaited of it."""
 
     async def use(box):
-        process = await box.popen(["/bin/cat"], stdin=PIPE, stdout=PIPE)
+        process = await box.popen(["sleep", "1000"], stdin=PIPE, stdout=PIPE)
         task = asyncio.create_task(process.communicate(LARGE))
         await box.run(["/bin/true"])
         os.kill(box.pid, 9)
