@@ -330,3 +330,46 @@ def run(arguments, folder):
         timeout=60,
         check=False,
     )
+
+
+def test_nothing_is_left(workdir):
+    """After many workers, lost ones and killed ones too, there are no more descriptors or threads than before."""
+    with SandboxExecutor(max_workers=1, workdir=workdir) as executor:
+        executor.submit(tasks.count).result()  # the zygote stays
+    before = counted()
+    with SandboxExecutor(max_workers=3, max_tasks_per_child=2, workdir=workdir) as executor:
+        futures = [executor.submit(tasks.leave if number % 5 == 0 else tasks.count) for number in range(20)]
+        assert 4 == sum(isinstance(future.exception(), WorkerLost) for future in futures)
+    assert before == counted()
+
+
+def counted():
+    return sorted(os.listdir("/proc/self/fd")), sorted(thread.name for thread in threading.enumerate())
+
+
+def test_many_threads_submit(workdir):
+    """Threads of the owner share an executor; each gets its own results."""
+    found = {}
+
+    def use(number):
+        found[number] = [*executor.map(tasks.square, range(number, number + 5))]
+
+    with SandboxExecutor(max_workers=2, workdir=workdir) as executor:
+        threads = [threading.Thread(target=use, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert {number: [one * one for one in range(number, number + 5)] for number in range(8)} == found
+
+
+def test_a_sandbox_that_is_ended_from_outside(workdir):
+    """Whoever kills a worker's sandbox has its call fail as a lost worker; the next call has another sandbox."""
+    with SandboxExecutor(max_workers=1, workdir=workdir) as executor:
+        assert 1 == executor.submit(tasks.count).result()
+        running = executor.submit(tasks.sleep, 60)
+        (worker,) = executor._workers
+        os.kill(worker._sandbox.pid, 9)
+        with pytest.raises(WorkerLost):
+            running.result(timeout=30)
+        assert 1 == executor.submit(tasks.count).result()
