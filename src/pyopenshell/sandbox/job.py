@@ -40,7 +40,7 @@ class Job:
         self._evidence = evidence
         self._timeout = timeout
         self._check = check
-        self._decoders = {number: codecs.getincrementaldecoder("utf-8")("replace") for number in (1, 2)}
+        self._decoders: dict[int, codecs.IncrementalDecoder] = {}
 
     def result(self) -> Result:
         """Return how it ended. Raises what kept it from starting, CommandFailed; SandboxGone where it was lost."""
@@ -72,7 +72,10 @@ class Job:
         return chunks
 
     def _chunk(self, number: int, data: bytes) -> Chunk:
-        return Chunk("stdout" if number == 1 else "stderr", data, self._decoders[number].decode(data))
+        decoder = self._decoders.get(number)
+        if decoder is None:
+            decoder = self._decoders[number] = codecs.getincrementaldecoder("utf-8")("replace")
+        return Chunk("stdout" if number == 1 else "stderr", data, decoder.decode(data))
 
     def _result(self, code: int) -> Result:
         """Return a result; ``code`` is -n for signal n."""

@@ -9,7 +9,7 @@ import pytest
 
 from pyopenshell import AsyncSandbox, Chunk, CommandError, CommandFailed, CommandTimeout, SandboxGone, UsageError
 from tests.confined.api.conftest import descriptors
-from tests.confined.api.test_run import LARGE, sh
+from tests.confined.api.test_run import LARGE, seen_from_here, sh
 
 PIPE = subprocess.PIPE
 
@@ -78,11 +78,11 @@ def test_cancelling_kills_and_waits(inside):
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert not await is_alive(box, "1000.1875")
+        assert not seen_from_here("1000.1875")
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.1):
                 await box.run(["sleep", "1000.1875"])
-        assert not await is_alive(box, "1000.1875")
+        assert not seen_from_here("1000.1875")
 
     inside(use)
 
@@ -139,7 +139,7 @@ def test_chunks_come_while_it_runs(inside):
     async def use(box):
         async with box.stream(sh("echo ready; sleep 1000.3125")) as stream:
             assert Chunk("stdout", b"ready\n", "ready\n") == await anext(stream)
-        assert not await is_alive(box, "1000.3125")
+        assert not seen_from_here("1000.3125")
         stream = box.stream(sh("echo out; echo err >&2; exit 4"))
         texts = {chunk.stream: chunk.text async for chunk in stream}
         assert ({"stdout": "out\n", "stderr": "err\n"}, 4) == (texts, stream.result.exit)

@@ -8,7 +8,7 @@ import pytest
 
 from pyopenshell import CommandError, CommandTimeout, UsageError
 from tests.confined.api.conftest import descriptors
-from tests.confined.api.test_run import LARGE, is_alive, sh
+from tests.confined.api.test_run import LARGE, is_alive, seen_from_here, sh
 
 PIPE, DEVNULL, STDOUT = subprocess.PIPE, subprocess.DEVNULL, subprocess.STDOUT
 
@@ -69,7 +69,7 @@ def test_an_error_in_the_block_kills_it(box):
     """What would have been waited for."""
     with pytest.raises(ZeroDivisionError), box.popen(["sleep", "1000.875"]):
         raise ZeroDivisionError
-    assert not is_alive(box, "1000.875")
+    assert not seen_from_here("1000.875")
 
 
 def test_one_that_is_forgotten_is_killed_with_a_warning(box):

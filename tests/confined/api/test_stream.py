@@ -4,7 +4,7 @@ import pytest
 
 from pyopenshell import Chunk, CommandError, CommandFailed, CommandTimeout
 from tests.confined.api.conftest import descriptors
-from tests.confined.api.test_run import is_alive, sh
+from tests.confined.api.test_run import is_alive, seen_from_here, sh
 
 
 def test_chunks_come_while_it_runs(box):
@@ -30,7 +30,7 @@ def test_a_stream_that_is_closed_kills_its_command(box):
     next(stream)
     stream.close()
     stream.close()
-    assert not is_alive(box, "1000.625")
+    assert not seen_from_here("1000.625")
     assert [] == list(stream)
     with pytest.raises(ValueError, match="last chunk"):
         stream.result  # noqa: B018 - asking is what raises
