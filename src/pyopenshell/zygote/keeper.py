@@ -231,7 +231,8 @@ class Keeper:
             self._story.close()
         if self._record:
             self._record.close()
-        self._warm = self._record = self._folder_lock = None
+        self._warm = self._record = self._folder_lock = self._story = None
+        self._birth = None  # it knows us: two objects that nobody else knows would wait for the collector
         self.server.loop.forget(self._connection.fileno())
         self._outbox.close()
         self._reader.close()
