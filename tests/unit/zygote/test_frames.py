@@ -19,7 +19,7 @@ def ends():
 
 
 def pipes(count):
-    """This many descriptors, each readable with a number of its own."""
+    """So many descriptors, each readable with a number of its own."""
     found = []
     for number in range(count):
         read, write = os.pipe()
