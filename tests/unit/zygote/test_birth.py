@@ -1,10 +1,11 @@
-"""What the zygote believes of a sandbox's first process: its word before anything runs beside it, numbers afterwards."""
+"""What the zygote believes of a sandbox's first process: its word before anything runs beside it, then numbers."""
 
 import _socket
 import marshal
 import os
 import select
 import signal
+from typing import Any
 
 import pytest
 
@@ -41,7 +42,8 @@ class Watcher:
 def scene(workdir):
     """A birth, the server, who watches it, and a process of ours in init's place."""
     planned = plans.planned(workdir)
-    server, watcher = Server(), Watcher()
+    server: Any = Server()
+    watcher: Any = Watcher()
     birth = Birth(server, watcher, planned.plan, marshal.dumps(planned.plan.as_plain()))
     pid = os.posix_spawn("/bin/sleep", ["sleep", "100"], {})
     yield birth, server, watcher, pid
@@ -112,7 +114,7 @@ def test_after_its_receipt_it_is_not_believed(scene, kind):
 
 def test_numbers_are_passed_on(scene):
     """With a terminal where one came before; a second one in between takes its place, and none is left open."""
-    birth, server, watcher, _ = scene
+    _, server, watcher, _ = scene
     proved(scene)
     before = len(os.listdir("/proc/self/fd"))
     read, write = os.pipe()
@@ -167,7 +169,8 @@ def test_ending_kills_it(scene):
 def test_one_that_ended_already_is_no_defect(workdir):
     """Its nursery has waited for it, and is about to say so."""
     planned = plans.planned(workdir)
-    server, watcher = Server(), Watcher()
+    server: Any = Server()
+    watcher: Any = Watcher()
     birth = Birth(server, watcher, planned.plan, b"")
     pid = os.posix_spawn("/bin/true", ["true"], {})
     os.waitpid(pid, 0)

@@ -3,6 +3,7 @@
 import errno
 import os
 import socket
+from typing import Any
 
 import pytest
 
@@ -35,6 +36,15 @@ def numbers(descriptors):
     for fd in descriptors:
         os.close(fd)
     return found
+
+
+def drained(outbox, reader):
+    """All frames that come while an outbox sends what waits."""
+    taken: list[Any] = []
+    while outbox.waits:
+        taken += reader.take()
+        outbox.flush()
+    return taken + reader.take()
 
 
 def test_a_frame_comes_back_as_it_was_sent(ends):
@@ -147,13 +157,7 @@ def test_an_outbox_never_waits_and_loses_nothing(ends):
     for payload, fd in zip(payloads, sent, strict=True):
         outbox.send(b"P", payload, [fd])
     assert outbox.waits
-    taken = []
-    while outbox.waits:
-        found = reader.take()
-        assert found or len(taken) < len(sent)
-        taken += found
-        outbox.flush()
-    taken += reader.take()
+    taken = drained(outbox, reader)
     assert payloads == [payload for _, payload, _ in taken]
     assert [bytes([number]) for number in range(8)] == [numbers(own)[0] for _, _, own in taken]
     numbers(sent)
@@ -169,11 +173,7 @@ def test_an_outbox_keeps_copies_of_descriptors(ends):
     outbox.send(b"D", b"", [fd])
     os.close(fd)
     reader = frames.Reader(theirs)
-    own = []
-    while outbox.waits:
-        own += [one for _, _, descriptors in reader.take() for one in descriptors]
-        outbox.flush()
-    own += [one for _, _, descriptors in reader.take() for one in descriptors]
+    own = [one for _, _, descriptors in drained(outbox, reader) for one in descriptors]
     assert [b"\0"] == numbers(own)
     assert before == len(os.listdir("/proc/self/fd"))
     outbox.send(b"F", bytes(1 << 20))

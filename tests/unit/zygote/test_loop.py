@@ -30,7 +30,8 @@ def pipe():
 def test_what_is_later_comes_in_order(loop):
     """By when it is to be done, not by when it was asked for; stopping stops."""
     done = []
-    loop.later(0.02, lambda: (done.append("c"), setattr(loop, "stopped", True)))
+    loop.later(0.02, lambda: done.append("c"))
+    loop.later(0.02, lambda: setattr(loop, "stopped", True))
     loop.later(0, lambda: done.append("a"))
     loop.later(0.01, lambda: done.append("b"))
     loop.later(0.03, lambda: done.append("never"))

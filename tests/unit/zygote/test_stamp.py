@@ -2,6 +2,7 @@
 
 import os
 import socket
+from typing import Any
 
 import pytest
 
@@ -44,7 +45,12 @@ def taken(place, **request):
     text = POLICY.format(here=place)
     (place / "policy.yaml").write_text(text)
     policy = load.parse(text.encode(), str(place / "policy.yaml"))
-    fields = {"command": (), "programs": plans.PROGRAMS, "policy": policy, "workdir": str(place / "work")}
+    fields: dict[str, Any] = {
+        "command": (),
+        "programs": plans.PROGRAMS,
+        "policy": policy,
+        "workdir": str(place / "work"),
+    }
     return stamp.take(plan(RunRequest(**(fields | request))))
 
 

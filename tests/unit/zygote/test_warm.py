@@ -1,6 +1,7 @@
 """Plans that are kept: for whom, how many, and until when."""
 
 import ast
+from typing import Any
 
 import pytest
 
@@ -8,7 +9,7 @@ from pyopenshell.audit import context
 from pyopenshell.zygote import stamp, warm
 from tests.unit.zygote import plans
 
-ASKED = {
+ASKED: dict[str, Any] = {
     "request": {"name": "one", "workdir": "/w", "gpu": None, "env": ("A=b",)},
     "policy": ("/p", "version: 1"),
     "environ": {"PATH": "/bin", "HOME": "/root"},
@@ -19,9 +20,14 @@ ASKED = {
 class Kept:
     """Something that holds, or not, and is to be kept, or not."""
 
-    def __init__(self, *, is_lasting=True):
+    def __init__(self, *, is_lasting):
         self.is_lasting = is_lasting
         self.holds = True
+
+
+def plan(*, is_lasting: bool = False) -> Any:
+    """Return it."""
+    return Kept(is_lasting=is_lasting)
 
 
 def test_a_name_is_no_part_of_what_is_asked(workdir):
@@ -43,7 +49,7 @@ def test_a_name_is_no_part_of_what_is_asked(workdir):
 
 def test_what_holds_is_found():
     """What does not any more is forgotten; what was for one sandbox only was never kept."""
-    kept, once = Kept(), Kept(is_lasting=False)
+    kept, once = plan(is_lasting=True), plan()
     warmed = warm.Warmed()
     warmed.keep(b"k", kept)
     warmed.keep(b"o", once)
@@ -56,7 +62,7 @@ def test_what_holds_is_found():
 
 def test_what_failed_is_dropped():
     """Under all that asked for it, and nothing else."""
-    bad, good = Kept(), Kept()
+    bad, good = plan(is_lasting=True), plan(is_lasting=True)
     warmed = warm.Warmed()
     for key, one in ((b"a", bad), (b"b", good), (b"c", bad)):
         warmed.keep(key, one)
@@ -67,7 +73,7 @@ def test_what_failed_is_dropped():
 def test_only_so_many_are_kept():
     """The one that was kept first goes first."""
     warmed = warm.Warmed()
-    every = [Kept() for _ in range(warm.MOST + 1)]
+    every = [plan(is_lasting=True) for _ in range(warm.MOST + 1)]
     for number, one in enumerate(every):
         warmed.keep(bytes([number]), one)
     assert warmed.find(b"\0") is None
