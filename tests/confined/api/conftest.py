@@ -1,6 +1,7 @@
 """Sandboxes of this process, for the tests of what a program can do with them."""
 
 import os
+import time
 
 import pytest
 
@@ -19,6 +20,12 @@ def box(options):
     """A sandbox that is open."""
     with Sandbox(**options) as sandbox:
         yield sandbox
+
+
+@pytest.fixture
+def marker():
+    """How long a command of this test sleeps, which nobody else's does."""
+    return f"1000.{os.getpid()}{time.monotonic_ns()}"
 
 
 def descriptors():

@@ -68,21 +68,21 @@ def test_errors_are_those_of_the_other(inside):
     inside(use)
 
 
-def test_cancelling_kills_and_waits(inside):
+def test_cancelling_kills_and_waits(inside, marker):
     """When the task is over, so is its command, with all that it started."""
 
     async def use(box):
-        task = asyncio.create_task(box.run(sh("setsid sleep 1000.1875 & sleep 1000.1875")))
-        while not await is_alive(box, "1000.1875"):
+        task = asyncio.create_task(box.run(sh(f"setsid sleep {marker} & sleep {marker}")))
+        while not await is_alive(box, marker):
             pass
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert not seen_from_here("1000.1875")
+        assert not seen_from_here(marker)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.1):
-                await box.run(["sleep", "1000.1875"])
-        assert not seen_from_here("1000.1875")
+                await box.run(["sleep", marker])
+        assert not seen_from_here(marker)
 
     inside(use)
 
@@ -133,13 +133,13 @@ def test_a_start_that_is_cancelled_is_closed(options):
     asyncio.run(main(), debug=True)
 
 
-def test_chunks_come_while_it_runs(inside):
+def test_chunks_come_while_it_runs(inside, marker):
     """And a stream that is left kills its command."""
 
     async def use(box):
-        async with box.stream(sh("echo ready; sleep 1000.3125")) as stream:
+        async with box.stream(sh(f"echo ready; sleep {marker}")) as stream:
             assert Chunk("stdout", b"ready\n", "ready\n") == await anext(stream)
-        assert not seen_from_here("1000.3125")
+        assert not seen_from_here(marker)
         stream = box.stream(sh("echo out; echo err >&2; exit 4"))
         texts = {chunk.stream: chunk.text async for chunk in stream}
         assert ({"stdout": "out\n", "stderr": "err\n"}, 4) == (texts, stream.result.exit)

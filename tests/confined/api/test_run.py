@@ -108,20 +108,20 @@ def test_a_checked_command_raises_with_its_result(box):
     assert box.run(["/bin/true"], check=True).ok
 
 
-def test_a_timeout_kills_it_with_all_that_it_started(box):
+def test_a_timeout_kills_it_with_all_that_it_started(box, marker):
     """What it wrote until then is there; of its children, also in sessions of their own, nothing is."""
     with pytest.raises(CommandTimeout) as late:
-        box.run(sh("echo begun; setsid sleep 1000.125 & sleep 1000.125"), timeout=0.3)
+        box.run(sh(f"echo begun; setsid sleep {marker} & sleep {marker}"), timeout=0.3)
     assert isinstance(late.value, TimeoutError)
     assert ("begun\n", 137, signal.SIGKILL) == (
         late.value.result.stdout,
         late.value.result.exit,
         late.value.result.signal,
     )
-    assert not seen_from_here("1000.125")
+    assert not seen_from_here(marker)
 
 
-def test_an_interrupt_kills_it_first(box):
+def test_an_interrupt_kills_it_first(box, marker):
     """A handler that raises, as that of Ctrl-C does, ends the call; the command is gone by then."""
 
     def interrupt(_number, _frame):
@@ -132,10 +132,10 @@ def test_an_interrupt_kills_it_first(box):
     try:
         threading.Timer(0.2, signal.pthread_kill, (main, signal.SIGUSR1)).start()
         with pytest.raises(KeyboardInterrupt):
-            box.run(sh("setsid sleep 1000.25 & exec sleep 1000.25"))
+            box.run(sh(f"setsid sleep {marker} & exec sleep {marker}"))
     finally:
         signal.signal(signal.SIGUSR1, before)
-    assert not seen_from_here("1000.25")
+    assert not seen_from_here(marker)
 
 
 def test_it_returns_when_the_command_has_exited(box):
