@@ -3,8 +3,10 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from jupyter_client.kernelspec import KernelSpecManager
@@ -13,6 +15,7 @@ from jupyter_client.manager import KernelManager
 from pyopenshell.integrations import jupyter
 
 SECONDS = 60
+PROJECT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -186,6 +189,25 @@ def test_a_killed_launcher_leaves_nothing(notebook, number):
     os.kill(book.manager.provisioner.pid, number)
     soon(lambda: not sleepers(marker))
     soon(lambda: not book.manager.is_alive())
+
+
+def test_a_server_that_is_killed_leaves_nothing(spec, workdir):
+    """The launcher looks after its server's end, too: then the kernel ends."""
+    name, marker = spec(), f"{90 + os.getpid() / 1e7:.7f}"
+    server = (
+        "import sys, time\n"
+        "from tests.confined.integrations.test_jupyter import Notebook\n"
+        "book = Notebook(*sys.argv[1:3]); book.open()\n"
+        "book.run(\"child = __import__('subprocess').Popen(['sleep', '\" + sys.argv[3] + \"'])\")\n"
+        "print(book.manager.provisioner.pid, flush=True); time.sleep(60)\n"
+    )
+    command = [sys.executable, "-c", server, name, str(workdir), marker]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=PROJECT) as process:
+        assert process.stdout is not None
+        launcher = next(line for line in process.stdout if line.strip().isdigit()).strip()
+        process.kill()
+        soon(lambda: not os.path.exists(f"/proc/{launcher}"))
+        soon(lambda: not sleepers(marker))
 
 
 def test_a_kernel_that_ends_itself_ends_the_launcher(notebook):

@@ -270,6 +270,24 @@ def test_without_settings(project):
     assert "1 passed" in project.run().stdout
 
 
+def test_fixtures_outside_end_with_their_last_test(project):
+    """A module's fixture of tests that are not marked ends after the marked one that comes last, and may fail then."""
+    project.write(
+        "import pytest\n"
+        "@pytest.fixture(scope='module')\n"
+        "def ending():\n"
+        "    yield\n"
+        "    raise RuntimeError('at the end')\n"
+        "def test_outside(ending): pass\n"
+        "@pytest.mark.sandboxed\n"
+        "def test_inside(): pass\n"
+    )
+    (project.folder / "tests" / "test_that_follows.py").write_text("def test_next(): pass\n")
+    said = project.run("-v").stdout
+    assert "3 passed, 1 error" in said
+    assert said.index("test_inside ERROR") < said.index("test_next PASSED")
+
+
 def test_beside_xdist(project):
     """In pytest-xdist's workers, and with their reports, it is the same."""
     project.write("import pytest\npytestmark = pytest.mark.sandboxed\ndef test_a(): pass\ndef test_b(): assert 0\n")
