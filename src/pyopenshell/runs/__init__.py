@@ -105,6 +105,8 @@ def prune(keep: int) -> None:
 def tidy() -> None:
     """Do what ``create`` does beside: remove leftovers, and the oldest runs. Raises StateError, UsageError."""
     keep = _keep()
+    if not os.path.lexists(state_root()):  # removed since: it is not made again for nothing
+        return
     with Registry() as registry:
         registry.sweep()
         registry.prune(keep)

@@ -3,6 +3,8 @@
 import os
 from contextlib import suppress
 
+import pytest
+
 from pyopenshell import runs
 from pyopenshell.testing import isolated_state, open_workdir
 from tests.conftest import whom_sandboxes_run_as
@@ -30,6 +32,16 @@ def test_what_was_not_set_is_not_set_afterwards(monkeypatch):
         assert "XDG_STATE_HOME" in os.environ
         raise ZeroDivisionError
     assert "XDG_STATE_HOME" not in os.environ
+
+
+def test_a_folder_that_is_gone_is_not_made_again():
+    """A zygote that tidies up later finds nothing, and leaves nothing."""
+    with isolated_state() as folder:
+        runs.create("mine", "", {}).close()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(folder / "state"))
+        runs.tidy()
+    assert not folder.exists()
 
 
 def test_blocks_nest():
