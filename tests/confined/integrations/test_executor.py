@@ -352,9 +352,9 @@ def test_many_threads_submit(workdir):
     found = {}
 
     def use(number):
-        found[number] = [*executor.map(tasks.square, range(number, number + 5))]
+        found[number] = [*shared.map(tasks.square, range(number, number + 5))]
 
-    with SandboxExecutor(max_workers=2, workdir=workdir) as executor:
+    with SandboxExecutor(max_workers=2, workdir=workdir) as shared:
         threads = [threading.Thread(target=use, args=(number,)) for number in range(8)]
         for thread in threads:
             thread.start()
