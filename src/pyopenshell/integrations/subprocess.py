@@ -157,6 +157,7 @@ class Popen:
                 self.stdin.close()
         finally:
             self.wait()
+            self._process.close()
 
     def __repr__(self) -> str:
         """Show the program and how it ended."""

@@ -349,7 +349,7 @@ def counted():
 
 def test_many_threads_submit(workdir):
     """Threads of the owner share an executor; each gets its own results."""
-    found = {}
+    found: dict[int, list[int]] = {}
 
     def use(number):
         found[number] = [*shared.map(tasks.square, range(number, number + 5))]

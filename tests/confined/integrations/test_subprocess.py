@@ -1,5 +1,6 @@
 """``integrations.subprocess`` beside the standard library's: the same calls give the same, but for the policy."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -181,3 +182,17 @@ def test_an_interrupted_run_leaves_nothing(box):
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     assert marker not in box.run(["/bin/sh", "-c", "cat /proc/[0-9]*/cmdline"]).stdout
+
+
+def test_no_descriptor_is_left(box):
+    """Neither of a program that ended, nor of one that never began, nor of one that was killed."""
+    gc.collect()  # what other tests have left
+    before = sorted(os.listdir("/proc/self/fd"))
+    for _ in range(5):
+        finished = sandboxed.run(["cat"], input=b"x", capture_output=True, sandbox=box)
+        with pytest.raises(FileNotFoundError):
+            sandboxed.run(["no-such-program"], sandbox=box)
+        with pytest.raises(sandboxed.TimeoutExpired):
+            sandboxed.run(["sleep", "60"], timeout=0.05, capture_output=True, sandbox=box)
+    assert b"x" == finished.stdout
+    assert before == sorted(os.listdir("/proc/self/fd"))
