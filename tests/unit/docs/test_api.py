@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import pyopenshell
+from pyopenshell.testing import require
 from tests.confined.landlock.harness import needs_landlock
 from tests.unit.docs import api_examples, api_listing, api_places
 
@@ -89,6 +90,7 @@ def run(part: str, who: str) -> Any:
 @pytest.mark.parametrize("who", api_places.WHO)
 def test_the_examples_of_the_page_work(who):
     """Each does what it shows, with one zygote for all of them, as root and as an ordinary user."""
+    require(namespaces=True)  # for a terminal
     outcome = run("page", who)
     assert [] == outcome["failures"], "\n\n".join(f"{name}\n{said}" for name, said in outcome["failures"])
     assert outcome["count"] > 60

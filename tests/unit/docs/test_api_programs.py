@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from pyopenshell.testing import require
 from tests.confined.landlock.harness import needs_landlock
 from tests.unit.docs import api_places
 
@@ -77,4 +78,5 @@ def test_a_stream(who):
 
 def test_a_terminal(who):
     """The program inside sees a terminal of the size it was given, and its exit code comes back."""
+    require(namespaces=True)
     assert ["stty size: 24 80", "stty size: 50 132"] == lines(who, "terminal.py", code=7)[0]
