@@ -9,6 +9,7 @@ import errno
 import math
 import re
 import time
+import warnings
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +66,12 @@ class Outcome:
         if isinstance(told.get("wasxfail"), str):
             extra["wasxfail"] = printable(told["wasxfail"], MAX_TEXT)
         return self._made(when, outcome, float(duration), _longrepr(told), extra)
+
+    def warned(self, text: str, file: str, line: int) -> None:
+        """Tell pytest of a warning. The line of source that would be shown is empty: it would be read from ``file``."""
+        about = warnings.WarningMessage(printable(text), UserWarning, printable(file, 4096), line, line="")
+        told = {"warning_message": about, "when": "runtest", "nodeid": self._item.nodeid, "location": None}
+        self._item.config.hook.pytest_warning_recorded.call_historic(kwargs=told)
 
     def failed(self, reason: str, said: object = "") -> pytest.TestReport:
         """Return a report of a test that did not get to its end, with what else was printed."""

@@ -136,6 +136,8 @@ def _reports(
         match json.loads(door.receive(MAX_FRAME, deadline)):
             case {"report": told}:
                 yield outcome.report(told, box.effective)
+            case {"warning": [str(text), str(file), int(line)]}:
+                outcome.warned(text, file, line)
             case {"trouble": str(text)}:
                 outcome.troubles.append(text)
             case {"exit": int()}:

@@ -296,6 +296,19 @@ def test_beside_xdist(project):
     assert {"test_a": "passed", "test_b": "failed: assert 0"} == outcomes(project.folder / "report.xml")
 
 
+@pytest.mark.parametrize("options", [(), ("-p", "xdist", "-n", "1")])
+def test_warnings_are_counted(project, options):
+    """What a test warns of is in the summary, with its place, as of any test; nothing is read from that place here."""
+    project.write(
+        "import pytest, warnings\npytestmark = pytest.mark.sandboxed\n"
+        "def test_one(): warnings.warn_explicit('be\\x1bware', DeprecationWarning, '/dev/zero', 7)\n"
+    )
+    (project.folder / "pytest.ini").write_text("[pytest]\n")
+    said = project.run(*options).stdout
+    assert "1 passed, 1 warning" in said
+    assert "/dev/zero:7: UserWarning: DeprecationWarning: be\\x1bware" in said
+
+
 def test_options_of_the_whole_run_stay_outside(project):
     """``-k``, ``--maxfail``, ``--tb`` and ``-s`` do what they do, once."""
     project.write(

@@ -1,7 +1,8 @@
 """What runs in a sandbox for ``@pytest.mark.sandboxed``: pytest, for one test, with its reports sent out as JSON.
 
-The owner sends one frame, what to run; each answer is a frame: ``{"report": …}`` for every report,
-``{"trouble": text}`` for what went wrong before there was any, ``{"exit": number}`` at the end.
+The owner sends one frame, what to run; each answer is a frame: ``{"report": …}`` for every report, ``{"warning": …}``
+for what the test warned of, ``{"trouble": text}`` for what went wrong before there was any report, ``{"exit": number}``
+at the end.
 """
 
 import _socket
@@ -45,6 +46,12 @@ class Inside:
         elif report.longrepr is not None:
             told |= _failure(report)
         self.send({"report": told})
+
+    def pytest_warning_recorded(self, warning_message: Any, when: str) -> None:
+        """Send a warning that the test gave."""
+        if when == "runtest":
+            text = f"{warning_message.category.__name__}: {warning_message.message}"[:MAX_TEXT]
+            self.send({"warning": [text, str(warning_message.filename), int(warning_message.lineno)]})
 
     def pytest_collectreport(self, report: Any) -> None:
         """Send what keeps the test from being found."""
