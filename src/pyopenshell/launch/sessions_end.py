@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 PATIENCE = 5.0
 """Seconds in which a program that makes new processes all the time has to be ended; then its sandbox is."""
 
-HOLD = 0.2
-"""Seconds after which everything is held while it is ended."""
+HOLD, HELD = 0.2, 20.0
+"""Seconds after which everything is held while it is ended, and that this may take."""
 OUTRUN = 123
 """Init's exit code where that did not succeed."""
 
@@ -78,34 +78,35 @@ def everything(session: Session, alive: Mapping[int, Session], collect: Callable
     What it started is what descends from it, or shares its session or process group. What left all of these (a daemon)
     is told by its age, where no other program ran beside it; else it stays until the sandbox ends.
     """
-    began = time.monotonic()
     others = [other.pid for other in alive.values() if other is not session]
-    held: list[int] | None = None
-    while victims := _belonging(session, others):
-        if can_hold and held is None and time.monotonic() > began + HOLD:
-            held = _hold()
+    began = time.monotonic()
+    resting: list[int] | None = None
+    while True:
+        until = began + (HELD if resting is not None else HOLD if can_hold else PATIENCE)
+        table = _table(until)
+        if time.monotonic() > until:
+            if resting is not None or not can_hold:
+                return False
+            resting = [one.pid for one in table.values() if one.stopped]
+            signal(-1, SIGSTOP)  # all at one stroke: what is just forking is stopped before it has
+            began = time.monotonic()
             continue
+        victims = _belonging(table, session, others)
+        if not victims:
+            break
         for pid in victims:
             signal(pid, SIGKILL)
         collect()
-        if time.monotonic() > began + PATIENCE:
-            return False
         select.select([], [], [], 0.0005)  # the kernel takes a moment to end them
-    for pid in held or ():
-        signal(pid, SIGCONT)
+    if resting is not None:
+        for pid in table:
+            if pid != os.getpid() and pid not in resting:
+                signal(pid, SIGCONT)
     collect()
     return True
 
 
-def _hold() -> list[int]:
-    """Stop all processes at one stroke: what is just forking is stopped before it has. Returns those that ran."""
-    running = [one.pid for one in _table().values() if not one.stopped and one.pid != os.getpid()]
-    signal(-1, SIGSTOP)
-    return running
-
-
-def _belonging(session: Session, others: Iterable[int]) -> list[int]:
-    table = _table()
+def _belonging(table: Mapping[int, Seen], session: Session, others: Iterable[int]) -> list[int]:
     found = {session.pid}
     found |= {one.pid for one in table.values() if session.pid in (one.group, one.session)}
     if session.alone:
@@ -122,8 +123,15 @@ def _belonging(session: Session, others: Iterable[int]) -> list[int]:
     return [pid for pid in found if pid in table and not table[pid].over]
 
 
-def _table() -> dict[int, Seen]:
-    return {one.pid: one for name in os.listdir("/proc") if name.isdigit() and (one := _look(int(name)))}
+def _table(until: float) -> dict[int, Seen]:
+    """Return the processes that there are, or as many as were looked at until then."""
+    table = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit() and (one := _look(int(name))):
+            table[one.pid] = one
+            if time.monotonic() > until:
+                break
+    return table
 
 
 def _look(pid: int) -> Seen | None:
