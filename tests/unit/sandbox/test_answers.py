@@ -71,6 +71,36 @@ for connection in connections():
 """
 
 
+SLOW_TO_END = """\
+for connection in connections():
+    for frame in frames(connection):
+        pass
+    select.select([], [], [], 0.2)
+    open(READY["record"] + "/ended", "w").close()
+    connection.close()
+"""
+
+
+SLOW_TO_KILL = """\
+for connection in connections():
+    protocol.send(connection, protocol.READY, READY)
+    for kind, payload, descriptors in frames(connection):
+        if kind == protocol.COMMAND:
+            command = _socket.socket(fileno=descriptors[0])
+            for frame in frames(command):
+                pass
+            select.select([], [], [], 0.2)
+            open(READY["record"] + "/killed", "a").write("x")
+            protocol.send(command, protocol.EXITED, {"status": 9})
+            command.close()
+            for fd in descriptors[1:]:
+                os.close(fd)
+        elif kind == protocol.CLOSE:
+            break
+    connection.close()
+"""
+
+
 @pytest.fixture
 def impatient(monkeypatch):
     """Wait for less long than for a real one."""
@@ -132,6 +162,68 @@ def test_silence_ends_with_an_error_for_tasks(zygote):
             await asyncio.wait_for(box.run(["true"]), 0.05)
         with pytest.raises(ZygoteError, match="did not end"):
             await box.close()
+
+    asyncio.run(main(), debug=True)
+
+
+def test_a_start_that_is_interrupted_is_waited_for(zygote, tmp_path, monkeypatch):
+    """Until nothing is left of what had been begun."""
+    zygote(SLOW_TO_END)
+    wait = links.Link.wait
+
+    def interrupted(link, timeout=None, *, to_end=True):
+        if not to_end:
+            raise KeyboardInterrupt
+        wait(link, timeout, to_end=to_end)
+
+    monkeypatch.setattr(links.Link, "wait", interrupted)
+    box = Sandbox()
+    with pytest.raises(KeyboardInterrupt):
+        box.start()
+    assert (tmp_path / "ended").exists()
+    assert not box.is_open
+
+
+def test_a_start_that_is_cancelled_is_waited_for(zygote, tmp_path):
+    """The same for asyncio."""
+    zygote(SLOW_TO_END)
+
+    async def main():
+        task = asyncio.create_task(AsyncSandbox().start())
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main(), debug=True)
+    assert (tmp_path / "ended").exists()
+
+
+def test_commands_are_waited_for_until_they_are_gone(zygote, tmp_path):
+    """After a timeout, an error and a stream that is closed."""
+    zygote(SLOW_TO_KILL)
+    killed = tmp_path / "killed"
+    with Sandbox() as box:
+        with pytest.raises(CommandTimeout):
+            box.run(["sleep"], timeout=0)
+        assert "x" == killed.read_text()
+        box.stream(["sleep"]).close()
+        assert "xx" == killed.read_text()
+
+
+def test_commands_of_tasks_are_waited_for_until_they_are_gone(zygote, tmp_path):
+    """The same for asyncio, after a cancellation."""
+    zygote(SLOW_TO_KILL)
+    killed = tmp_path / "killed"
+
+    async def main():
+        async with AsyncSandbox() as box:
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(box.run(["sleep"]), 0.05)
+            assert "x" == killed.read_text()
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(anext(box.stream(["sleep"])), 0.05)
+            assert "xx" == killed.read_text()
 
     asyncio.run(main(), debug=True)
 
