@@ -83,7 +83,7 @@ def listing() -> dict[str, str]:
             if isinstance(value, (type, FunctionType)) and id(value) in seen:
                 continue
             seen[id(value)] = label
-            found[label] = render(name, value)
+            found[label] = render(name, value).replace("'", '"')  # as ruff writes it
     return found
 
 
