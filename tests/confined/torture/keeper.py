@@ -94,6 +94,7 @@ def _start(owner: Owner) -> tuple[int, int]:
 def _own(owner: Owner, writer: int) -> NoReturn:
     signal.alarm(0)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+    sys.stderr = sys.__stderr__  # what threads die of is to be seen, and the test runner's own would keep it
     faulthandler.dump_traceback_later(HANG, exit=True, file=sys.__stderr__ or 2)
 
     def ready() -> None:
@@ -106,7 +107,7 @@ def _own(owner: Owner, writer: int) -> NoReturn:
     except SystemExit as error:
         status = int(error.code or 0)
     except BaseException:
-        traceback.print_exc(file=sys.__stderr__)
+        traceback.print_exc()
     finally:
         os._exit(status)
 

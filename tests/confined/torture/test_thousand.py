@@ -31,7 +31,7 @@ def test_thousand(workdir, busy):
     if busy == "pytorch" and not has_torch():
         pytest.skip("needs: PyTorch")
     interpreter = SYSTEM if busy == "pytorch" else sys.executable
-    launches = scale.many(200 if busy == "pytorch" else 100, 1000)
+    launches = 1000 if busy == "pytorch" else scale.many(100, 1000)
     command = [interpreter, "-m", "tests.confined.torture.thousand", str(workdir), str(launches), busy]
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}/src:{ROOT}"}
     done = subprocess.run(
