@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pyopenshell import AsyncSandbox, Policy
 from pyopenshell.errors import CommandError, CommandTimeout
 
-SECONDS = 2.0
+SECONDS = 5.0
 """What one call may take."""
 LONGEST = 2_000
 """Characters of an output that a model is shown."""

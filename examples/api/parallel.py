@@ -16,7 +16,7 @@ from pyopenshell import Policy, Result, Sandbox
 from pyopenshell.errors import CommandTimeout
 
 POLICY = Policy.from_dict({"version": 1})
-SECONDS = 2.0
+SECONDS = 5.0
 TESTS = (("3 4", "7"), ("10 -2", "8"))
 CANDIDATES = {
     "right": "a, b = map(int, input().split()); print(a + b)",

@@ -68,7 +68,7 @@ def test_candidates_in_parallel(who):
     told, _ = lines(who, "parallel.py")
     assert ["right   2/2  ", "wrong   0/2  printed 12", "raises  0/2  no idea"] == told[:3]
     assert told[3].startswith("peeks   0/2  PermissionError: ")
-    assert "loops   0/2  longer than 2 s" == told[4]
+    assert "loops   0/2  longer than 5 s" == told[4]
 
 
 def test_a_stream(who):
