@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Protocol
 
-    Identity = tuple[int, ...]
+    Identity = tuple[object, ...]
 
     class Held(Protocol):
         """Something that holds descriptors which only the process that made them may hold."""
@@ -52,7 +52,7 @@ held: set[Held] = set()
 
 
 class Zygote:
-    """A zygote of this process, for one identity: uid, gid and supplementary groups, the effective ones."""
+    """A zygote of this process, for one identity: effective ids, and what of privileges was given up."""
 
     def __init__(self, identity: Identity, pid: int, door: _socket.socket) -> None:
         """Take over a child that was just started, and its door."""
@@ -181,7 +181,23 @@ def _end_unused(identity: Identity) -> None:
 
 
 def _identity() -> Identity:
-    return (os.geteuid(), os.getegid(), *os.getgroups())
+    """Return what says how much this thread may do: a zygote that may do more must not work for it.
+
+    Ids, and what a program can give up for good: capabilities, new privileges, system calls, namespaces, its root. A
+    Landlock domain cannot be seen; to enter one takes no_new_privs, which can (or CAP_SYS_ADMIN).
+    """
+    try:
+        with open("/proc/thread-self/status", "rb") as file:
+            confined = tuple(line for line in file if line.startswith(_GIVEN_UP))
+        spaces = tuple(os.readlink(f"/proc/thread-self/ns/{kind}") for kind in ("mnt", "net", "pid", "user"))
+        root = os.stat("/")
+    except OSError:  # without /proc nothing of this can be told
+        return (os.geteuid(), os.getegid(), *os.getgroups())
+    return (os.geteuid(), os.getegid(), *os.getgroups(), confined, spaces, root.st_dev, root.st_ino)
+
+
+_GIVEN_UP = (b"CapPrm", b"CapBnd", b"NoNewPrivs", b"Seccomp:", b"Seccomp_filters")
+"""Lines of proc_pid_status(5)."""
 
 
 def pair(kind: int) -> tuple[_socket.socket, _socket.socket]:
