@@ -169,6 +169,7 @@ def events() -> list[dict[str, Any]]:
         translate.launched(PROCESS, CONTEXT),
         translate.launched(PROCESS.replace(pid=None, started=None), CONTEXT, failure="step 'landlock': E2BIG"),
         translate.launched(PROCESS.replace(argv=("echo", "a" * 5000)), CONTEXT),
+        translate.launched(PROCESS.replace(pid=None, inside=7), CONTEXT),
         translate.brokered(Use("granted", 4251, 7, b"/proc/self/task/9/comm"), CONTEXT),
         translate.brokered(Use("other-process", 4251, 7, b"/proc/1/task/1/comm"), CONTEXT),
         translate.brokered(Use("unreadable", 4252, 0, b""), CONTEXT),

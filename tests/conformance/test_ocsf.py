@@ -24,16 +24,25 @@ def official():
 
 
 @functools.cache
-def validator(class_uid):
-    """A validator for one event class with the profiles we use; unknown attributes are errors in it."""
+def validator(class_uid, *profiles):
+    """A validator for one event class with these profiles; unknown attributes are errors in it."""
     schema = OcsfJsonSchemaEmbedded(OcsfJsonSchema(official()))
     name = schema.lookup_class_name_from_uid(class_uid)
-    return jsonschema.Draft202012Validator(schema.get_class_schema(name, list(shape.PROFILES)))
+    return jsonschema.Draft202012Validator(schema.get_class_schema(name, list(profiles)))
 
 
 def errors(event):
     """What the official schema has to say against an event."""
-    return [f"{error.json_path}: {error.message}" for error in validator(event["class_uid"]).iter_errors(event)]
+    profiles = event.get("metadata", {}).get("profiles", shape.PROFILES)
+    found = validator(event["class_uid"], *profiles).iter_errors(event)
+    return [f"{error.json_path}: {error.message}" for error in found]
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event["metadata"]["event_code"])
+def test_profiles_are_ours(event):
+    """The same for every event, and one more where a process is told by its number in the sandbox."""
+    more = [shape.NUMBERED] if "namespace_pid" in event.get("process", ()) else []
+    assert [*shape.PROFILES, *more] == event["metadata"]["profiles"]
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event["metadata"]["event_code"])

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 OCSF_VERSION = "1.8.0"
 PROFILES = ("host", "security_control")
 """They bring ``device`` and ``actor``; ``policy``, ``action_id``, ``disposition_id`` and ``is_alert``."""
+NUMBERED = "container"
+"""The profile that brings ``namespace_pid``, to events that have one."""
 SEVERITIES = {"Informational": 1, "Low": 2, "Medium": 3, "High": 4, "Critical": 5}
 CLASSES = {
     1001: ("File System Activity", 1, "System Activity", {14: "Open"}),

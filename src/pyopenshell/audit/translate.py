@@ -6,7 +6,7 @@ Tests hold every class against the official schema.
 
 from __future__ import annotations
 
-from pyopenshell.audit.event import SEVERITIES, actor, build, policy
+from pyopenshell.audit.event import NUMBERED, SEVERITIES, actor, build, policy
 from pyopenshell.effective.model import Finding
 from pyopenshell.record import plain
 
@@ -181,6 +181,7 @@ def _process_event(activity: int, process: Process, context: Context, code: str,
         shape["pid"] = process.pid
     if process.inside is not None:
         shape["namespace_pid"] = process.inside
+        event["metadata"]["profiles"].append(NUMBERED)
     if process.started is not None:
         shape["created_time"] = process.started
     if cut:
