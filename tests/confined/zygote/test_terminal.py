@@ -65,10 +65,10 @@ def test_a_new_size_is_told(box):
 
 def test_the_background_may_not_read(box):
     """It is stopped by SIGTTIN, as on any terminal; the shell has job control."""
-    script = "set -m; cat & wait $!; echo wait ended $?; jobs; kill -9 %1"
+    script = "set -m; cat & wait $!; echo wait ended $?; jobs; kill -9 %1; echo over"
     with box.popen(["/bin/bash", "-c", script], terminal=True) as process:
-        told = read_until(process, b"wait ended")
-        assert b"wait ended 149" in told + read_until(process, b"Stopped")
+        told = read_until(process, b"over")
+        assert (True, True) == (b"wait ended 149" in told, b"Stopped" in told)
         process.wait(60)
 
 
