@@ -32,13 +32,13 @@ from tests.confined.zygote.door import Door
 @pytest.fixture
 def unharmed(box, options):
     """A sandbox from before, by whose zygote and plan others can be made afterwards."""
-    zygote = box._link.zygote.pid
+    zygote = keeper_of(box)
     yield box
     assert "ok\n" == box.run(sh("echo ok")).stdout
     for _ in range(2):
         with Sandbox(**options) as other:
             assert "ok\n" == other.run(sh("echo ok")).stdout
-            assert zygote == other._link.zygote.pid
+            assert zygote == keeper_of(other)
     assert [] == leftovers(box)
 
 
