@@ -164,6 +164,7 @@ def test_a_mode_that_was_changed_is_reported(home, options, place):
         states = {grant.path: grant.status for grant in box.effective.grants}
         assert "blocked" == states[str(place / "inner")]
         assert not box.run(["cat", f"{place}/inner/file"]).ok
+    os.chmod(place / "inner", 0o755)
 
 
 def test_something_mounted_is_there(home, options, place):
