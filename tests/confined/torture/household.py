@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 POLICY = Policy.from_dict({"version": 1, "filesystem_policy": {"include_workdir": True}})
-SECONDS = 10
+SECONDS = 20
 """How long the end of a process may take whose end was asked for."""
 SPARES = 3
 """Processes of sandboxes that are made in advance: one without a broker, one with."""

@@ -11,8 +11,6 @@ from tests.confined.torture import household, keeper, scale
 
 BACKGROUND = "sleep 1000.{:05} >/dev/null 2>&1 & sleep 1000.{:05} >/dev/null 2>&1 & {}"
 """A command that leaves two more behind; its marker, twice, and what it does itself."""
-SLACK = 0.5
-"""Seconds a busy host may take, beyond the time allowed, to end a command."""
 
 
 def marked(marker):
@@ -71,7 +69,7 @@ def test_timeouts(workdir):
             for number, timeout in enumerate(scale.instants(scale.many(60, 2000), 0.03, "timeouts")):
                 begin = time.monotonic()
                 outcome, printed = timed(box, number, timeout)
-                assert time.monotonic() - begin < timeout + SLACK
+                assert time.monotonic() - begin < timeout + household.SECONDS
                 assert printed in ("", "begun\n")
                 if outcome == "timeout":
                     left = marked(f"1000.{number:05}")
