@@ -118,8 +118,8 @@ def owner(options, act):
         try:
             box = Sandbox(**options).start()
             box.popen(sh("setsid sleep 1000 & exec sleep 1000"))
-            pids = (zygote_of(box), nursery_of(box), box.pid)
-            os.write(write, " ".join(map(str, pids)).encode())
+            own = (zygote_of(box), nursery_of(box), box.pid)
+            os.write(write, " ".join(map(str, own)).encode())
             act(box)
         except BaseException:
             os._exit(98)
@@ -129,6 +129,19 @@ def owner(options, act):
     with open(read, "rb") as told:
         pids = [int(word) for word in told.read().split()]
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), pids
+
+
+@pytest.mark.parametrize("stopped", ["nursery", "init"])
+def test_what_is_stopped_is_no_exception(options, stopped):
+    """The kernel kills what cannot notice by itself that the owner has ended."""
+
+    def act(box):
+        os.kill(nursery_of(box) if stopped == "nursery" else box.pid, signal.SIGSTOP)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    status, found = owner(options, act)
+    assert (-9, 3) == (status, len(found))
+    assert [] == ended(found)
 
 
 ENDS = {
@@ -153,7 +166,7 @@ def test_the_machinery_is_killed(options, victim):
     """All sandboxes end with it; whoever uses one is told, and the next is made by a new zygote."""
     box, other = Sandbox(**options).start(), Sandbox(**options).start()
     process = box.popen(["sleep", "1000"])
-    pids = zygote_of(box), nursery_of(box), box.pid, other.pid
+    pids = [zygote_of(box), nursery_of(box), box.pid, other.pid]
     os.kill(pids[0] if victim == "zygote" else pids[1], signal.SIGKILL)
     for use in (process.wait, lambda: box.run(["/bin/true"]), lambda: other.run(["/bin/true"])):
         with pytest.raises((SandboxGone, ZygoteError)):

@@ -6,6 +6,7 @@ import resource
 import pytest
 
 from pyopenshell import CommandError, Sandbox
+from pyopenshell.launch import steps
 from tests.confined.zygote.conftest import program, sh
 
 GLIBC = {32, 33}
@@ -141,6 +142,18 @@ def test_it_has_nothing_of_ours(box):
     ignored = {number for number in range(1, 65) if int(status["SigIgn"], 16) >> number - 1 & 1}
     assert ignored <= GLIBC
     assert "0022\n" == box.run(sh("umask")).stdout
+
+
+def test_the_first_process_has_nothing_of_ours(options):
+    """Its streams lead nowhere; besides it has what its keeper speaks to it with, and no other descriptor."""
+    with Sandbox(**options) as box:
+        try:
+            found = {int(fd): os.readlink(f"/proc/{box.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{box.pid}/fd")}
+        except PermissionError:
+            pytest.skip("needs: a look at another process's descriptors")
+        assert {0, 1, 2, steps.CONTROL} == set(found)
+        assert {"/dev/null"} == {found[fd] for fd in (0, 1, 2)}
+        assert found[steps.CONTROL].startswith("socket:")
 
 
 def test_it_has_its_owners_limits(options):
