@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import threading
 
 import pytest
@@ -23,14 +24,32 @@ def in_fork(action):
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
+def descriptors():
+    """What this process has open that no file system names: sockets, pipes and the like."""
+    found = set()
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            found.add(os.readlink(f"/proc/self/fd/{name}"))
+        except FileNotFoundError:  # the one by which this folder is read
+            continue
+    return {link for link in found if not link.startswith("/")}
+
+
 def test_child(workdir):
-    """The child's use of the parent's sandbox is refused; its own works, in a zygote of its own; the parent's lives."""
+    """The child's use of the parent's sandbox is refused; its own works, in a zygote of its own; the parent's lives.
+
+    It keeps no descriptor of the parent's: as long as it had one, what the parent closes would not be closed.
+    """
 
     def owner(_ready):
-        with household.sandbox(workdir) as box:
+        others = descriptors()
+        with household.sandbox(workdir) as box, box.popen(["cat"], stdin=subprocess.PIPE) as process:
             zygote = household.zygote()
+            parents = {link for link in descriptors() - others if link.startswith(("socket:", "pipe:"))}
+            assert len(parents) > 2
 
             def child():
+                assert set() == descriptors() & parents
                 with pytest.raises(SandboxGone):
                     box.run(["true"])
                 box.close()
@@ -42,6 +61,8 @@ def test_child(workdir):
                 assert 0 == in_fork(child)
                 assert "parent\n" == box.run(["echo", "parent"]).stdout
                 assert zygote == household.zygote()
+            process.stdin.close()
+            assert 0 == process.wait()
 
     ended = keeper.under(owner, [keeper.leave])
     assert ([], [0]) == ended[:2]
