@@ -31,6 +31,9 @@ A quarter more may pile up before the oldest are removed: ext4 passes over inode
 that a file is made ten times as slowly for half a minute after others were removed (``recently_deleted``, Linux 3.14).
 """
 
+AT_ONCE = 25
+"""How many runs ``tidy`` takes out of sight while it holds the lock, for which launches wait."""
+
 
 def create(
     name: str | None, policy_text: str, meta: dict[str, Any], *, run_id: str | None = None, tidy: bool = True
@@ -109,7 +112,14 @@ def tidy() -> None:
         return
     with Registry() as registry:
         registry.sweep()
-        registry.prune(keep)
+    with Registry(change=False) as registry:
+        old = registry.old(keep)
+    for start in range(0, len(old), AT_ONCE):
+        some = old[start : start + AT_ONCE]
+        with Registry() as registry:
+            registry.hide(some)
+        with Registry(change=False) as registry:
+            registry.delete(some)
 
 
 def _keep() -> int:

@@ -83,28 +83,41 @@ class Registry:
         for folder in (self.runs, self.names):
             for entry in os.listdir(folder):
                 if entry.startswith("."):
-                    try:
-                        remove_tree(folder, entry)
-                    except OSError:
-                        pass  # It is in nobody's way, and the next one tries again.
+                    _remove(folder, entry)
 
     def prune(self, keep: int, spare: int = 0) -> None:
         """Remove the oldest runs that are over, all but the newest ``keep``; none before there are ``spare`` more."""
+        old = self.old(keep, spare)
+        if old:
+            self.discard(old)
+
+    def old(self, keep: int, spare: int = 0) -> list[str]:
+        """Return the oldest runs that are over, all but the newest ``keep``; none before there are ``spare`` more."""
         ids = self.ids()
-        if len(ids) > keep + spare:
-            over = [run for run in ids if not is_locked(run, self.runs)]
-            if len(over) > keep + spare:
-                self.discard(over[: len(over) - keep])
+        over = [run for run in ids if not is_locked(run, self.runs)] if len(ids) > keep + spare else []
+        return over[: len(over) - keep] if len(over) > keep + spare else []
 
     def discard(self, ids: Sequence[str]) -> None:
         """Remove runs, and the names that lead nowhere then: first out of sight, then from the disk."""
+        self.hide(ids)
+        self.sweep()
+
+    def hide(self, ids: Sequence[str]) -> None:
+        """Take runs out of sight, and the names that lead nowhere then; to be deleted, which needs no lock."""
         for run in ids:
-            os.rename(run, f".del-{run}", src_dir_fd=self.runs, dst_dir_fd=self.runs)
+            try:
+                os.rename(run, f".del-{run}", src_dir_fd=self.runs, dst_dir_fd=self.runs)
+            except FileNotFoundError:  # somebody else was faster
+                pass
         left = set(self.ids())
         for name in os.listdir(self.names):
             if target(name, self.names) not in left:
                 os.unlink(name, dir_fd=self.names)
-        self.sweep()
+
+    def delete(self, ids: Sequence[str]) -> None:
+        """Delete runs that are out of sight."""
+        for run in ids:
+            _remove(self.runs, f".del-{run}")
 
     def add(self, run: str, name: str, policy_text: str, meta: dict[str, Any]) -> Run:
         """Make the record, complete before it can be seen, and let the name lead to it."""
@@ -126,6 +139,13 @@ class Registry:
         """Let a name lead to a run, in one step."""
         os.symlink(f"../runs/{run}", f".tmp-{run}", dir_fd=self.names)
         os.rename(f".tmp-{run}", name, src_dir_fd=self.names, dst_dir_fd=self.names)
+
+
+def _remove(folder: int, entry: str) -> None:
+    try:
+        remove_tree(folder, entry)
+    except OSError:
+        pass  # It is in nobody's way, and the next one tries again.
 
 
 def target(link: str, within: int | None = None) -> str:

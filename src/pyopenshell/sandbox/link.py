@@ -87,6 +87,8 @@ class Link:
 
     def wait(self, timeout: float | None = None, *, to_end: bool = True) -> None:
         """Wait until it is over; or, unless ``to_end``, until it is ready. Hold ``waiting``."""
+        if self.socket.fileno() < 0:  # closed: it was over, or is another process's
+            return
         deadline = None if timeout is None else time.monotonic() + timeout
         poll = select.poll()
         poll.register(self.socket, select.POLLIN)

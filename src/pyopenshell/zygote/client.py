@@ -113,9 +113,11 @@ class Zygote:
                 pass
             self.has_ended(PATIENCE)
         self._reap()
+
+    def __del__(self) -> None:
+        """Close what others may have been waiting on until now."""
         if self._end >= 0:
             os.close(self._end)
-            self._end = -1
 
     def forget(self) -> None:
         """Close a forked child's copies: it is not its zygote."""
