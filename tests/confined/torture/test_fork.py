@@ -61,8 +61,8 @@ def test_child(workdir):
                 assert 0 == in_fork(child)
                 assert "parent\n" == box.run(["echo", "parent"]).stdout
                 assert zygote == household.zygote()
-            process.stdin.close()
-            assert 0 == process.wait()
+            process.communicate()
+            assert 0 == process.returncode
 
     ended = keeper.under(owner, [keeper.leave])
     assert ([], [0]) == ended[:2]
