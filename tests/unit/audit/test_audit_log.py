@@ -43,6 +43,18 @@ def lines(folder, name):
     return text.splitlines()
 
 
+def test_lines_that_are_made_already(tmp_path):
+    """Are added as they are, among events; after a line without its end they begin a new one."""
+    (tmp_path / FILES[0]).write_text("torn")
+    log = Log(str(tmp_path))
+    log.append_lines(b'{"a":1}\n{"b":2}\n', b"one\ntwo\n")
+    log.append(EVENT)
+    log.append_lines(b'{"c":3}\n', b"three\n")
+    log.close()
+    assert ["torn", '{"a":1}', '{"b":2}', json_line(EVENT), '{"c":3}'] == lines(tmp_path, FILES[0])
+    assert ["one", "two", "three"] == [line for line in lines(tmp_path, FILES[1]) if " " not in line]
+
+
 @pytest.mark.parametrize("by_descriptor", [False, True])
 def test_append(tmp_path, by_descriptor):
     """Events are added behind those that are there, one line each, to files that only the owner may read."""

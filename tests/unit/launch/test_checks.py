@@ -6,6 +6,7 @@ import pytest
 from tests.unit.effective.cases import composed
 from tests.unit.launch.test_plan import planned
 
+from pyopenshell.errors import LaunchError
 from pyopenshell.launch import checks
 
 FIELDS = {
@@ -83,3 +84,18 @@ def test_own_status():
     """Fields and credentials are the kernel's: of this process, what the os module says."""
     found = checks.credentials(checks.status(os.getpid()))
     assert (os.geteuid(), os.getegid(), set(os.getgroups())) == (found["uid"], found["gid"], set(found["groups"]))
+
+
+def test_a_bounding_set_that_another_process_emptied(monkeypatch):
+    """It must be empty where init was born with an empty one; where it could not be emptied it is not looked at."""
+    told = dict.fromkeys(("steps", "rules", "landlock", "seccomp", "canary", "reach", "created", "unbound"))
+
+    def receipt(bounding, *, unbounded):
+        monkeypatch.setattr(checks, "status", lambda _pid: FIELDS | {"CapBnd": bounding})
+        plan = planned(composed())
+        return checks.receipt(plan, told, 1, INSIDE, stem=2, served=None, unbounded=unbounded)
+
+    assert "CapBnd" in [check["name"] for check in receipt("0" * 16, unbounded=False)["supervisor_checks"]]
+    assert "CapBnd" not in [check["name"] for check in receipt("1" * 16, unbounded=True)["supervisor_checks"]]
+    with pytest.raises(LaunchError, match="CapBnd is 000001ffffffffff"):
+        receipt("000001ffffffffff", unbounded=False)

@@ -66,6 +66,27 @@ def test_prune(folder):
     live.close()
 
 
+def test_a_quarter_more_may_pile_up(monkeypatch):
+    """Then all that are too many are removed at once: a removal makes later creations slow."""
+    monkeypatch.setenv("OPENSHELL_KEEP_RUNS", "8")
+    counts = []
+    for _ in range(14):
+        over()
+        counts.append(len(runs.list_runs()))
+    assert [*range(1, 12), 9, 10, 11] == counts
+
+
+def test_who_is_in_a_hurry_removes_nothing(folder, monkeypatch):
+    """Neither what is over nor what somebody left half done: that is for later, and then done in full."""
+    monkeypatch.setenv("OPENSHELL_KEEP_RUNS", "1")
+    (folder / "runs" / ".tmp-left").mkdir(parents=True)
+    for _ in range(5):
+        runs.create(None, "version: 1\n", {}, tidy=False).close()
+    assert (5, True) == (len(runs.list_runs()), (folder / "runs" / ".tmp-left").exists())
+    runs.tidy()
+    assert (1, False) == (len(runs.list_runs()), (folder / "runs" / ".tmp-left").exists())
+
+
 @pytest.mark.parametrize(("setting", "kept"), [("0", 0), ("3", 3), (None, 8)])
 def test_retention(setting, kept, monkeypatch):
     """Every creation removes what is beyond the setting; the default keeps a hundred."""
