@@ -1,6 +1,7 @@
 """What the supervisor sees for itself: a process that is as planned, and every way in which one is not."""
 
 import os
+from typing import Any
 
 import pytest
 from tests.unit.effective.cases import composed
@@ -88,7 +89,9 @@ def test_own_status():
 
 def test_a_bounding_set_that_another_process_emptied(monkeypatch):
     """It must be empty where init was born with an empty one; where it could not be emptied it is not looked at."""
-    told = dict.fromkeys(("steps", "rules", "landlock", "seccomp", "canary", "reach", "created", "unbound"))
+    told: dict[str, Any] = dict.fromkeys(
+        ("steps", "rules", "landlock", "seccomp", "canary", "reach", "created", "unbound")
+    )
 
     def receipt(bounding, *, unbounded):
         monkeypatch.setattr(checks, "status", lambda _pid: FIELDS | {"CapBnd": bounding})
