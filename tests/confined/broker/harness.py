@@ -113,13 +113,13 @@ class Served:
 
     def take(self) -> bool:
         """Wait for reports or output, and take them; False once the broker is gone."""
-        if self._inbox.fd >= 0:
+        if not self._inbox.ended:
             ready, _, _ = select.select([self._inbox.fd, *([self._output] if self._output >= 0 else [])], [], [])
             if self._inbox.fd in ready:
                 self.uses += self._inbox.take()
             if self._output in ready:
                 self._read()
-        return self._inbox.fd >= 0
+        return not self._inbox.ended
 
     def wait_for_end(self) -> None:
         """Wait until the broker has ended, and take no reports."""

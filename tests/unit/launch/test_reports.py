@@ -72,7 +72,7 @@ def test_the_end_of_the_broker_closes_the_inbox(inbox, reporter):
     """Its descriptor is -1 then, for poll(2) to leave it alone."""
     reporter.close()
     assert [] == inbox.take()
-    assert -1 == inbox.fd
+    assert inbox.ended
 
 
 def test_a_supervisor_that_does_not_read_stops_nobody(inbox, reporter):
