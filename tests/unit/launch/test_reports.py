@@ -68,8 +68,8 @@ def test_nothing_to_take_is_no_wait(inbox):
     assert [] == inbox.take()
 
 
-def test_the_end_of_the_broker_closes_the_inbox(inbox, reporter):
-    """Its descriptor is -1 then, for poll(2) to leave it alone."""
+def test_the_end_of_the_broker_ends_the_inbox(inbox, reporter):
+    """Then nothing more comes, and poll(2) must leave it alone."""
     reporter.close()
     assert [] == inbox.take()
     assert inbox.ended
