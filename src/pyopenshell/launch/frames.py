@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _FLAGS = _socket.MSG_DONTWAIT | _socket.MSG_CMSG_CLOEXEC
 MOST = 1000
 """Pieces of up to 64 KiB that are read at once."""
+LOST = -1
+"""In the place of a frame's descriptors."""
 _ROOM = _socket.CMSG_SPACE(4 * wire.MAX_DESCRIPTORS)
 
 
@@ -42,7 +44,8 @@ class Reader:
         """Return the frames that are there by now: kind, payload, descriptors. Sets ``ended`` at the end.
 
         The kernel keeps descriptors in the order of the bytes they came with, and delivers them not after these. Of
-        somebody who never stops speaking not all is taken at once.
+        somebody who never stops speaking not all is taken at once. Where this process has no room for the descriptors
+        of a frame, that has none.
         """
         frames = []
         for _ in range(MOST):
@@ -54,19 +57,27 @@ class Reader:
 
     def close(self) -> None:
         """Close descriptors that nobody took."""
-        while self._descriptors:
-            os.close(self._descriptors.pop())
+        for fd in self._descriptors:
+            if fd != LOST:
+                os.close(fd)
+        self._descriptors.clear()
 
     def _receive(self) -> bool:
         try:
-            data, ancillary, _, _ = self._connection.recvmsg(65536, _ROOM, _FLAGS)
+            data, ancillary, flags, _ = self._connection.recvmsg(65536, _ROOM, _FLAGS)
         except BlockingIOError:
             return False
         except ConnectionResetError:
-            data, ancillary = b"", []
+            data, ancillary, flags = b"", [], 0
+        came: list[int] = []
         for _level, _kind, rights in ancillary:
             numbers = range(0, len(rights) - len(rights) % 4, 4)
-            self._descriptors += [int.from_bytes(rights[at : at + 4], "little") for at in numbers]
+            came += [int.from_bytes(rights[at : at + 4], "little") for at in numbers]
+        if flags & _socket.MSG_CTRUNC:  # this process has no room for more: those of one frame, which come at once
+            for fd in came:
+                os.close(fd)
+            came = [LOST]
+        self._descriptors += came
         self.ended = not data
         self._data += data
         return bool(data)
@@ -82,6 +93,9 @@ class Reader:
             return None
         kind, payload = bytes(self._data[:1]), bytes(self._data[wire.HEAD : wire.HEAD + length])
         del self._data[: wire.HEAD + length]
+        if count and self._descriptors[:1] == [LOST]:
+            del self._descriptors[0]
+            return kind, payload, []
         descriptors, self._descriptors = self._descriptors[:count], self._descriptors[count:]
         return kind, payload, descriptors
 

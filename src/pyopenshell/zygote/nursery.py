@@ -8,6 +8,7 @@ itself. It sends what they are to be to this one, which it forked when it had ju
 from __future__ import annotations
 
 import _socket
+import errno
 import gc
 import marshal
 import os
@@ -100,7 +101,7 @@ def _serve(connection: _socket.socket) -> None:
                 frames.send(connection, DIED, _died(*died, living, orphaning))
         for _kind, payload, descriptors in reader.take():
             kind, flags = marshal.loads(payload)  # noqa: S302 - from the zygote
-            pid = _bear(kind, flags, descriptors)
+            pid = _bear(kind, flags, descriptors) if descriptors else -errno.EMFILE
             if pid > 0:
                 living.add(pid)
                 if kind == ORPHANING:

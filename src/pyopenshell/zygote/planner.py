@@ -45,6 +45,8 @@ class Planner:
             told = marshal.loads(payload)  # noqa: S302 - from our own fork
             if kind == REFUSED:
                 return failure.unpack(told)
+            if told["is_locked"] and not descriptors:
+                return OpenShellError("cannot keep an id for the sandbox: too many open files", code="system")
             planned: Planned = carry.unpack(told["planned"])
             return planned.replace(identity_lock=descriptors[0] if descriptors else None), carry.unpack(told["stamp"])
         if self._reader.ended:
@@ -76,7 +78,8 @@ def _run(asked: dict[str, Any], connection: _socket.socket) -> NoReturn:
             frames.send(connection, REFUSED, failure.pack(error))
             os._exit(0)
         lock = planned.identity_lock
-        told = {"planned": carry.pack(planned.replace(identity_lock=None)), "stamp": carry.pack(found)}
+        plain = carry.pack(planned.replace(identity_lock=None))
+        told = {"planned": plain, "stamp": carry.pack(found), "is_locked": lock is not None}
         frames.send(connection, PLANNED, told, () if lock is None else (lock,))
         select.select([connection], [], [], 10)  # where nobody takes it any more the lock goes with this process
     finally:

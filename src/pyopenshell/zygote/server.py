@@ -173,10 +173,10 @@ class Server:
                 self._end()
                 return
             for _level, _kind, rights in ancillary:
-                connection = _socket.socket(
-                    _socket.AF_UNIX, _socket.SOCK_STREAM, 0, int.from_bytes(rights[:4], "little")
-                )
-                self.keepers.add(Keeper(self, connection))
+                if len(rights) == 4:  # else there was no room for it: the owner's end is closed
+                    fd = int.from_bytes(rights, "little")
+                    connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, fd)
+                    self.keepers.add(Keeper(self, connection))
 
     def _reap(self) -> None:
         while process.read_signal(self._signals) is not None:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import resource
 import shutil
 import subprocess
 import threading
@@ -193,6 +194,31 @@ def test_sixteen_that_fail_at_once(options):
     for thread in threads:
         thread.join()
     assert [(number, True) for number in range(16)] == sorted(seen)
+
+
+def test_a_zygote_without_room_for_descriptors(options):
+    """What it cannot have is an error of the one who asked; nobody's output is lost, and no sandbox is."""
+    kinds = set()
+    with Sandbox(**options) as box:
+        zygote = keeper_of(box)
+        with Sandbox(**options):
+            pass
+        limits = resource.prlimit(zygote, resource.RLIMIT_NOFILE)
+        held = max(int(fd) for fd in os.listdir(f"/proc/{zygote}/fd"))
+        try:
+            for more in range(2, 12, 3):
+                resource.prlimit(zygote, resource.RLIMIT_NOFILE, (held + more, limits[1]))
+                try:
+                    with Sandbox(**options) as other:
+                        assert "x\n" == other.run(["echo", "x"]).stdout
+                except OpenShellError as error:
+                    kinds.add(type(error))
+        finally:
+            resource.prlimit(zygote, resource.RLIMIT_NOFILE, limits)
+        assert kinds
+        assert "x\n" == box.run(["echo", "x"]).stdout
+        with Sandbox(**options) as other:
+            assert ("x\n", zygote) == (other.run(["echo", "x"]).stdout, keeper_of(other))
 
 
 def asked(options, **changes):

@@ -163,10 +163,11 @@ def test_nothing_outlives_an_owner_that(options, end):
 
 @pytest.mark.parametrize("victim", ["zygote", "nursery"])
 def test_the_machinery_is_killed(options, victim):
-    """All sandboxes end with it; whoever uses one is told, and the next is made by a new zygote."""
+    """All sandboxes end with it, stopped ones too; whoever uses one is told, and a new zygote makes the next."""
     box, other = Sandbox(**options).start(), Sandbox(**options).start()
     process = box.popen(["sleep", "1000"])
     pids = [zygote_of(box), nursery_of(box), box.pid, other.pid]
+    os.kill(other.pid, signal.SIGSTOP)
     os.kill(pids[0] if victim == "zygote" else pids[1], signal.SIGKILL)
     for use in (process.wait, lambda: box.run(["/bin/true"]), lambda: other.run(["/bin/true"])):
         with pytest.raises((SandboxGone, ZygoteError)):

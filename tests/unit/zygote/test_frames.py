@@ -2,6 +2,7 @@
 
 import errno
 import os
+import resource
 import socket
 from typing import Any
 
@@ -131,6 +132,30 @@ def test_who_never_stops_is_heard_piece_by_piece(ends, monkeypatch):
         frames.send(ours, b"A", None, [fd])
     counts = [len(reader.take()) for _ in range(4)]
     assert [2, 2, 1, 0] == counts
+    numbers(sent)
+
+
+def test_no_room_for_descriptors(ends):
+    """A frame that lost some has none, others keep theirs, and nothing stays open of what came."""
+    ours, theirs = ends
+    sent = pipes(3)
+    reader = frames.Reader(theirs)
+    before = len(os.listdir("/proc/self/fd"))
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    spare = os.dup(sent[0])  # the next number that would be given
+    os.close(spare)
+    frames.send(ours, b"A", None, sent[:2])
+    frames.send(ours, b"B", None, [])
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (spare + 1, limits[1]))
+        taken = reader.take()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert before == len(os.listdir("/proc/self/fd"))
+    frames.send(ours, b"C", None, sent[2:])
+    taken += reader.take()
+    assert [(b"A", []), (b"B", [])] == [(kind, own) for kind, _, own in taken[:2]]
+    assert [b"\2"] == numbers(taken[2][2])
     numbers(sent)
 
 
