@@ -27,6 +27,7 @@ def cancel(box, script, seconds=0.2):
     """Run a script that does not end by itself, and cancel it."""
     with pytest.raises(CommandTimeout) as late:
         box.run(sh(script), timeout=seconds)
+    assert "held by the kernel" not in (late.value.hint or "")  # what is said of one that does not end
     return late.value.result
 
 

@@ -1,5 +1,6 @@
 """The zygote does what a run of the command would do now, whatever its owner did since; and never outlives it."""
 
+import ctypes
 import os
 import select
 import signal
@@ -119,7 +120,7 @@ def owner(options, act):
             box = Sandbox(**options).start()
             box.popen(sh("setsid sleep 1000 & exec sleep 1000"))
             own = (zygote_of(box), nursery_of(box), box.pid)
-            os.write(write, " ".join(map(str, own)).encode())
+            os.write(write, " ".join([*map(str, own), "\n"]).encode())
             act(box)
         except BaseException:
             os._exit(98)
@@ -127,8 +128,28 @@ def owner(options, act):
             os._exit(99)
     os.close(write)
     with open(read, "rb") as told:
-        pids = [int(word) for word in told.read().split()]
+        pids = [int(word) for word in told.readline().split()]
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), pids
+
+
+def test_a_library_forked_its_owner(options, workdir):
+    """Without a word to the interpreter: the copy has all our descriptors, and is not who the zygote is for."""
+
+    def act(_box):
+        pid = ctypes.PyDLL(None).fork()
+        if pid == 0:
+            signal.pause()
+        (workdir / "copy").write_text(str(pid))
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    status, found = owner(options, act)
+    copy = int((workdir / "copy").read_text())
+    try:
+        assert (-9, 3) == (status, len(found))
+        assert [] == ended(found)
+        assert os.path.exists(f"/proc/{copy}")
+    finally:
+        os.kill(copy, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("stopped", ["nursery", "init"])

@@ -89,14 +89,13 @@ def test_own_status():
 
 def test_a_bounding_set_that_another_process_emptied(monkeypatch):
     """It must be empty where init was born with an empty one; where it could not be emptied it is not looked at."""
-    told: dict[str, Any] = dict.fromkeys(
-        ("steps", "rules", "landlock", "seccomp", "canary", "reach", "created", "unbound")
-    )
+    parts = ("steps", "rules", "landlock", "seccomp", "canary", "reach", "created", "unbound")
+    told: dict[str, Any] = dict.fromkeys(parts)
 
     def receipt(bounding, *, unbounded):
         monkeypatch.setattr(checks, "status", lambda _pid: FIELDS | {"CapBnd": bounding})
         plan = planned(composed())
-        return checks.receipt(plan, told, 1, INSIDE, stem=2, served=None, unbounded=unbounded)
+        return checks.receipt(plan, told, 1, {**INSIDE}, stem=2, served=None, unbounded=unbounded)
 
     assert "CapBnd" in [check["name"] for check in receipt("0" * 16, unbounded=False)["supervisor_checks"]]
     assert "CapBnd" not in [check["name"] for check in receipt("1" * 16, unbounded=True)["supervisor_checks"]]

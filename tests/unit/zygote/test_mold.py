@@ -138,6 +138,8 @@ def test_alike_are_receipts_that_differ_in_numbers_only(workdir):
         plans.receipt(planned, broker={"grants": ["x"], "own": False}),
         plans.receipt(planned, credentials={**told["credentials"], "uid": 77}),
         plans.receipt(planned, seccomp={"sha256": "0", "mode": "filter"}),
+        plans.receipt(planned, supervisor_checks=[{**told["supervisor_checks"][0], "ok": False}]),
+        plans.receipt(planned, supervisor_checks=[*told["supervisor_checks"], *told["supervisor_checks"]]),
         plans.receipt(planned, landlock={"log": [], "quiet": [{"path": "/a", "dev": 1, "ino": 1, "errno": 0}]}),
     ]
     cores = [core(told), *map(core, others)]

@@ -93,6 +93,7 @@ CHANGES = {
     "another working directory": lambda place: replace(place / "work"),
     "a file gone": lambda place: (place / "file").unlink(),
     "a missing file there": lambda place: (place / "missing").write_text(""),
+    "a loop where nothing was": lambda place: (place / "missing").symlink_to(place / "missing"),
     "another target": lambda place: retarget(place / "link"),
     "a program": lambda place: program(place / "bin" / "python3"),
     "mode of a folder of programs": lambda place: chmod(place / "bin"),
@@ -120,6 +121,16 @@ def test_a_change_is_noticed(place, change):
     seen = taken(place)
     CHANGES[change](place)
     assert not seen.holds()
+
+
+def test_a_working_directory_without_a_grant(place):
+    """Also where the policy gives nothing there: whose it is decides who the sandbox is."""
+    policy = load.parse(b"version: 1\nfilesystem_policy: {include_workdir: false}\n")
+    for change in (chmod, replace):
+        seen = taken(place, policy=policy)
+        assert seen.holds()
+        change(place / "work")
+        assert not seen.holds()
 
 
 def test_another_owner_is_noticed(place):
