@@ -17,7 +17,9 @@ import select
 import struct
 import time
 
-from pyopenshell.launch import wire
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NAME = "door"
 PROBE = b"P"
@@ -41,10 +43,10 @@ def _place(folder: int, token: str) -> str:
 class Endpoint:
     """The supervisor's side. Watch ``fd`` for reading, and call ``serve`` when it is ready."""
 
-    def __init__(self, folder: int, control: _socket.socket) -> None:
-        """Make the door in a run's folder, given by a descriptor; ``control`` leads to init. Raises OSError."""
+    def __init__(self, folder: int, hand_on: Callable[[int], None]) -> None:
+        """Make the door in a run's folder, given by a descriptor; ``hand_on`` hands one to init. Raises OSError."""
         self._folder = folder
-        self._control = control
+        self._hand_on = hand_on
         os.mkfifo(NAME, 0o600, dir_fd=folder)
         # For reading and writing: without a client it is then simply empty, and not at its end.
         self.fd = os.open(NAME, os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
@@ -69,7 +71,7 @@ class Endpoint:
             client.setblocking(False)
             client.connect(_place(self._folder, token))
             client.setblocking(True)  # init's probe reads from it
-            wire.send_descriptor(self._control, wire.PROBE, client.fileno())
+            self._hand_on(client.fileno())
         finally:
             client.close()
 

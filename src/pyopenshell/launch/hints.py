@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 def hint(step: str, number: int, plan: Plan) -> str | None:
     """Return the hint for a failed step, or None where the message says it all."""
     workdir = plan.workload.workdir
+    if number in (errno.EMFILE, errno.ENFILE):
+        return "raise the limit of open files (ulimit -n)"
     if step == "working directory":
         return (
             f"the sandbox runs as uid {plan.uid}, which cannot enter {workdir}: "
@@ -30,8 +32,6 @@ def hint(step: str, number: int, plan: Plan) -> str | None:
         return "run 'openshell doctor': it tries each namespace and says what this host allows"
     if step == "identity":
         return "changing to another user needs CAP_SETUID, CAP_SETGID and CAP_SETPCAP; run as an ordinary user instead"
-    if step == "path descriptors" and number in (errno.EMFILE, errno.ENFILE):
-        return "raise the limit of open files (ulimit -n)"
     if step in ("landlock", "seccomp", "canary"):
         return "nothing was run; run 'openshell doctor' to see what this kernel offers"
     return None

@@ -51,6 +51,9 @@ class Sessions:
         self._reader = frames.Reader(control)
         # A background process that talks to its terminal is stopped by SIGTTOU; init must never be stopped.
         signals.signal(signals.SIGTTOU, signals.SIG_IGN)
+        # The kernel delivers to a pid namespace's first process what that has a handler for, and Python has one.
+        signals.signal(signals.SIGINT, signals.SIG_IGN)
+        self._workdir = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self._events = process.signal_fd((signals.SIGCHLD,))
         self._alive: dict[int, sessions_end.Session] = {}
 
@@ -86,7 +89,7 @@ class Sessions:
         """Start a program, and tell its pid; or a negative errno where it could not be started."""
         number: int = asked["number"]
         try:
-            pid, master = spawn.start(self._workload, asked, descriptors)
+            pid, master = spawn.start(self._workload, asked, descriptors, self._workdir)
         except (OSError, ValueError) as error:  # ValueError: text that is no argument, folder or variable (NUL)
             self._tell(wire.STARTED, number, -(getattr(error, "errno", None) or errno.EINVAL))
             return

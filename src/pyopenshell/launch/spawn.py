@@ -22,34 +22,33 @@ NOT_HERE = (errno.ENOENT, errno.ENOTDIR)
 _DEFAULTS = [number for number in signals.valid_signals() if number not in (signals.SIGKILL, signals.SIGSTOP)]
 
 
-def start(workload: dict[str, Any], asked: dict[str, Any], descriptors: list[int]) -> tuple[int, int]:
+def start(workload: dict[str, Any], asked: dict[str, Any], descriptors: list[int], workdir: int) -> tuple[int, int]:
     """Start a program; return its pid and the master side of its terminal (-1 without one). Raises OSError.
 
     ``asked`` has ``argv``, ``env`` (over the sandbox's own), ``cwd`` and ``terminal`` (rows and columns, or None). The
-    program leads a session of its own, and has no descriptors but 0 to 2. Of errors about ``cwd`` and the
+    program leads a session of its own, and has no descriptors but 0 to 2. It starts in ``workdir``, an open folder,
+    which programs may have closed to everybody since, or in ``cwd`` from there. Of errors about ``cwd`` and the
     terminal the errno is ``wire.FOLDER``, or ``wire.PTY``, more.
     """
     env = workload["environment"] | asked["env"] if asked["env"] else workload["environment"]
-    moved = asked["cwd"] is not None
-    if moved:
-        _enter(workload["workdir"], asked["cwd"])
-    try:
-        if asked["terminal"]:
-            return _with_terminal(asked["argv"], env, tuple(asked["terminal"]))
-        return _spawn(asked["argv"], env, descriptors), -1
-    finally:
-        if moved:
-            os.chdir(workload["workdir"])
+    _enter(workdir, asked["cwd"])
+    if asked["terminal"]:
+        return _with_terminal(asked["argv"], env, tuple(asked["terminal"]))
+    return _spawn(asked["argv"], env, descriptors), -1
 
 
-def _enter(workdir: str, folder: str) -> None:
-    """Enter a folder, which may be relative to the working directory. Raises OSError, told from the program's own."""
+def _enter(workdir: int, folder: str | None) -> None:
+    """Enter the working directory, or a folder from there. Raises OSError, told from the program's own.
+
+    Before the program is started, and not afterwards: what fails then must not pass for its failure.
+    """
     try:
-        os.chdir(workdir)
-        os.chdir(folder)
+        os.fchdir(workdir)
+        if folder is not None:
+            os.chdir(folder)
     except (OSError, ValueError) as error:
         number = getattr(error, "errno", None) or errno.EINVAL
-        raise OSError(wire.FOLDER + number, os.strerror(number), folder) from error
+        raise OSError(wire.FOLDER + number, os.strerror(number), folder or ".") from error
 
 
 def _spawn(argv: list[str], env: dict[str, str], descriptors: list[int]) -> int:

@@ -86,7 +86,7 @@ class Launch:
         Where its file system has no FIFOs there is no door, and a client is told so.
         """
         try:
-            self.endpoint = Endpoint(folder, self._socket)
+            self.endpoint = Endpoint(folder, lambda fd: wire.send_descriptor(self._socket, wire.PROBE, fd))
         except OSError:
             pass
 

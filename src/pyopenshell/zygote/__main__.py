@@ -7,7 +7,8 @@ import sys
 from os.path import dirname, realpath
 
 if __name__ == "__main__":
-    sys.path[:] = [dirname(dirname(dirname(realpath(__file__)))), *(path for path in sys.path if path != sys.path[0])]
+    # Behind the standard library's: what else lies beside the package must not stand for a module of that.
+    sys.path.append(dirname(dirname(dirname(realpath(__file__)))))
     from pyopenshell.zygote.nursery import Nursery
 
     # Before anything else is imported: what the nursery has in memory, every sandbox has.

@@ -33,12 +33,17 @@ if TYPE_CHECKING:
         def forget(self) -> None:
             """Close them, without a word to anybody."""
 
+        def descriptors(self) -> tuple[int, ...]:
+            """Return them; -1 stands for none."""
+
 
 SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py")
 """What the zygote's interpreter runs, with this process's id as its argument."""
 PASSED = ("LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "OPENSHELL_DEBUG")
 """Variables of the zygote's own environment. Sandboxes' own come with each request: what is here, their first process
 has in its memory."""
+STREAMS = 2
+"""The last of the standard streams' descriptors. Nothing of ours is there, also where they are closed."""
 PATIENCE = 10.0
 """Seconds that a zygote is given to end before it is killed, and everything it keeps with it."""
 _SIGNALS = tuple(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
@@ -63,7 +68,7 @@ class Zygote:
         self.connections = 0
         """Those that are not over yet."""
         try:
-            self._end = os.pidfd_open(pid)
+            self._end = placed(os.pidfd_open(pid))
         except ProcessLookupError:  # it ended at once, and the kernel reaped it: SIGCHLD is ignored here
             self._end = -1
 
@@ -118,6 +123,10 @@ class Zygote:
         """Close what others may have been waiting on until now."""
         if self._end >= 0:
             os.close(self._end)
+
+    def descriptors(self) -> tuple[int, ...]:
+        """Return what is this process's way to it."""
+        return self._door.fileno(), self._end
 
     def forget(self) -> None:
         """Close a forked child's copies: it is not its zygote."""
@@ -202,9 +211,38 @@ _GIVEN_UP = (b"CapPrm", b"CapBnd", b"NoNewPrivs", b"Seccomp:", b"Seccomp_filters
 """Lines of proc_pid_status(5)."""
 
 
+def placed(fd: int) -> int:
+    """Return a descriptor that was just made, elsewhere where it is a standard stream's: that one was closed.
+
+    Whoever is then given this process's own streams is not given ours. Raises OSError, and has closed it then.
+    """
+    if fd > STREAMS:
+        return fd
+    try:
+        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, STREAMS + 1)
+    finally:
+        os.close(fd)
+
+
+def is_ours(fd: int) -> bool:
+    """Whether a descriptor is one of those by which sandboxes are made, kept and spoken to. Hold ``lock``."""
+    return any(fd in holder.descriptors() for holder in (*held, *_zygotes.values()))
+
+
 def pair(kind: int) -> tuple[_socket.socket, _socket.socket]:
     """Return a pair of sockets that block, whatever ``socket.setdefaulttimeout`` was told. Raises OSError."""
     ours, theirs = _socket.socketpair(_socket.AF_UNIX, kind)
+    if min(ours.fileno(), theirs.fileno()) <= STREAMS:
+        # Both are detached at once: where there is no room for one, none is left.
+        numbers = [ours.detach(), theirs.detach()]
+        try:
+            ours = _socket.socket(fileno=placed(numbers.pop(0)))
+            theirs = _socket.socket(fileno=placed(numbers.pop()))
+        except BaseException:
+            for fd in numbers:
+                os.close(fd)
+            ours.close()
+            raise
     if _socket.getdefaulttimeout() is not None:
         ours.setblocking(True)
         theirs.setblocking(True)
@@ -257,9 +295,18 @@ def _actions(door: int) -> list[tuple[int, ...]]:
         (os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0)
         for fd in (0, 1, 2)
         # Where somebody looks for a defect, its tracebacks are seen.
-        if fd != 2 or "OPENSHELL_DEBUG" not in os.environ
+        if fd != STREAMS or "OPENSHELL_DEBUG" not in os.environ or not is_open(fd)
     )
     return [(os.POSIX_SPAWN_DUP2, door, protocol.DOOR), *opened]  # type: ignore[list-item]
+
+
+def is_open(fd: int) -> bool:
+    """Whether there is such a descriptor."""
+    try:
+        os.fstat(fd)
+    except (OSError, OverflowError):
+        return False
+    return True
 
 
 def useless(zygote: Zygote) -> ZygoteError:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 MISSING = (2, 20)
 """ENOENT and ENOTDIR: no such program."""
 
+MAX_SIGNAL = 64
+"""The greatest number of a signal (signal(7))."""
+
 
 class Command:
     """A program from its owner's wish to its end. The owner closes its socket to have it killed."""
@@ -99,8 +102,9 @@ class Command:
         for kind, payload, descriptors in self._reader.take():
             for fd in descriptors:
                 os.close(fd)
-            if kind == protocol.SIGNAL:
-                self._keeper.tell(wire.SIGNAL, marshal.dumps((self.number, marshal.loads(payload))))  # noqa: S302
+            number = marshal.loads(payload) if kind == protocol.SIGNAL else 0  # noqa: S302 - from our owner
+            if 0 < number <= MAX_SIGNAL:
+                self._keeper.tell(wire.SIGNAL, marshal.dumps((self.number, number)))
         if self._reader.ended and not self._is_cancelled:
             self._is_cancelled = True
             self._keeper.server.loop.forget(self._socket.fileno())

@@ -134,7 +134,7 @@ class Keeper:
             self.launch_failed(_ours(error))
             return
         try:
-            self._endpoint = Endpoint(record.lock, birth.control)
+            self._endpoint = Endpoint(record.lock, lambda fd: birth.send(wire.PROBE, b"", [fd]))
             self.server.loop.watch(self._endpoint.fd, self._endpoint.serve)
         except OSError:  # its file system has no FIFOs: then there is no door, and a client is told so
             pass

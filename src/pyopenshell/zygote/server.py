@@ -170,7 +170,7 @@ class Server:
             except BlockingIOError:
                 return
             if not data:
-                self._end()
+                self._close_door()
                 return
             for _level, _kind, rights in ancillary:
                 if len(rights) == 4:  # else there was no room for it: the owner's end is closed
@@ -192,15 +192,21 @@ class Server:
             if ended:
                 ended(status)
 
-    def _end(self) -> None:
+    def _close_door(self) -> None:
+        """Take no more sandboxes: the owner has given up rights. Those that there are stay until their own ends."""
         self._ending = True
-        self.loop.forget(self._owner_end)
         self.loop.forget(protocol.DOOR)
-        self.loop.later(PATIENCE, self._give_up)
+        self._door.close()
         self.spares.give_up()
+        self.leave(None)
+
+    def _end(self) -> None:
+        """End everything: the owner has ended."""
+        self.loop.forget(self._owner_end)
+        self.loop.later(PATIENCE, self._give_up)
+        self._close_door()
         for keeper in tuple(self.keepers):
             keeper.close()
-        self.leave(None)
 
     def _give_up(self) -> None:
         self.loop.stopped = True

@@ -28,7 +28,7 @@ FLEETING = ("/proc", "/sys", "/dev/pts")
 
 
 class Stamp(Record):
-    """``files`` and ``folders`` with what was seen of each; names of sockets; Yama's scope."""
+    """``files`` and ``folders`` with what was seen of each; sockets, their files among the former; Yama's scope."""
 
     files: tuple[tuple[str, tuple[int, ...]], ...]
     folders: tuple[tuple[str, tuple[int, ...]], ...]
@@ -64,17 +64,29 @@ def take(planned: Planned) -> Stamp:
     """Look at all that a plan depends on."""
     named = [grant.path for grant in planned.effective.grants if grant.mechanism == "landlock"]
     resolved = [grant.resolved for grant in planned.effective.grants if grant.resolved]
-    own = [*places.own_code(), runs.state_root(), runs.config_root(), planned.plan.workload.workdir]
+    asked = [os.path.abspath(planned.request.workdir)] if planned.request.workdir else []  # a link, perhaps
+    own = [*places.own_code(), runs.state_root(), runs.config_root(), planned.plan.workload.workdir, *asked]
+    own.append(planned.identity.home)
+    bound = sockets.bound()
     policy = planned.policy.source.file
     own += [os.path.abspath(policy), os.path.dirname(os.path.abspath(policy))] if policy else []
     folders = [*planned.plan.workload.environment["PATH"].split(":"), *ACCOUNTS]
     folders += DEVICES if planned.request.gpu is not None else ()
+    files = [*named, *resolved, *own, *bound[0]]
     return Stamp(
-        tuple((path, _file(path)) for path in _distinct([*named, *resolved, *own])),
+        tuple(
+            (path, _file(path)) for path in _distinct([*files, *(folder for path in files for folder in _above(path))])
+        ),
         tuple((path, _folder(path)) for path in _distinct(folders)),
-        sockets.bound(),
+        bound,
         _scope(),
     )
+
+
+def _above(path: str) -> list[str]:
+    """Return the folders that lead to a path: their modes decide, too."""
+    parts = path.split("/")[1:-1]
+    return ["/", *("/" + "/".join(parts[:count]) for count in range(1, len(parts) + 1))]
 
 
 def _distinct(paths: Iterable[str]) -> Iterable[str]:
