@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import _socket
 import asyncio
+import fcntl
 import marshal
 import os
 import select
@@ -15,6 +16,7 @@ import time
 from pyopenshell.launch import wire
 from pyopenshell.sandbox.link import REASON
 from pyopenshell.sandbox.waiting import PATIENCE
+from pyopenshell.zygote import client
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,7 +64,9 @@ async def ready(interest: Mapping[int, int], deadline: float | None = None) -> d
 
 async def passable(socket: _socket.socket, deadline: float | None, event: int = select.POLLIN) -> bool:
     """Wait for a socket for which other tasks may be waiting too. Returns False at the deadline."""
-    fd = os.dup(socket.fileno())  # a loop knows one reader for each descriptor
+    fd = fcntl.fcntl(
+        socket.fileno(), fcntl.F_DUPFD_CLOEXEC, client.STREAMS + 1
+    )  # a loop knows one reader for each descriptor
     try:
         return bool(await ready({fd: event}, deadline))
     finally:

@@ -8,7 +8,7 @@ import os
 import threading
 
 from pyopenshell.errors import SandboxGone
-from pyopenshell.sandbox import request
+from pyopenshell.sandbox import request, streams
 from pyopenshell.zygote import client, failure, protocol
 
 TYPE_CHECKING = False
@@ -90,7 +90,11 @@ class Command:
         with self._lock:
             if self.over or self.socket.fileno() < 0:
                 return
-            for kind, payload, descriptors in self._reader.take():
+            with client.lock:  # what comes may be a standard stream's for a moment
+                frames = [
+                    (kind, payload, [client.placed(fd) for fd in fds]) for kind, payload, fds in self._reader.take()
+                ]
+            for kind, payload, descriptors in frames:
                 told: Any = marshal.loads(payload) if payload else None  # noqa: S302 - from the zygote, which is ours
                 if kind == protocol.BEGUN:
                     self.pid = told["pid"]
@@ -129,6 +133,10 @@ class Command:
             client.held.discard(self)
             self._close()
 
+    def descriptors(self) -> tuple[int, ...]:
+        """Return those that are nobody else's to use."""
+        return self.socket.fileno(), self.master, *self.streams, *self._opened
+
     def forget(self) -> None:
         """Close a forked child's copies, and take no notice of what other threads were about to do."""
         self._lock = threading.RLock()
@@ -147,8 +155,6 @@ class Command:
             self._reader.close()
 
     def _open(self, stdin: Redirect, stdout: Redirect, stderr: Redirect) -> None:
-        from pyopenshell.sandbox import streams
-
         self.theirs.append(self._end(0, stdin) if stdin in (None, PIPE, DEVNULL) else streams.given(stdin, 0))
         self.theirs.append(self._end(1, stdout) if stdout in (PIPE, DEVNULL) else self._given(stdout, 1))
         if stderr == STDOUT:
@@ -159,16 +165,16 @@ class Command:
     def _end(self, number: int, what: Redirect) -> int:
         """Return the command's end of a pipe, or nothing to read or write; to be closed when it is sent."""
         if what != PIPE:
-            self._opened.append(os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC))
+            self._opened.append(client.placed(os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)))
             return self._opened[-1]
-        read, write = os.pipe2(os.O_CLOEXEC)
+        read, write = streams.pipe()
         theirs, self.streams[number] = (read, write) if number == 0 else (write, read)
         self._opened.append(theirs)
         return theirs
 
     def _given(self, what: Redirect, number: int) -> int:
-        from pyopenshell.sandbox import streams
-
+        if what is None and not client.is_open(number):
+            return self._end(number, DEVNULL)
         fd = streams.given(what, number)
         if not os.isatty(fd):
             return fd

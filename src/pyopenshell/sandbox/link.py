@@ -163,6 +163,10 @@ class Link:
             self.socket.close()
         client.disconnected(self.zygote)
 
+    def descriptors(self) -> tuple[int, ...]:
+        """Return the connection's."""
+        return (self.socket.fileno(),)
+
     def forget(self) -> None:
         """Close a forked child's copy, and take no notice of what other threads were about to do."""
         self.closed = True

@@ -200,7 +200,9 @@ class Process(Running):
         with client.lock:
             for number, file in enumerate((self.stdin, self.stdout, self.stderr)):
                 if file is not None and not file.closed:
-                    self._command.streams[number] = fcntl.fcntl(file.fileno(), fcntl.F_DUPFD_CLOEXEC, 0)
+                    self._command.streams[number] = fcntl.fcntl(
+                        file.fileno(), fcntl.F_DUPFD_CLOEXEC, client.STREAMS + 1
+                    )
         self._close_files()
 
     def _close_files(self) -> None:

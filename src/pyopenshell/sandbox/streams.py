@@ -6,6 +6,7 @@ import io
 import os
 
 from pyopenshell.errors import UsageError
+from pyopenshell.zygote import client
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,10 +23,12 @@ def given(what: Redirect, number: int) -> int:
     """
     name = _NAMES[number]
     fd = _descriptor(number if what is None else what, name)
-    try:
-        os.fstat(fd)
-    except OSError as error:
-        raise UsageError(f"{name} is descriptor {fd}, which is not open", hint="use PIPE or DEVNULL") from error
+    if not client.is_open(fd):
+        raise UsageError(f"{name} is descriptor {fd}, which is not open", hint="use PIPE or DEVNULL")
+    if client.is_ours(fd):
+        raise UsageError(
+            f"{name} is descriptor {fd}, by which this process speaks to its sandboxes", hint="use PIPE or DEVNULL"
+        )
     if number == 0 and os.isatty(fd):
         raise UsageError(
             "stdin is a terminal, and a sandbox gets none of the caller's",
@@ -37,12 +40,27 @@ def given(what: Redirect, number: int) -> int:
 def write_only(fd: int) -> int:
     """Return the caller's terminal, opened once more so that nothing can be read from it. Raises UsageError."""
     try:
-        return os.open(os.ttyname(fd), os.O_WRONLY | os.O_NOCTTY | os.O_CLOEXEC)
+        return client.placed(os.open(os.ttyname(fd), os.O_WRONLY | os.O_NOCTTY | os.O_CLOEXEC))
     except OSError as error:
         raise UsageError(
             f"the terminal that is descriptor {fd} cannot be opened for writing alone: {error.strerror}",
             hint="capture the output, or send it to a file or a pipe",
         ) from error
+
+
+def pipe() -> tuple[int, int]:
+    """Return a pipe's ends, for reading and for writing. Raises OSError."""
+    ends = list(os.pipe2(os.O_CLOEXEC))
+    try:
+        for at in (0, 1):
+            fd, ends[at] = ends[at], -1
+            ends[at] = client.placed(fd)
+    except BaseException:
+        for fd in ends:
+            if fd >= 0:
+                os.close(fd)
+        raise
+    return ends[0], ends[1]
 
 
 def _descriptor(what: object, name: str) -> int:

@@ -3,10 +3,13 @@
 import os
 import signal
 import subprocess
+import sys
+import textwrap
 
 import pytest
 
 from pyopenshell import CommandError, CommandTimeout, UsageError
+from pyopenshell.zygote import client
 from tests.confined.api.conftest import descriptors
 from tests.confined.api.test_run import LARGE, is_alive, seen_from_here, sh
 
@@ -126,3 +129,48 @@ def test_nothing_is_left_open(box):
         with box.popen(["tty"], terminal=True) as process:
             assert process.communicate()[0].startswith(b"/dev/pts")
     assert before == descriptors()
+
+
+@pytest.mark.parametrize("closed", [(0, 1, 2), (1,), (2,)])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_closed_streams_lend_their_numbers_to_nothing_of_ours(tmp_path, workdir, closed, when):
+    """A program that closed its own: what a command is given for them is nothing, and no way to its zygote."""
+    program = f"""
+        import os, subprocess, sys
+        from pyopenshell import Sandbox
+        from pyopenshell.zygote import client
+        if {when == "after"}:
+            Sandbox(workdir={str(workdir)!r}).start().close()
+        for fd in {closed}:
+            os.close(fd)
+        with Sandbox(workdir={str(workdir)!r}) as box:
+            process = box.popen(["/bin/sleep", "60"], stdin=-1, stdout=-1, stderr=-1)
+            terminal = box.popen(["/bin/sleep", "60"], terminal=True)
+            ours = [fd for holder in (*client.held, *client._zygotes.values()) for fd in holder.descriptors()]
+            ours += [file.fileno() for file in (process.stdin, process.stdout, process.stderr)]
+            process.kill(), terminal.kill()
+            process.close(), terminal.close()
+            told = box.run(["/bin/sh", "-c", "ls -l /proc/self/fd > fds"], capture=False).exit
+            said = box.run(["/bin/cat"], input="x" * 100000).stdout
+        with open({str(tmp_path / "told")!r}, "w") as file:
+            print(told, len(said), min(fd for fd in ours if fd >= 0), file=file)
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(program)], stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL)
+    told = (tmp_path / "told").read_text().split()
+    assert ["0", "100000"] == told[:2]
+    assert int(told[2]) > 2
+    given = [line.split(" -> ")[1] for line in (workdir / "fds").read_text().splitlines() if " -> " in line]
+    assert not [where for where in given if where.startswith("socket:")]
+
+
+def test_what_is_ours_is_given_to_nobody(box):
+    """The number of a connection, or of the zygote's door, is no stream for a command."""
+    for holder in (*client.held, *client._zygotes.values()):
+        for fd in holder.descriptors():
+            with pytest.raises(UsageError, match="speaks to its sandboxes"):
+                box.popen(["/bin/true"], stdout=fd)
+    with (
+        box.popen(["/bin/echo", "on"], stdout=PIPE) as one,
+        box.popen(["/bin/cat"], stdin=one.stdout, stdout=PIPE) as it,
+    ):
+        assert b"on\n" == it.stdout.read()
