@@ -24,7 +24,7 @@ LAUNCHES = 100
 TURN = 10
 """Launches of one side in a row."""
 PAUSE = 0.05
-"""Seconds for what a turn leaves to do. They are no part of its time, but the work that is done in them counts."""
+"""Seconds for what a turn leaves to do. They are no part of its figures: on a busy host that would be others' work."""
 THREADS = 16
 PARALLEL_TURNS = 5
 """How often each side launches ``LAUNCHES`` from ``THREADS`` threads."""
@@ -111,8 +111,9 @@ def sequential(ours: Launch, theirs: Launch) -> tuple[Cost, Cost]:
             begin = time.perf_counter()
             launch()
             times.append(time.perf_counter() - begin)
+        work = processes.busy() - before
         time.sleep(PAUSE)
-        return times, processes.busy() - before
+        return times, work
 
     return _in_turns(one, ours, theirs, LAUNCHES // TURN)
 
@@ -138,10 +139,11 @@ def parallel(ours: Launch, theirs: Launch) -> tuple[Cost, Cost]:
         for thread in threads:
             thread.join()
         spent = time.perf_counter() - begin
+        work = processes.busy() - before
         if failed:
             raise failed[0]
         time.sleep(PAUSE)
-        return [spent / LAUNCHES], (processes.busy() - before) * TURN / LAUNCHES
+        return [spent / LAUNCHES], work * TURN / LAUNCHES
 
     return _in_turns(one, ours, theirs, PARALLEL_TURNS)
 
