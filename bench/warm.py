@@ -111,9 +111,9 @@ def sequential(ours: Launch, theirs: Launch) -> tuple[Cost, Cost]:
             begin = time.perf_counter()
             launch()
             times.append(time.perf_counter() - begin)
-        work = processes.busy() - before
+        worked = processes.busy() - before
         time.sleep(PAUSE)
-        return times, work
+        return times, worked
 
     return _in_turns(one, ours, theirs, LAUNCHES // TURN)
 
@@ -139,11 +139,11 @@ def parallel(ours: Launch, theirs: Launch) -> tuple[Cost, Cost]:
         for thread in threads:
             thread.join()
         spent = time.perf_counter() - begin
-        work = processes.busy() - before
+        worked = processes.busy() - before
         if failed:
             raise failed[0]
         time.sleep(PAUSE)
-        return [spent / LAUNCHES], work * TURN / LAUNCHES
+        return [spent / LAUNCHES], worked * TURN / LAUNCHES
 
     return _in_turns(one, ours, theirs, PARALLEL_TURNS)
 
