@@ -120,7 +120,9 @@ def _belonging(table: Mapping[int, Seen], session: Session, others: Iterable[int
         more = {one.pid for one in table.values() if one.parent in found} - found
         found |= more
         grown = bool(more)
-    return [pid for pid in found if pid in table and not table[pid].over]
+    # The program itself first: it must not see the others killed, and end in its own way because of that.
+    in_order = sorted(found, key=lambda pid: pid != session.pid)
+    return [pid for pid in in_order if pid in table and not table[pid].over]
 
 
 def _table(until: float) -> dict[int, Seen]:
