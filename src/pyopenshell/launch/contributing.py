@@ -24,7 +24,7 @@ from pyopenshell.kernel.signals import SIGKILL
 from pyopenshell.launch import reap
 from pyopenshell.launch.contributing_keeper import keep
 from pyopenshell.record import Record
-from pyopenshell.seccomp import bpf, table
+from pyopenshell.seccomp import bpf, rows_reading, table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Contributing:
         """Start the contributors that the policy names, all at once. Without a question they are only looked up."""
         self._looks = question is None
         self._asked: list[tuple[Case, int, _socket.socket]] = []
-        rows = table.rows(net_namespace=False, landlock_abi=landlock_abi)
+        rows = rows_reading.rows(landlock_abi) + table.rows(net_namespace=False, landlock_abi=landlock_abi)
         plan = {
             **identity.as_dict(),
             "change_identity": os.geteuid() == 0,

@@ -1,5 +1,6 @@
 """A contributor ends, with all that it started: when it has answered, when it is late, and when its caller dies."""
 
+import errno
 import os
 import select
 import signal
@@ -86,6 +87,36 @@ def test_hanging(lasting, token):
     assert "contributor.timeout" == error["code"]
     assert "(a-distribution 1.0) did not answer within 10 seconds" in error["message"]
     assert [] == alive(token)
+
+
+KILLER = """
+    import fcntl, signal, subprocess
+
+    def it(request):
+        subprocess.Popen(["setsid", "sleep", "1000.TOKEN"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        told = []
+        reading, writing = os.pipe()
+        for kill in (
+            lambda: os.kill(os.getppid(), signal.SIGKILL),
+            lambda: os.kill(0, signal.SIGKILL),
+            lambda: signal.pidfd_send_signal(os.pidfd_open(os.getppid()), signal.SIGKILL),
+            lambda: fcntl.fcntl(reading, fcntl.F_SETOWN, os.getppid()),
+        ):
+            try:
+                kill()
+            except OSError as error:
+                told.append(error.errno)
+        return [Grant("/opt", "read_only", str(told))]
+"""
+
+
+def test_below_abi_6_it_cannot_kill_what_ends_it(anyones, token):
+    """Landlock keeps no signals apart there; the filter denies them, and what it started is killed all the same."""
+    anyones.offer(KILLER.replace("TOKEN", token), "it")
+    policy = anyones.policy("it")
+    done = anyones.openshell("run", "--name", "it", "--max-abi", "5", "--policy", policy, "--", "true")
+    assert (0, []) == (done.returncode, alive(token)), done.stderr
+    assert [str([errno.EPERM] * 4)] == [one["reason"] for one in anyones.effective()["runtime_additions"]]
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["SIGKILL", "SIGINT"])
