@@ -100,8 +100,8 @@ _SIGNALS = (
         for row in each(
             "kill tkill tgkill rt_sigqueueinfo rt_tgsigqueueinfo pidfd_send_signal",
             "errno:EPERM",
-            "Below ABI 6 Landlock keeps no signals apart: what is to end this process, and is of the same user, could be "
-            "killed. A filter does not know which numbers are the caller's own.",
+            "Below ABI 6 Landlock keeps no signals apart: what is to end this process, and is of the same user, could "
+            "be killed. A filter does not know which numbers are the caller's own.",
             "A program that was started cannot be ended before its time is up.",
         )
     ),

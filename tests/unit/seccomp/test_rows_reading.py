@@ -33,7 +33,7 @@ def answer(request, interpret):
 
 @pytest.mark.parametrize("abi", [0, 5, 6, 9])
 def test_every_spelling_of_a_change(answer, abi):
-    """Whatever the kernel has by such a name, also what it gets later; left is asking, and what takes a file open for writing."""
+    """Whatever has such a name, later ones too; but for asking, and for what takes a file that is open for writing."""
     names = {name for architecture in AUDIT_ARCH for name in numbers.table(architecture) or ()}
     asking = re.compile("readlink|ftruncate|l?f?(get|list)xattr")
     changing = [name for name in names if any(part in name for part in CHANGES) and not asking.match(name)]
