@@ -1,7 +1,11 @@
-"""A Python program of ours in a sandbox, and the socket to it, which is its standard input.
+"""A Python program of ours in a sandbox: a socket to it, which is its standard input, and a pipe from it.
 
 The program is sent as text, so the sandbox needs to read nothing of pyopenshell, and its output stays its own. What
-comes back over the socket is a stranger's: frames of eight bytes of length and so many bytes, bounded and timed.
+comes back through the pipe is a stranger's: frames of eight bytes of length and so many bytes, bounded and timed.
+
+Nothing is ever received from a socket whose other end is inside. What comes with its bytes may be descriptors, and
+whoever receives one that he does not keep closes it, which takes as long as its maker liked (SO_LINGER, socket(7)). So
+the socket is shut for that direction before the other end is given away, and the pipe's end is passed in through it.
 """
 
 from __future__ import annotations
@@ -12,34 +16,39 @@ import select
 import signal
 import socket
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 from pyopenshell.errors import OpenShellError, SandboxGone
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from io import FileIO
+
     from pyopenshell.sandbox.box import Sandbox
     from pyopenshell.sandbox.process import Process
 
 _BEGIN = """
-import _socket, os
+import _socket, os, sys
 if "TMPDIR" not in os.environ:
     try:
         os.rmdir(os.mkdir("/tmp/.openshell") or "/tmp/.openshell")
     except OSError:
         os.environ["TMPDIR"] = os.environ["HOME"]
 door = _socket.socket(fileno=0)
+_, passed, _, _ = door.recvmsg(1, _socket.CMSG_SPACE(4), _socket.MSG_CMSG_CLOEXEC)
+answers = int.from_bytes(passed[0][2], sys.byteorder)
 __file__ = "<openshell {name}>"
 exec(compile(door.recv({size}, _socket.MSG_WAITALL), __file__, "exec"))
 """
 """What ``python -c`` runs. A sandbox has no private /tmp where the policy names something beneath it as read-only; its
 private home is then where temporary files go."""
 _LOOK = 0.25
-"""Seconds between looks at the program itself: what it left running may hold the socket open after its end."""
+"""Seconds between looks at the program itself: what it left running may hold the pipe open after its end."""
 
 
 class DoorClosed(OpenShellError):
-    """The program in the sandbox has ended, or closed the socket; ``returncode`` is as ``subprocess`` has it."""
+    """The program in the sandbox has ended, or closed the pipe; ``returncode`` is as ``subprocess`` has it."""
 
     code = "integration.ended"
     returncode: int | None = None
@@ -66,16 +75,19 @@ class Door:
         Raises what that raises.
         """
         source = _source(name)
-        self.socket, theirs = socket.socketpair()
-        try:
-            begin = _BEGIN.format(name=name, size=len(source))
+        begin = _BEGIN.format(name=name, size=len(source))
+        with ExitStack() as kept, ExitStack() as given:
+            self._questions, theirs = map(kept.enter_context, socket.socketpair())
+            given.callback(theirs.close)
+            end, their_end = os.pipe()
+            given.callback(os.close, their_end)
+            self._answers = kept.enter_context(open(end, "rb", buffering=0))
+            self._questions.shutdown(socket.SHUT_RD)  # for good: nothing can be queued for us from here on, unix(7)
+            socket.send_fds(self._questions, [b"+"], [their_end])
+            self._questions.setblocking(False)
+            os.set_blocking(end, False)
             self.process: Process = sandbox.popen([python, "-P", "-c", begin], stdin=theirs.fileno(), **options)
-        except BaseException:
-            self.socket.close()
-            raise
-        finally:
-            theirs.close()
-        self.socket.setblocking(False)
+            kept.pop_all()
         self._write(source, None)
 
     def send(self, data: bytes, deadline: float | None = None) -> None:
@@ -90,35 +102,23 @@ class Door:
             raise DoorRefused(f"the sandbox sent {size:,} bytes at once, and {limit:,} are allowed")
         return self._read(size, deadline)
 
-    def ask_socket(self, question: bytes, deadline: float) -> socket.socket | None:
-        """Send these bytes, and return the connected Unix socket that is passed in answer, or None for ``-``.
-
-        Raises as ``receive`` does. Whatever else is passed is closed.
-        """
-        self._write(question, deadline)
-        self._ready(select.POLLIN, deadline)
-        data, passed, _, _ = socket.recv_fds(self.socket, 1, 1, socket.MSG_CMSG_CLOEXEC)
-        sockets = [_adopt(fd) for fd in passed]
-        if not data:
-            raise self._closed()
-        if not sockets:
-            return None
-        if sockets[0] is None:
-            raise DoorRefused("the sandbox passed what is no Unix socket")
-        return sockets[0]
+    def hand_in(self, word: bytes, descriptors: Sequence[int]) -> None:
+        """Send one byte with descriptors, at once. Raises OSError: the program has ended, or takes none at present."""
+        socket.send_fds(self._questions, [word], descriptors, socket.MSG_NOSIGNAL)
 
     def close(self) -> None:
         """Kill the program, and wait until it is gone."""
-        self.socket.close()
+        self._questions.close()
+        self._answers.close()
         with suppress(SandboxGone), self.process:
             self.process.kill()
 
     def _write(self, data: bytes, deadline: float | None) -> None:
         view = memoryview(data)
         while view:
-            self._ready(select.POLLOUT, deadline)
+            self._ready(self._questions, select.POLLOUT, deadline)
             try:
-                view = view[self.socket.send(view, socket.MSG_NOSIGNAL) :]
+                view = view[self._questions.send(view, socket.MSG_NOSIGNAL) :]
             except BlockingIOError:
                 continue
             except OSError as error:  # EPIPE, ECONNRESET
@@ -127,23 +127,18 @@ class Door:
     def _read(self, size: int, deadline: float | None) -> bytearray:
         data = bytearray()
         while len(data) < size:
-            self._ready(select.POLLIN, deadline)
-            try:
-                # Grown as it comes: a length alone, however large, makes nothing.
-                piece = self.socket.recv(min(size - len(data), 1 << 20))
-            except BlockingIOError:
-                continue
-            except OSError as error:
-                raise self._closed() from error
-            if not piece:
+            self._ready(self._answers, select.POLLIN, deadline)
+            # Grown as it comes: a length alone, however large, makes nothing.
+            piece = self._answers.read(min(size - len(data), 1 << 20))
+            if piece == b"":
                 raise self._closed()
-            data += piece
+            data += piece or b""
         return data
 
-    def _ready(self, event: int, deadline: float | None) -> None:
-        """Wait until the socket can be used so. Raises DoorClosed, DoorTimeout."""
+    def _ready(self, file: socket.socket | FileIO, event: int, deadline: float | None) -> None:
+        """Wait until the file can be used so. Raises DoorClosed, DoorTimeout."""
         poll = select.poll()
-        poll.register(self.socket, event)
+        poll.register(file, event)
         while True:
             ended = self._has_ended()  # looked at first: what it sent before its end is still there
             left = None if deadline is None else deadline - time.monotonic()
@@ -162,7 +157,7 @@ class Door:
             return True
 
     def _closed(self) -> DoorClosed:
-        """Return what says how the program ended. One that closed the socket and goes on is killed."""
+        """Return what says how the program ended. One that closed the pipe and goes on is killed."""
         try:
             status = self.process.wait(_LOOK)
         except TimeoutError:
@@ -173,19 +168,6 @@ class Door:
         closed = DoorClosed(f"the program in the sandbox {_ending(status)}")
         closed.returncode = status
         return closed
-
-
-def _adopt(fd: int) -> socket.socket | None:
-    """Return the socket that was passed, or close what is none."""
-    try:
-        found = socket.socket(fileno=fd)
-    except OSError:
-        os.close(fd)
-        return None
-    if (found.family, found.type) != (socket.AF_UNIX, socket.SOCK_STREAM):
-        found.close()
-        return None
-    return found
 
 
 def _ending(status: int) -> str:
@@ -201,4 +183,4 @@ def _source(name: str) -> bytes:
     source = pkgutil.get_data("pyopenshell.integrations.inside", f"{name}.py")
     if source is None:  # a loader that keeps no text
         raise OpenShellError(f"the text of inside/{name}.py is missing from this installation")
-    return source + b"\n\nif __name__ == '__main__':\n    serve(door)\n"
+    return source + b"\n\nif __name__ == '__main__':\n    serve(door, answers)\n"

@@ -129,8 +129,9 @@ class SandboxExecutor(concurrent.futures.Executor):
         self._threads.shutdown(wait=False, cancel_futures=True)
         with self._lock:
             self._killed = True
-            for worker in self._workers:
-                worker.interrupt()
+            workers = [*self._workers]
+        for worker in workers:
+            worker.interrupt()
         self._close()
 
     def _close(self) -> None:
@@ -166,8 +167,9 @@ class SandboxExecutor(concurrent.futures.Executor):
             self._own.worker = worker
             with self._lock:
                 self._workers.add(worker)
-                if self._killed:
-                    worker.interrupt()
+                killed = self._killed
+            if killed:
+                worker.interrupt()
             try:
                 worker.begin(self._begin, deadline)
             except RemoteError as error:

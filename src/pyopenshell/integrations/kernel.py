@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import json
 import os
 import signal
-import time
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 from pyopenshell.errors import OpenShellError
-from pyopenshell.integrations.door import Door, DoorClosed
+from pyopenshell.integrations.door import Door
 from pyopenshell.sandbox.box import Sandbox
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable
 
     from pyopenshell.integrations.options import SandboxOptions
@@ -24,10 +21,6 @@ if TYPE_CHECKING:
 
 CHANNELS = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
 """The channels of a connection file; inside, each has its place in this list, from 1, for a port."""
-_AGAIN = 0.05
-"""Seconds between attempts to connect to a kernel that does not listen yet."""
-_ANSWER = 10.0
-"""Seconds that the program beside the kernel may take for an answer."""
 _MAX_PATH = 4096
 _PIECE = 1 << 16
 
@@ -39,9 +32,6 @@ class Kernel:
         """Take the sandbox's arguments and the Python that has ipykernel."""
         self._sandbox = Sandbox(policy, **options)
         self._python = python
-        self._door: Door | None = None
-        # One thread: the door takes one question at a time.
-        self._asking = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="kernel-door")
 
     async def run(self, told: dict[str, Any]) -> int:
         """Be the kernel that this connection file describes, until it ends. Returns its exit status.
@@ -51,7 +41,7 @@ class Kernel:
         loop = asyncio.get_running_loop()
         async with AsyncExitStack() as stack:
             stack.enter_context(self._sandbox)
-            path = self._begin(stack, told)
+            door, path = self._begin(stack, told)
             # Where the program beside it found that temporary files may be written, it shall find so, too.
             temporary = {"TMPDIR": os.path.dirname(os.path.dirname(path))}
             words = [self._python, "-m", "ipykernel_launcher", "-f", path]
@@ -61,63 +51,70 @@ class Kernel:
             loop.add_signal_handler(signal.SIGTERM, process.kill)
             stack.callback(_watch_parent(process.kill))
             for at, name in enumerate(CHANNELS):
-                server = await self._listen(told, 1 + at, told[name])
+                server = await _listen(door, told, 1 + at, told[name])
                 stack.callback(server.close)
             status = await asyncio.to_thread(process.wait)
         return status if status >= 0 else 128 - status
 
-    def _begin(self, stack: AsyncExitStack, told: dict[str, Any]) -> str:
-        """Start the program beside the kernel and return the path of the kernel's own connection file."""
+    def _begin(self, stack: AsyncExitStack, told: dict[str, Any]) -> tuple[Door, str]:
+        """Start the program beside the kernel; return the door to it and the path of the kernel's connection file."""
         door = Door(self._sandbox, self._python, "connector")
         stack.callback(door.close)
-        stack.enter_context(self._asking)
         door.send(json.dumps({**told, **{name: 1 + at for at, name in enumerate(CHANNELS)}}).encode())
-        path = os.fsdecode(bytes(door.receive(_MAX_PATH)))
-        self._door = door
-        stack.callback(setattr, self, "_door", None)
-        return path
+        return door, os.fsdecode(bytes(door.receive(_MAX_PATH)))
 
-    async def _listen(self, told: dict[str, Any], channel: int, port: int) -> asyncio.Server:
-        async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await self._carry(channel, reader, writer)
 
-        try:
-            if told["transport"] == "ipc":
-                return await asyncio.start_unix_server(carry, f"{told['ip']}-{port}")
-            return await asyncio.start_server(carry, told["ip"], port)
-        except OSError as error:
-            raise OpenShellError(
-                f"cannot listen where Jupyter's clients look for the kernel ({told['ip']}, {port}): {error}",
-                hint="something else listens there; with transport ipc, JUPYTER_RUNTIME_DIR may be too long a path",
-            ) from error
+async def _listen(door: Door, told: dict[str, Any], channel: int, port: int) -> asyncio.Server:
+    """Listen where clients look for this channel."""
 
-    async def _carry(self, channel: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Carry bytes between a client and the kernel, until one of them closes."""
-        with suppress(OSError, OpenShellError, RuntimeError):  # either is gone, or nobody is asked any more
-            try:
-                inside, outside = await asyncio.open_unix_connection(sock=await self._connect(channel))
-                try:
-                    ways = [asyncio.ensure_future(_copy(reader, outside)), asyncio.ensure_future(_copy(inside, writer))]
-                    await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-                    for way in ways:
-                        way.cancel()
-                    await asyncio.gather(*ways, return_exceptions=True)
-                finally:
-                    outside.close()
-            finally:
-                writer.close()
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _carry(door, channel, reader, writer)
 
-    async def _connect(self, channel: int) -> socket.socket:
-        """Return a connection to a channel of the kernel; waits until it listens. Raises DoorClosed and its like."""
-        loop = asyncio.get_running_loop()
-        while (found := await loop.run_in_executor(self._asking, self._ask, channel)) is None:
-            await asyncio.sleep(_AGAIN)
-        return found
+    try:
+        if told["transport"] == "ipc":
+            return await asyncio.start_unix_server(carry, f"{told['ip']}-{port}")
+        return await asyncio.start_server(carry, told["ip"], port)
+    except OSError as error:
+        raise OpenShellError(
+            f"cannot listen where Jupyter's clients look for the kernel ({told['ip']}, {port}): {error}",
+            hint="something else listens there; with transport ipc, JUPYTER_RUNTIME_DIR may be too long a path",
+        ) from error
 
-    def _ask(self, channel: int) -> socket.socket | None:
-        if self._door is None:  # it is about to be closed
-            raise DoorClosed("the kernel has ended")
-        return self._door.ask_socket(bytes([channel]), time.monotonic() + _ANSWER)
+
+async def _carry(door: Door, channel: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Carry bytes between a client and the kernel, until one of them closes."""
+    with suppress(OSError), ExitStack() as stack:  # either is gone, or takes no more
+        stack.callback(writer.close)
+        inside, outside = await _connect(stack, door, channel)
+        ways = [asyncio.ensure_future(_copy(reader, outside)), asyncio.ensure_future(_copy(inside, writer))]
+        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        for way in ways:
+            way.cancel()
+        await asyncio.gather(*ways, return_exceptions=True)
+
+
+async def _connect(stack: ExitStack, door: Door, channel: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Return what comes from a channel of the kernel and what goes to it: pipes, whose other ends are handed in.
+
+    The program beside the kernel waits until that listens. Raises OSError.
+    """
+    with ExitStack() as given:
+        coming, theirs = os.pipe()
+        given.callback(os.close, theirs)
+        from_kernel = stack.enter_context(open(coming, "rb", buffering=0))
+        source, going = os.pipe()
+        given.callback(os.close, source)
+        to_kernel = stack.enter_context(open(going, "wb", buffering=0))
+        door.hand_in(bytes([channel]), [source, theirs])
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader()
+    made = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), from_kernel)
+    stack.callback(made[0].close)
+    transport, protocol = await loop.connect_write_pipe(
+        lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()), to_kernel
+    )
+    stack.callback(transport.close)
+    return reader, asyncio.StreamWriter(transport, protocol, None, loop)
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import socket
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -84,11 +83,8 @@ class Worker:
         return self._answer(deadline)
 
     def interrupt(self) -> None:
-        """Have a call that another thread waits for fail with DoorClosed."""
-        try:
-            self._door.socket.shutdown(socket.SHUT_RDWR)
-        except OSError:  # closed by now
-            pass
+        """End the sandbox, so that a call that another thread waits for fails with DoorClosed."""
+        self._sandbox.close()
 
     def close(self) -> None:
         """Kill the process and end the sandbox."""

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import struct
 import sys
 import tempfile
 import threading
@@ -116,14 +117,42 @@ def read_stdin():
 
 
 def forge(data):
-    """Write to the socket to the owner, as no worker of ours would."""
-    for name in os.listdir("/proc/self/fd"):
+    """Write to the pipe to the owner, as no worker of ours would."""
+    for name in map(int, os.listdir("/proc/self/fd")):
         try:
-            if os.readlink(f"/proc/self/fd/{name}").startswith("socket:"):
-                os.write(int(name), data)
+            if name > 2 and os.readlink(f"/proc/self/fd/{name}").startswith("pipe:"):
+                os.write(name, data)
         except OSError:
             pass
     time.sleep(60)
+
+
+def linger(seconds):
+    """Pass the owner a socket that takes so long to close, over whatever there is; return what came of that."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    slow = socket.create_connection(listening.getsockname())
+    slow.setblocking(False)
+    try:
+        while True:
+            slow.send(bytes(1 << 16))
+    except BlockingIOError:
+        pass
+    slow.setblocking(True)
+    slow.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, seconds))
+    said = []
+    for fd in map(int, os.listdir("/proc/self/fd")):
+        try:
+            found = socket.socket(fileno=os.dup(fd))
+        except OSError:
+            continue
+        if found.family == socket.AF_UNIX:
+            try:
+                socket.send_fds(found, [b"\0"], [slow.fileno()])
+                said.append("passed")
+            except OSError as error:
+                said.append(type(error).__name__)
+    slow.close()
+    return said
 
 
 def passing(value):

@@ -157,10 +157,17 @@ def test_a_lost_worker_is_replaced(executor, call, how):
     ],
 )
 def test_a_forged_answer_is_refused(executor, data):
-    """What a hijacked worker writes to the socket is an error of its own call, and ends it."""
+    """What a hijacked worker writes to the pipe is an error of its own call, and ends it."""
     with pytest.raises(ResultRefused, match=r"bytes at once|is not taken|not what a worker sends"):
         executor.submit(tasks.forge, data).result(timeout=20)
     assert 1 == executor.submit(tasks.count).result()
+
+
+def test_a_call_cannot_pass_descriptors_to_the_owner(executor):
+    """A socket whose close takes as long as the call chose would hold up whoever receives it: none can be sent."""
+    began = time.monotonic()
+    assert {"BrokenPipeError"} == {*executor.submit(tasks.linger, 0).result()}
+    assert time.monotonic() - began < 20
 
 
 def test_a_task_that_takes_too_long_is_killed(workdir):
@@ -266,6 +273,31 @@ def test_workers_can_be_killed(workdir):
         running.result(timeout=0)
     with pytest.raises(CancelledError):
         waiting.result(timeout=0)
+
+
+def test_killed_workers_end_whatever_the_owners_threads_do(workdir):
+    """``kill_workers`` ends the sandboxes first, and only then waits for the threads that run the owner's callbacks."""
+    executor = SandboxExecutor(max_workers=1, workdir=workdir)
+    reached, release = threading.Event(), threading.Event()
+
+    def callback(_):
+        reached.set()
+        release.wait(60)
+
+    executor.submit(tasks.sleep, 0.5).add_done_callback(callback)
+    reached.wait(60)
+    (worker,) = executor._workers
+    killing = threading.Thread(target=executor.kill_workers)
+    killing.start()
+    try:
+        began = time.monotonic()
+        while worker._sandbox.is_open and time.monotonic() - began < 20:
+            time.sleep(0.01)
+        assert not worker._sandbox.is_open
+        assert killing.is_alive()
+    finally:
+        release.set()
+        killing.join()
 
 
 def test_workers_do_not_see_each_other(workdir):

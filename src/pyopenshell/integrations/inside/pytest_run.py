@@ -18,15 +18,17 @@ MAX_TEXT = 1 << 20
 class Inside:
     """A pytest plugin that tells the owner of each report."""
 
-    def __init__(self, door: _socket.socket, told: dict[str, Any]) -> None:
-        """Report to ``door``. ``told`` has the owner's ``options`` and the line that registers the marker."""
-        self.door = door
+    def __init__(self, answers: int, told: dict[str, Any]) -> None:
+        """Report through the pipe ``answers``. ``told`` has the owner's ``options`` and the line for the marker."""
+        self.answers = answers
         self.told = told
 
     def send(self, value: dict[str, Any]) -> None:
         """Send one frame."""
         data = json.dumps(value).encode()
-        self.door.sendall(len(data).to_bytes(8, "little") + data)
+        view = memoryview(len(data).to_bytes(8, "little") + data)
+        while view:
+            view = view[os.write(self.answers, view) :]
 
     def pytest_configure(self, config: Any) -> None:
         """Take over the owner's options, as pytest-xdist's workers do."""
@@ -73,11 +75,10 @@ def _failure(report: Any) -> dict[str, Any]:
     return told
 
 
-def serve(door: _socket.socket) -> None:
+def serve(door: _socket.socket, answers: int) -> None:
     """Run the test that the owner names."""
-    kept = _socket.socket(fileno=os.dup(door.fileno()))
-    size = int.from_bytes(kept.recv(8, _socket.MSG_WAITALL), "little")
-    told = json.loads(kept.recv(size, _socket.MSG_WAITALL))
+    size = int.from_bytes(door.recv(8, _socket.MSG_WAITALL), "little")
+    told = json.loads(door.recv(size, _socket.MSG_WAITALL))
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
@@ -87,7 +88,7 @@ def serve(door: _socket.socket) -> None:
     import pytest
 
     pytest.hookimpl(tryfirst=True)(Inside.pytest_configure)
-    inside = Inside(kept, told)
+    inside = Inside(answers, told)
     status = pytest.main(told["args"], plugins=[inside])
     inside.send({"exit": int(status)})
-    kept.close()
+    os.close(answers)

@@ -1,9 +1,10 @@
 """What runs in a sandbox for ``SandboxExecutor``: take a call, make it, send back what it returned as plain data.
 
-It is started as ``python -P -c "import _socket; door = …"`` and finds the socket to its owner in ``door``. A frame is
-eight bytes of length, then so many bytes. The first says how to begin, each further one is a pickled call. The pickles
-come from the owner, who is trusted here; the answers go to a process that does not trust this one, so they are made of
-nothing but the values that ``encode`` knows (``integrations/values.py`` reads them).
+It is started as ``python -P -c "import _socket; door = …"`` and finds the socket from its owner in ``door``, and the
+pipe to it in ``answers``. A frame is eight bytes of length, then so many bytes. The first says how to begin, each
+further one is a pickled call. The pickles come from the owner, who is trusted here; the answers go to a process that
+does not trust this one, so they are made of nothing but the values that ``encode`` knows (``integrations/values.py``
+reads them).
 """
 
 import _socket
@@ -66,14 +67,19 @@ def _exactly(door: _socket.socket, size: int) -> bytearray | None:
     data = bytearray(size)
     view, at = memoryview(data), 0
     while at < size:
-        try:
-            count = door.recv_into(view[at:])
-        except ConnectionError:  # closed, with an answer unread
-            count = 0
+        count = door.recv_into(view[at:])
         if not count:
             return None
         at += count
     return data
+
+
+def send(answers: int, data: bytearray) -> None:
+    """Send a frame. Raises BrokenPipeError when the owner has closed."""
+    for part in (len(data).to_bytes(8, "little"), data):
+        view = memoryview(part)
+        while view:
+            view = view[os.write(answers, view) :]
 
 
 class Main:
@@ -149,7 +155,7 @@ def _text(error: BaseException) -> str:
         return ""
 
 
-def serve(door: _socket.socket) -> None:
+def serve(door: _socket.socket, answers: int) -> None:
     """Answer calls until the owner closes. What tasks read is empty, what they print goes where the owner's does."""
     kept = _socket.socket(fileno=os.dup(door.fileno()))
     nothing = os.open(os.devnull, os.O_RDONLY)
@@ -166,9 +172,8 @@ def serve(door: _socket.socket) -> None:
     while data is not None:
         answer = perform(bytes(data), main, told["limit"])
         try:
-            kept.sendall(len(answer).to_bytes(8, "little"))
-            kept.sendall(answer)
-        except ConnectionError:  # nobody waits for it any more
+            send(answers, answer)
+        except BrokenPipeError:  # nobody waits for it any more
             return
         sys.stdout.flush()  # noqa: TID251 - the owner's reader should not wait for more
         data = receive(kept)
