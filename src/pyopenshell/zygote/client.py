@@ -65,6 +65,7 @@ class Zygote:
         self.pid = pid
         self._door = door
         self._status: int | None = None
+        self._could_be_seen = _can_see(pid)
         self.connections = 0
         """Those that are not over yet."""
         try:
@@ -89,6 +90,18 @@ class Zygote:
             theirs.close()
         self.connections += 1
         return ours, sent
+
+    @property
+    def is_beyond(self) -> bool:
+        """Whether this thread has entered a Landlock domain since it started the zygote, which may do more then.
+
+        A domain is shown nowhere; who is in one cannot look at a process outside of it as ptrace(2) does.
+        """
+        return self._could_be_seen and not _can_see(self.pid)
+
+    def shut(self) -> None:
+        """Close the door: no more sandboxes. It ends when the last of those that are there has."""
+        self._door.close()
 
     def has_ended(self, timeout: float = 0) -> bool:
         """Whether it has ended, waiting for that up to ``timeout`` seconds."""
@@ -148,7 +161,9 @@ class Zygote:
 
 
 _zygotes: dict[Identity, Zygote] = {}
-"""Those of this process. One for each identity it had, as long as that is in use or its sandboxes are open."""
+"""The one that makes sandboxes for this process, by the identity that this has; or none."""
+_retired: list[Zygote] = []
+"""Those of other identities, whose doors are shut, as long as sandboxes of theirs are open."""
 
 
 def connect(first: bytes) -> tuple[_socket.socket, int, Zygote]:
@@ -160,7 +175,7 @@ def connect(first: bytes) -> tuple[_socket.socket, int, Zygote]:
     identity = _identity()
     with lock:
         zygote = _zygotes.get(identity)
-        if zygote:
+        if zygote and not zygote.is_beyond:
             try:
                 return *zygote.connect(first), zygote
             except (BrokenPipeError, ConnectionResetError):  # it was killed since
@@ -168,8 +183,8 @@ def connect(first: bytes) -> tuple[_socket.socket, int, Zygote]:
                 zygote.end()
             except OSError as error:
                 raise _starved(error) from error
+        _retire()
         zygote = _zygotes[identity] = _start(identity)
-        _end_unused(identity)
         try:
             return *zygote.connect(first), zygote
         except OSError as error:
@@ -177,32 +192,51 @@ def connect(first: bytes) -> tuple[_socket.socket, int, Zygote]:
 
 
 def disconnected(zygote: Zygote) -> None:
-    """Count a connection as over. A zygote with another identity than this process's ends with the last one."""
+    """Count a connection as over. A zygote that was retired ends with the last one."""
     with lock:
         zygote.connections -= 1
-        if not zygote.connections and len(_zygotes) > 1:
-            _end_unused(_identity())
+        if not zygote.connections and zygote in _retired:
+            _retired.remove(zygote)
+            zygote.end()
 
 
-def _end_unused(identity: Identity) -> None:
-    """End what could start sandboxes with rights that this process has given up, and keeps none."""
-    for other in [other for other in _zygotes.values() if other.identity != identity and not other.connections]:
-        del _zygotes[other.identity]
-        other.end()
+def _retire() -> None:
+    """Have nothing left that could start sandboxes with rights that this process has given up."""
+    while _zygotes:
+        _, zygote = _zygotes.popitem()
+        zygote.shut()
+        if zygote.connections:
+            _retired.append(zygote)
+        else:
+            zygote.end()
+
+
+def _can_see(pid: int) -> bool:
+    """Whether this thread may look at a process (ptrace(2), PTRACE_MODE_READ). Where that is unknown, it may."""
+    try:
+        os.readlink(f"/proc/{pid}/ns/mnt")
+    except PermissionError:
+        return False
+    except OSError:  # it has ended, or there is no /proc
+        return True
+    return True
 
 
 def _identity() -> Identity:
-    """Return what says how much this thread may do: a zygote that may do more must not work for it.
+    """Return what says how much this thread may do: a zygote that may do more must not work for it. Raises ZygoteError.
 
-    Ids, and what a program can give up for good: capabilities, new privileges, system calls, namespaces, its root. A
-    Landlock domain cannot be seen; to enter one takes no_new_privs, which can (or CAP_SYS_ADMIN).
+    Ids, and what a program can give up for good: capabilities, new privileges, system calls, namespaces, its root. Of
+    a Landlock domain there is no trace here: see ``Zygote.is_beyond``.
     """
     try:
         with open("/proc/thread-self/status", "rb") as file:
             confined = tuple(line for line in file if line.startswith(_GIVEN_UP))
         spaces = tuple(os.readlink(f"/proc/thread-self/ns/{kind}") for kind in ("mnt", "net", "pid", "user"))
         root = os.stat("/")
-    except OSError:  # without /proc nothing of this can be told
+    except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):  # that says nothing of rights
+            raise _starved(error) from error
+        # Without /proc nothing of this can be told.
         return (os.geteuid(), os.getegid(), *os.getgroups())
     return (os.geteuid(), os.getegid(), *os.getgroups(), confined, spaces, root.st_dev, root.st_ino)
 
@@ -226,7 +260,7 @@ def placed(fd: int) -> int:
 
 def is_ours(fd: int) -> bool:
     """Whether a descriptor is one of those by which sandboxes are made, kept and spoken to. Hold ``lock``."""
-    return any(fd in holder.descriptors() for holder in (*held, *_zygotes.values()))
+    return any(fd in holder.descriptors() for holder in (*held, *_zygotes.values(), *_retired))
 
 
 def pair(kind: int) -> tuple[_socket.socket, _socket.socket]:
@@ -328,10 +362,11 @@ def _starved(error: OSError) -> ZygoteError:
 
 def _forget_all() -> None:
     """Make a forked child a process of its own, then let others go on."""
-    for holder in (*held, *_zygotes.values()):
+    for holder in (*held, *_zygotes.values(), *_retired):
         holder.forget()
     held.clear()
     _zygotes.clear()
+    _retired.clear()
     lock.release()
 
 
@@ -341,9 +376,10 @@ def _end_all() -> None:
         for holder in held:
             holder.forget()
         held.clear()
-        for zygote in _zygotes.values():
+        for zygote in (*_zygotes.values(), *_retired):
             zygote.end()
         _zygotes.clear()
+        _retired.clear()
 
 
 os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=_forget_all)

@@ -17,8 +17,14 @@ from contextlib import contextmanager
 import pytest
 
 from pyopenshell import NameInUse, OpenShellError, Policy, PolicyRefused, Sandbox, SandboxGone, UsageError, runs
+from pyopenshell.kernel import landlock, process
+from pyopenshell.zygote import client
 from tests.confined.api.conftest import descriptors
 from tests.confined.api.test_run import environment
+from tests.confined.landlock import harness
+
+WRITING = 1 << 1 | 1 << 8
+"""``write_file`` and ``make_reg`` (linux/landlock.h)."""
 
 
 def test_commands_share_one_sandbox(box):
@@ -247,3 +253,27 @@ def test_a_process_without_descriptors_says_so(box, options, spare):
     assert spare > 1 or len(told) == 2
     assert before == descriptors()
     assert box.run(["/bin/true"]).ok
+
+
+def test_an_owner_that_confines_itself_confines_its_sandboxes(options, workdir):
+    """In a Landlock domain that it entered after its first sandbox, it has none made that may do more than itself.
+
+    The sandbox that was open goes on. The new zygote is in the domain too, where there is little that it can start.
+    """
+
+    def confine_and_ask():
+        process.set_no_new_privs()
+        with Sandbox(**options) as box:
+            (before,) = client._zygotes.values()
+            identity = client._identity()
+            landlock.restrict_self(landlock.create_ruleset(WRITING, 0, 0))
+            try:
+                with Sandbox(**options) as other:
+                    other.run(["/bin/sh", "-c", "echo escaped > escaped"])
+            except OpenShellError:
+                pass
+            again = box.run(["/bin/sh", "-c", "echo on > on"], input="").exit
+            return before in client._retired, identity == client._identity(), again
+
+    assert (True, True, 0) == harness.in_child(confine_and_ask)
+    assert ["on"] == os.listdir(workdir)

@@ -40,6 +40,7 @@ def zygote(tmp_path, monkeypatch):
         monkeypatch.setattr(client, "SCRIPT", str(script))
 
     monkeypatch.setattr(client, "_zygotes", {})
+    monkeypatch.setattr(client, "_retired", [])
     yield use
-    for started in client._zygotes.values():
+    for started in (*client._zygotes.values(), *client._retired):
         started.end()

@@ -123,16 +123,43 @@ def test_a_default_timeout_for_sockets_is_not_ours(zygote):
 
 
 def test_another_identity_has_its_own(zygote, monkeypatch):
-    """What this process gave up, its sandboxes do not get; the other zygote ends with its last sandbox."""
+    """What this process gave up, its sandboxes do not get; the other zygote ends with its last sandbox.
+
+    Until then its door is shut: nobody can have it make one more, whoever this process may be taken over by.
+    """
     zygote(SERVE.replace("NAME", "str(os.getpid())"))
     identity = client._identity()
     box = Sandbox().start()
+    (old,) = client._zygotes.values()
     monkeypatch.setattr(client, "_identity", lambda: (*identity, 4242))
     with Sandbox() as other:
         assert box.name != other.name
-        assert 2 == len(client._zygotes)
+        assert [old] == client._retired
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            old.connect(b"")
+        assert box.is_open
     pid = int(box.name)
     assert os.path.exists(f"/proc/{pid}")
     box.close()
     assert [(*identity, 4242)] == list(client._zygotes)
+    assert [] == client._retired
     assert not os.path.exists(f"/proc/{pid}")
+
+
+def test_one_that_cannot_be_looked_at_any_more_is_replaced(zygote, monkeypatch):
+    """That is how a Landlock domain is noticed. One that never could be is used: that tells nothing."""
+    zygote(SERVE.replace("NAME", "str(os.getpid())"))
+
+    def pid():
+        with Sandbox() as box:
+            return int(box.name)
+
+    monkeypatch.setattr(client, "_can_see", lambda pid: False)
+    unseen = pid()
+    assert unseen == pid()
+    client._retire()
+    monkeypatch.setattr(client, "_can_see", lambda pid: True)
+    seen = pid()
+    assert seen == pid()
+    monkeypatch.setattr(client, "_can_see", lambda pid: pid != seen)
+    assert pid() not in (unseen, seen)
