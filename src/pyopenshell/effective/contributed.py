@@ -7,9 +7,10 @@ its own. Whatever is dropped is listed all the same, with a finding that says wh
 
 from __future__ import annotations
 
+from pyopenshell.effective.aliases import SAME, WITHIN, Aliases
 from pyopenshell.effective.model import Contributor, Finding
 from pyopenshell.effective.paths import MOUNT_POINTS, inside, upward
-from pyopenshell.effective.refuse import protected_places, touches
+from pyopenshell.effective.refuse import protected_places
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,12 +42,14 @@ def check(request: Request, candidates: list[Candidate], declared: list[Placed])
     writable |= {one.place: f"{one.proposal.path} (contributor/{one.proposal.name})" for one in ours if one.writes}
     read_only = [item for item in declared if not item.writes]
     protected = protected_places(request)
+    aliases = request.aliases or Aliases(b"", lambda _path: None)
     findings = []
     for one in ours:
         found = (
             _device(one)
             or _own(one)
-            or (_against_read_only(one, read_only) or _protected(one, protected) if one.writes else None)
+            or (_against_read_only(one, read_only, aliases) if one.writes else None)
+            or (_protected(one, protected, aliases) if one.writes else None)
             or _planted(one, writable)
         )
         if found:
@@ -77,23 +80,31 @@ def _own(one: Candidate) -> tuple[str, str, str] | None:
     return None
 
 
-def _against_read_only(one: Candidate, read_only: list[Placed]) -> tuple[str, str, str] | None:
-    """Let no right to write meet a declared read-only path, be it the same, around it or in it."""
+def _against_read_only(one: Candidate, read_only: list[Placed], aliases: Aliases) -> tuple[str, str, str] | None:
+    """Let no right to write meet a declared read-only path, be it the same, around it or in it, under any name."""
     for item in read_only:
-        if one.place == item.place:
-            return "read-only", f"{item.label} stays read-only", f"declare {one.proposal.path} in read_write yourself"
-        if inside(one.place, item.place):
+        relation = aliases.relation(one.place, item.place)
+        plain = inside(one.place, item.place) or inside(item.place, one.place)
+        stays = f"{item.label}{'' if plain else ', under another name'}"
+        if relation == SAME:
+            hint = f"declare {one.proposal.path} in read_write yourself"
+            return (
+                "read-only",
+                f"{item.label} stays read-only" if plain else f"it is {stays}, which stays read-only",
+                hint,
+            )
+        if relation == WITHIN:
             hint = f"declare {item.grant.path} otherwise: whoever may write in it could change what it protects"
-            return "in-read-only", f"it lies in {item.label}, which stays read-only", hint
-        if inside(item.place, one.place):
+            return "in-read-only", f"it lies in {stays}, which stays read-only", hint
+        if relation:
             hint = f"move {item.grant.path} out of {one.proposal.path}, or remove it from read_only"
-            return "around-read-only", f"it encloses {item.label}, which stays read-only", hint
+            return "around-read-only", f"it encloses {stays}, which stays read-only", hint
     return None
 
 
-def _protected(one: Candidate, folders: list[tuple[str, str]]) -> tuple[str, str, str] | None:
+def _protected(one: Candidate, folders: list[tuple[str, str]], aliases: Aliases) -> tuple[str, str, str] | None:
     """Let nothing of openshell's own become writable: its state, its configuration, as root its program."""
-    touched = touches(one.place, folders)
+    touched = next((folder for folder in folders if aliases.relation(one.place, folder[0])), None)
     if touched is None:
         return None
     hint = "keep the state and configuration folders elsewhere ($XDG_STATE_HOME, $XDG_CONFIG_HOME)"

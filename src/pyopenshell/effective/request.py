@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from pyopenshell.baseline.model import Proposal
     from pyopenshell.devices.host import Host
+    from pyopenshell.effective.aliases import Aliases
     from pyopenshell.effective.devices import Devices
     from pyopenshell.effective.model import Contributor, Finding, Identity, Isolation, LandlockReport, Network
     from pyopenshell.policy.model import Policy
@@ -46,7 +47,8 @@ class Request(Record):
     ``resolve`` answers where a path leads (``effective.resolve``). ``reachable_sockets`` are the pathname sockets a
     sandbox could connect to whatever the grants say, ``granted_sockets`` those in folders that the operator grants for
     writing; ``policy_file`` is the policy's absolute path, ``own_code`` the folders that the running
-    command is made of. ``contributors`` are the third parties whose grants are among the proposals.
+    command is made of. ``contributors`` are the third parties whose grants are among the proposals, ``aliases`` what
+    these are compared with under other names, None where there are none.
     """
 
     policy: Policy
@@ -71,6 +73,7 @@ class Request(Record):
     about_devices: tuple[Finding, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
     contributors: tuple[Contributor, ...] = ()
+    aliases: Aliases | None = None
 
     @property
     def hard(self) -> bool:

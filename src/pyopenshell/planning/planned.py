@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pyopenshell.devices.host import Host
+    from pyopenshell.effective.aliases import Aliases
     from pyopenshell.effective.model import Contributor, Effective, Finding, Identity
     from pyopenshell.planning.ground import Ground, RunRequest
     from pyopenshell.policy.model import Policy
@@ -223,6 +224,7 @@ def _effective(
             about_devices=_about_devices(ground),
             environment=tuple(ground.environment.items()) if ground.cuda else (),
             contributors=_contributors(ground),
+            aliases=_aliases(ground),
         )
     )
 
@@ -233,6 +235,15 @@ def _contributors(ground: Ground) -> tuple[Contributor, ...]:
     from pyopenshell.effective.contributed import contributors
 
     return contributors(ground.contributions)
+
+
+def _aliases(ground: Ground) -> Aliases | None:
+    """Return what a contributor's paths are compared with; nobody else pays for that."""
+    if not ground.contributions:
+        return None
+    from pyopenshell.effective.aliases import of_host
+
+    return of_host()
 
 
 def _about_devices(ground: Ground) -> tuple[Finding, ...]:

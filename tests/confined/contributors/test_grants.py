@@ -1,10 +1,12 @@
 """What a contributor asks for is enforced, and shown in every place where an operator looks."""
 
 import json
+import subprocess
 
 import pytest
 
 from tests.confined.landlock.harness import needs_landlock
+from tests.confined.launch import world
 
 pytestmark = needs_landlock
 
@@ -170,3 +172,33 @@ def test_validate_says_what_is_installed(installed):
     printed = installed.openshell("policy", "validate", installed.folder / "policy.yaml").stdout
     assert "policy.yaml:2: contributor known is known-dist 3 (known_dist:known)\n" in printed
     assert "policy.yaml:3: contributor unknown is not installed" in printed
+
+
+def test_a_declared_read_only_folder_under_another_name(installed, places):
+    """Mounted a second time, whole, in part, or with what is around it, it is not written there either."""
+    world.needs_root()
+    kept = places / "kept"
+    (kept / "part").mkdir(parents=True)
+    for name in ("whole", "piece", "around"):
+        (places / name).mkdir()
+    installed.offer(
+        f"""
+        def it(request):
+            return [Grant(f"{places}/{{name}}", "read_write", "A cache.") for name in ("whole", "piece", "around")]
+        """,
+        "it",
+    )
+    binds = f"mount --bind {kept} {places}/whole && mount --bind {kept}/part {places}/piece"
+    around = f"mount --bind {places.parent} {places}/around"
+    policy = installed.policy("it", read_only=[kept])
+    command = installed.command("run", "--name", "it", "--policy", policy, "--", "true")
+    script = f'{binds} && {around} && exec "$@"'
+    done = subprocess.run(["unshare", "--mount", "sh", "-c", script, "sh", *command], check=False, **installed.options)
+    assert 0 == done.returncode, done.stderr
+    codes = {one["grant"].rpartition("/")[2]: one["code"] for one in installed.effective()["findings"] if one["grant"]}
+    assert {
+        "whole": "contributor.read-only",
+        "piece": "contributor.in-read-only",
+        "around": "contributor.around-read-only",
+    } == {name: codes.get(name) for name in ("whole", "piece", "around")}
+    assert ["skipped"] * 3 == [one["status"] for one in installed.effective()["runtime_additions"]]

@@ -10,6 +10,7 @@ from pyopenshell.baseline.contributor import ACCESS, Contribution
 from pyopenshell.baseline.model import Proposal
 from pyopenshell.baseline.propose import propose
 from pyopenshell.effective import saved
+from pyopenshell.effective.aliases import Aliases
 from pyopenshell.effective.compose import Resolved, compose
 from pyopenshell.effective.contributed import contributors
 from pyopenshell.effective.diff import compare
@@ -99,6 +100,30 @@ def test_a_declared_read_only_path_is_compared_by_where_it_leads():
     world = World(folders=["/data/set"]).link("/alias", "/data/set")
     dropped("read-only", asks("/alias"), read_only=["/data/set"], world=world)
     dropped("read-only", asks("/data/set"), read_only=["/alias"], world=world)
+
+
+def test_a_declared_read_only_path_has_other_names():
+    """What is mounted a second time: of itself, of something in it, of a folder around it; the finding says so."""
+    mounts = b"1 0 8:1 / / rw - ext4 x rw\n2 1 8:1 %s /alias rw - ext4 x rw\n"
+    world = World(folders=["/data/set/part", "/alias"])
+
+    def told(code, root, path, declared="/data/set"):
+        aliases = Aliases(mounts % root, lambda _path: None)
+        return dropped(code, asks(path), read_only=[declared], world=world, aliases=aliases)
+
+    assert "it is /data/set (read_only, policy.yaml:10), under another name" in told(
+        "read-only", b"/data/set", "/alias"
+    )
+    assert "under another name" in told("in-read-only", b"/data/set/part", "/alias")
+    assert "under another name" in told("around-read-only", b"/data", "/alias")
+    assert "under another name" in told("read-only", b"/data/set", "/data/set", "/alias")
+
+
+def test_openshells_own_folders_have_other_names():
+    """Its state is as little written under another name."""
+    aliases = Aliases(f"1 0 8:1 / / rw\n2 1 8:1 {STATE} /alias rw\n".encode(), lambda _path: None)
+    world = World(folders=["/alias", STATE])
+    assert "state folder" in dropped("protected-folder", asks("/alias"), world=world, aliases=aliases)
 
 
 def test_a_declared_read_only_path_that_is_missing_counts():
