@@ -70,9 +70,12 @@ def test_only_what_belongs_to_it_goes(monkeypatch, hold):
     def action():
         sent = []
         plain = sessions_end.signal
-        monkeypatch.setattr(
-            sessions_end, "signal", lambda pid, number: (sent.append((pid, number)), plain(pid, number))
-        )
+
+        def signal_too(pid, number):
+            sent.append((pid, number))
+            plain(pid, number)
+
+        monkeypatch.setattr(sessions_end, "signal", signal_too)
         resting, other = stopped(start("exec sleep 1000")), start("exec sleep 1000")
         victim = start("setsid sleep 1000 & sleep 1000 & exec sleep 1000")
         while len([name for name in os.listdir("/proc") if name.isdigit()]) < 6:
