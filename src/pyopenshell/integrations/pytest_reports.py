@@ -6,7 +6,6 @@ It can say how its own test ended, and lie about that; it cannot speak for anoth
 from __future__ import annotations
 
 import errno
-import math
 import re
 import time
 import warnings
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
     from pyopenshell.sandbox.why import InForce
 
 MAX_TEXT = 1 << 20
+MAX_SECONDS = 1_000_000_000
+MAX_LINE = (1 << 31) - 1
 _DENIED = re.compile(r"(?:PermissionError|OSError): \[Errno (1|13|30)\] [^:\n]+: '([^'\n]+)'")
 _EXPLAINED = 5
 """Paths of one failure that are explained."""
@@ -51,25 +52,29 @@ class Outcome:
                 "duration": int() | float() as duration,
                 "sections": list(sections),
                 "properties": list(properties),
-            } if isinstance(told, dict) and math.isfinite(duration) and not self.complete:
+            } if isinstance(told, dict) and 0 <= duration <= MAX_SECONDS and not self.complete:  # no NaN either
                 pass
             case _:
                 raise DoorRefused("a report lacks what each has")
         if _PHASES.index(when) < self._reported:
             raise DoorRefused("reports come in the wrong order")
+        longrepr = _longrepr(outcome, told)
         self._reported, self.complete = _PHASES.index(when), when == "teardown"
         shown = [_pair(section) for section in sections]
         if outcome == "failed":
-            explained = _denied(str(told.get("text")), effective)
+            explained = _denied(told["text"], effective)
             shown.append(("Sandbox", "\n".join([*([self.about] if self.about else []), *explained])))
         extra: dict[str, Any] = {"sections": shown, "user_properties": [_pair(one) for one in properties]}
         if isinstance(told.get("wasxfail"), str):
             extra["wasxfail"] = printable(told["wasxfail"], MAX_TEXT)
-        return self._made(when, outcome, float(duration), _longrepr(told), extra)
+        return self._made(when, outcome, float(duration), longrepr, extra)
 
-    def warned(self, text: str, file: str, line: int) -> None:
-        """Tell pytest of a warning. The line of source that would be shown is empty: it would be read from ``file``."""
-        about = warnings.WarningMessage(printable(text), UserWarning, printable(file, 4096), line, line="")
+    def warned(self, text: str, file: str, line: object) -> None:
+        """Tell pytest of a warning. Raises DoorRefused.
+
+        The line of source that would be shown is empty: it would be read from ``file``.
+        """
+        about = warnings.WarningMessage(printable(text), UserWarning, printable(file, 4096), _line(line), line="")
         told = {"warning_message": about, "when": "runtest", "nodeid": self._item.nodeid, "location": None}
         self._item.config.hook.pytest_warning_recorded.call_historic(kwargs=told)
 
@@ -106,15 +111,28 @@ class Outcome:
         return report
 
 
-def _longrepr(told: dict[str, Any]) -> object:
-    match told:
-        case {"skip": [str(path), int(line), str(reason)]}:
-            return printable(path, 4096), line, printable(reason, MAX_TEXT)
-        case {"text": str(text), "crash": [str(path), int(line), str(message)]}:
-            return _failure(printable(text, MAX_TEXT), (printable(path, 4096), line, printable(message, MAX_TEXT)))
-        case {"text": str(text)}:
+def _longrepr(outcome: str, told: dict[str, Any]) -> object:
+    """Return why a test ended so. Raises DoorRefused: pytest's reporters rely on the shape for each outcome."""
+    match outcome, told:
+        case "skipped", {"skip": [str(path), line, str(reason)]}:
+            return printable(path, 4096), _line(line), printable(reason, MAX_TEXT)
+        case ("failed", {"text": str(text), "crash": [str(path), line, str(message)]}) | (
+            "skipped",
+            {"wasxfail": str(), "text": str(text), "crash": [str(path), line, str(message)]},
+        ):
+            place = printable(path, 4096), _line(line), printable(message, MAX_TEXT)
+            return _failure(printable(text, MAX_TEXT), place)
+        case "failed", {"text": str(text)}:
             return _failure(printable(text, MAX_TEXT), None)
-    return None
+        case ("passed", _) | ("skipped", {"wasxfail": str()}):
+            return None
+    raise DoorRefused(f"a report says that it {outcome}, and not why")
+
+
+def _line(told: object) -> int:
+    if isinstance(told, int) and abs(told) <= MAX_LINE:
+        return int(told)
+    raise DoorRefused("a line's number is none")
 
 
 def _failure(text: str, crash: tuple[str, int, str] | None) -> dict[str, Any]:

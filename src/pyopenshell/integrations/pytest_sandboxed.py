@@ -29,6 +29,8 @@ MAX_FRAME = 16 << 20
 """Bytes of one report."""
 MAX_REPORTS = 10_000
 """Reports of one test: subtests have their own."""
+MAX_ALL = 64 << 20
+"""Bytes of all reports of one test, which pytest keeps."""
 _KEPT = 1 << 16
 """Bytes that are kept of what the sandboxed pytest itself prints."""
 _PATIENCE = 1.0
@@ -112,7 +114,7 @@ def _inside(
         wrong = f"the test took longer than {request.timeout} s and was killed"
     except DoorClosed as error:
         wrong = error.message
-    except (DoorRefused, ValueError, RecursionError) as error:
+    except DoorRefused as error:
         wrong = f"what the sandbox reported is not taken: {error}"
     finally:
         with suppress(SandboxGone):
@@ -129,22 +131,42 @@ def _inside(
 def _reports(
     item: pytest.Item, request: Request, box: Sandbox, outcome: pytest_reports.Outcome, door: Door
 ) -> Iterator[pytest.TestReport]:
-    """Yield the reports that the sandbox sends. Raises what says that it sent something else, or nothing more."""
+    """Yield the reports that the sandbox sends. Raises DoorRefused where they are none, DoorClosed, DoorTimeout."""
     deadline = None if request.timeout is None else time.monotonic() + request.timeout
     door.send(json.dumps(_told(item)).encode(), deadline)
+    left = MAX_ALL
     for _ in range(MAX_REPORTS):
-        match json.loads(door.receive(MAX_FRAME, deadline)):
-            case {"report": told}:
-                yield outcome.report(told, box.effective)
-            case {"warning": [str(text), str(file), int(line)]}:
-                outcome.warned(text, file, line)
-            case {"trouble": str(text)}:
-                outcome.troubles.append(text)
-            case {"exit": int()}:
-                return
-            case _:
-                raise DoorRefused("the sandbox sent what is no report")
+        data = door.receive(MAX_FRAME, deadline)
+        left -= len(data)
+        if left < 0:
+            raise DoorRefused(f"the sandbox sent more than {MAX_ALL:,} bytes of reports")
+        try:
+            taken = _take(data, outcome, box)
+        except DoorRefused:
+            raise
+        except Exception as error:  # whatever it sent, this test fails of it, and not the whole run
+            raise DoorRefused(f"{type(error).__name__}: {error}") from error
+        if isinstance(taken, pytest.TestReport):
+            yield taken
+        elif taken:
+            return
     raise DoorRefused(f"the sandbox sent more than {MAX_REPORTS:,} reports")
+
+
+def _take(data: bytearray, outcome: pytest_reports.Outcome, box: Sandbox) -> pytest.TestReport | bool:
+    """Return the report that was sent, or whether it was the end. Raises DoorRefused, and what reading it raises."""
+    match json.loads(data):
+        case {"report": told}:
+            return outcome.report(told, box.effective)
+        case {"warning": [str(text), str(file), line]}:
+            outcome.warned(text, file, line)
+        case {"trouble": str(text)}:
+            outcome.troubles.append(text)
+        case {"exit": int()}:
+            return True
+        case _:
+            raise DoorRefused("the sandbox sent what is no report")
+    return False
 
 
 class _Tail:

@@ -263,6 +263,56 @@ def test_a_policy_of_its_own(done):
     assert ["inside"] == done[2]
 
 
+HOSTILE = """
+import gc, json, pytest, time
+
+SENT = {"when": "call", "outcome": "passed", "duration": 1, "sections": [], "properties": []}
+FRAMES = [
+    json.dumps({"report": {**SENT, "duration": 10**400}}),
+    json.dumps({"report": {**SENT, "duration": 10**4299}}).replace("0000", "0" * 8),
+    json.dumps({"report": {**SENT, "outcome": "skipped"}}),
+    json.dumps({"report": {**SENT, "outcome": "skipped", "skip": ["x.py", 10**4200, "no"]}}),
+    json.dumps({"report": {**SENT, "outcome": "failed"}}),
+    json.dumps({"warning": ["text", "file", 10**400]}),
+    json.dumps({"report": {"when": {}}}),
+    "[" * 100_000,
+    "\xff",
+]
+
+@pytest.mark.sandboxed
+@pytest.mark.parametrize("at", range(len(FRAMES)))
+def test_hostile(at):
+    (inside,) = [one for one in gc.get_objects() if type(one).__name__ == "Inside"]
+    inside.send = lambda value: None  # nothing more
+    data = FRAMES[at].encode("latin-1")
+    __import__("os").write(inside.answers, len(data).to_bytes(8, "little") + data)
+    time.sleep(60)
+
+@pytest.mark.sandboxed
+def test_flood():
+    (inside,) = [one for one in gc.get_objects() if type(one).__name__ == "Inside"]
+    while True:
+        inside.send({"trouble": "x" * (1 << 20)})
+
+def test_honest():
+    pass
+"""
+
+
+def test_a_hostile_test_fails_alone(project):
+    """Whatever a test sends in place of a report, that test fails and says why; the others are run and reported."""
+    project.write(HOSTILE)
+    said = project.run("-ra")
+    assert (1, "") == (said.returncode, said.stderr)
+    assert "INTERNALERROR" not in said.stdout
+    assert "10 failed, 1 passed" in said.stdout
+    found = outcomes(project.folder / "report.xml")
+    assert "passed" == found.pop("test_honest")
+    assert {"failed: "} == {text[:8] for text in found.values()}
+    assert all("what the sandbox reported is not taken: " in text for text in found.values())
+    assert "more than 67,108,864 bytes" in found["test_flood"]
+
+
 def test_without_settings(project):
     """A project that has no file of settings runs as well, and what lies above it is not looked at."""
     project.write("import pytest\n@pytest.mark.sandboxed\ndef test_it(): pass\n")

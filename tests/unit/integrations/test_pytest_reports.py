@@ -63,6 +63,16 @@ def test_skips_and_expected_failures(outcome):
         {**SENT, "duration": "1"},
         {**SENT, "duration": math.nan},
         {**SENT, "duration": math.inf},
+        {**SENT, "duration": 10**400},
+        {**SENT, "duration": -1},
+        {**SENT, "outcome": "failed"},
+        {**SENT, "outcome": "failed", "skip": ["t.py", 7, "because"]},
+        {**SENT, "outcome": "skipped"},
+        {**SENT, "outcome": "skipped", "text": "no reason"},
+        {**SENT, "outcome": "skipped", "skip": ["t.py", 10**400, "because"]},
+        {**SENT, "outcome": "skipped", "skip": ["t.py", "7", "because"]},
+        {**FAILED, "text": 10**4400},
+        {**FAILED, "crash": ["t.py", 1 << 31, "m"]},
         {**SENT, "sections": [["one"]]},
         {**SENT, "sections": [[1, 2]]},
         {**SENT, "properties": {"a": 1}},
@@ -73,6 +83,12 @@ def test_what_is_no_report_is_refused(outcome, told):
     """Other shapes and values do not get to pytest."""
     with pytest.raises(DoorRefused):
         outcome.report(told, None)
+
+
+def test_a_warning_has_a_line_that_can_be(outcome):
+    """The number of a line is one that files have."""
+    with pytest.raises(DoorRefused):
+        outcome.warned("text", "file", 10**4400)
 
 
 def test_reports_have_an_order(outcome):
