@@ -1,7 +1,8 @@
 """The way from a fork of the keeper to the interpreter of a contributor, losing everything that it must not have.
 
 What it may still do: read what file modes let the sandbox's identity read, execute programs, use memory and time. What
-it answers is shown to the operator, and to nobody else: there is no way out but the answer.
+it answers is shown to the operator, and to nobody else: there is no way out but the answer. Landlock keeps files from
+being written, and ``seccomp.rows_reading`` what Landlock has no right for.
 """
 
 from __future__ import annotations
@@ -65,8 +66,9 @@ def start(plan: dict[str, Any], question: int, answer: int, output: int, failed:
 
 
 def _limit(seconds: float) -> None:
-    """Bound what it can use. No file it writes can hold anything, also where there is no Landlock."""
+    """Bound what it can use. No file it writes can hold anything, and no memory of it is left in one when it dies."""
     wanted = {
+        resource.RLIMIT_CORE: 0,
         resource.RLIMIT_FSIZE: 0,
         resource.RLIMIT_CPU: int(seconds) + 1,
         resource.RLIMIT_AS: MEMORY,
@@ -79,7 +81,7 @@ def _limit(seconds: float) -> None:
 
 
 def _confine(abi: int) -> None:
-    """Enter a Landlock domain that only reads: no file is written, no port and no socket outside is reached."""
+    """Enter a Landlock domain that only reads: nothing is opened for writing but /dev/null."""
     handled = downgrade.handled(abi, tcp=True, udp=True)
     rules = []
     for path, access in (("/", READ_ONLY), (os.devnull, DISCARD)):
