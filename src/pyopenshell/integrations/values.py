@@ -15,9 +15,12 @@ if TYPE_CHECKING:
 
 MAX_DEPTH = 101
 """How deep containers may be nested."""
-MAX_NUMBERS = 16384
-"""Keys of one dict, or members of one set, that are neither str nor bytes. The hash of such is known beforehand, so
-that they can be chosen to collide: work grows with the square of their number."""
+MAX_WORK = 1 << 26
+"""Comparisons that keys of dicts and members of sets may take in all, but for str and bytes. The hash of others is
+known beforehand, so that they can be chosen to collide; each is compared with each then. So n of them count n times
+what comparing all of them once takes. 8,192 numbers are allowed in one set, half a million in sets of a hundred."""
+_AT_ONCE = 32
+"""Bytes of one text or number that are compared in about the time of one comparison."""
 WORTH = 64
 """Bytes of memory that each value counts, beside its length: what the smallest of them take."""
 
@@ -43,12 +46,16 @@ class _Reader:
         self.data = data
         self.at = 0
         self.budget = budget
+        self.work = MAX_WORK
+        self.weight = 0
+        """What it may take to compare the value that was read last with one like it."""
 
     def value(self, depth: int) -> object:
         """Return the next value."""
         if depth > MAX_DEPTH:
             raise Untrusted("it is nested too deep")
         self._spend(WORTH)
+        self.weight = 1
         tag = bytes(self._take(1))
         if tag in _SINGLE:
             return _SINGLE[tag]
@@ -59,14 +66,21 @@ class _Reader:
         size = int.from_bytes(self._take(8), "little") if tag in _SIZED else 0
         if tag in _BYTES:
             self._spend(size)
+            self.weight += size // _AT_ONCE
             return _BYTES[tag](self._take(size))
         if tag in _SEQUENCES:
-            return _SEQUENCES[tag](self._members(size, depth))
+            members, weights = self._members(size, depth)
+            self.weight = 1 + sum(weights)
+            return _SEQUENCES[tag](members)
         if tag in _SETS:
-            return _SETS[tag](self._hashed(self._members(size, depth)))
+            members, weights = self._members(size, depth)
+            self._check_hashed(members, weights)
+            self.weight = 1 + len(members) * sum(weights)  # two sets: each member is looked for in the other
+            return _SETS[tag](members)
         if tag == b"d":
-            members = self._members(2 * size, depth)
-            return dict(zip(self._hashed(members[::2]), members[1::2], strict=True))
+            members, weights = self._members(2 * size, depth)
+            self._check_hashed(members[::2], weights[::2])
+            return dict(zip(members[::2], members[1::2], strict=True))
         raise Untrusted(f"there is no kind {tag!r}")
 
     def _take(self, size: int) -> memoryview:
@@ -80,18 +94,26 @@ class _Reader:
         if self.budget < 0:
             raise Untrusted("it takes more memory than is allowed")
 
-    def _members(self, count: int, depth: int) -> list[object]:
-        return [self.value(depth + 1) for _ in range(count)]
+    def _members(self, count: int, depth: int) -> tuple[list[object], list[int]]:
+        members, weights = [], []
+        for _ in range(count):
+            members.append(self.value(depth + 1))
+            weights.append(self.weight)
+        return members, weights
 
-    def _hashed(self, members: list[object]) -> list[object]:
-        numbers = sum(not isinstance(member, str | bytes) for member in members)
-        if numbers > MAX_NUMBERS:
-            raise Untrusted(f"a dict or set of {numbers:,} numbers: more than {MAX_NUMBERS:,}; send a list")
+    def _check_hashed(self, members: list[object], weights: list[int]) -> None:
+        """Raise Untrusted where these cannot be in a dict or set, or making that could take long."""
+        pairs = zip(members, weights, strict=True)
+        known = [weight for member, weight in pairs if not isinstance(member, str | bytes)]
+        self.work -= len(known) * sum(known)
+        if self.work < 0:
+            raise Untrusted(
+                "its dicts and sets have too many keys or members that are neither str nor bytes; send lists"
+            )
         try:
             hash(tuple(members))
         except TypeError as error:
             raise Untrusted(str(error)) from error
-        return members
 
 
 def _text(data: memoryview) -> str:

@@ -130,13 +130,44 @@ def test_lies_are_refused(data, says):
         values.decode(data, BUDGET)
 
 
-def test_numbers_that_collide_are_bounded():
-    """Numbers as keys can be chosen to collide, which texts cannot: more than so many are refused."""
-    many = values.MAX_NUMBERS + 1
-    with pytest.raises(values.Untrusted, match="16,385 numbers"):
-        values.decode(encoded(set(range(many))), 1 << 30)
-    texts = {str(number): number for number in range(many)}
-    assert texts == values.decode(encoded(texts), 1 << 30)
+MANY = 8192
+COLLIDE = (1 << 61) - 1
+"""Multiples of this all have the hash 0 (sys.hash_info.modulus)."""
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {*range(MANY + 1)},
+        dict.fromkeys(range(MANY + 1)),
+        frozenset(range(MANY + 1)),
+        [{*range(1000)} for _ in range(70)],
+        {("x" * 32 * 1000, number) for number in range(300)},
+        {(*[None] * 1000, number) for number in range(300)},
+        {1 << 32 * 8000 | number for number in range(300)},
+        {frozenset(range(number, number + 100)) for number in range(100)},
+    ],
+)
+def test_keys_that_may_collide_are_bounded(value):
+    """Whatever but texts is hashed can be chosen to collide, so what comparing each with each may take is bounded."""
+    with pytest.raises(values.Untrusted, match="too many keys or members"):
+        values.decode(encoded(value), 1 << 30)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {*range(MANY)},
+        {number * COLLIDE for number in range(1000)},
+        [{*range(100)} for _ in range(1000)],
+        {str(number): number for number in range(MANY * 10)},
+        {number: [*range(100)] for number in range(1000)},
+        [(1, 2)] * MANY * 10,
+    ],
+)
+def test_honest_keys_are_read(value):
+    """Texts may be many, and so may values and members of lists; of numbers there is room for thousands."""
+    assert value == values.decode(encoded(value), 1 << 30)
 
 
 def test_a_length_makes_no_memory():
