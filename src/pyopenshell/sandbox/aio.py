@@ -12,7 +12,6 @@ from pyopenshell.sandbox.command import Command
 from pyopenshell.sandbox.link import PATIENCE, Link
 from pyopenshell.sandbox.result import Evidence
 from pyopenshell.zygote import protocol
-from pyopenshell.zygote.client import useless
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,26 +57,29 @@ class AsyncSandbox(base.Box):
             >>> asyncio.run(main())
 
         """
-        if self._evidence is not None:
-            self._open  # noqa: B018 - raises where it was closed
+        if self._is_known():
+            self._open  # noqa: B018 - raises where it was closed, or is another process's
             return self
         try:
             asyncio.get_running_loop()
         except RuntimeError as error:
             hint = "elsewhere (under trio, say) use Sandbox, in a thread if it must not block"
             raise UsageError("AsyncSandbox is for asyncio, and no event loop of it runs here", hint=hint) from error
-        create = request.create(self._request, self._policy)
-        link = self._link = Link(create)
-        self._turn = asyncio.Lock()
-        try:
-            if not await self._has_begun(link):
-                link.close()
-                link = self._link = Link(create)
-                if not await self._has_begun(link):
-                    raise useless(link.zygote)
-        except BaseException as error:
-            await self._give_up(error)
-            raise
+        if self._starts is None:
+            self._starts = asyncio.Lock()
+        async with self._starts:
+            if self._is_known():  # another task was faster
+                return self
+            create = request.create(self._request, self._policy)
+            self._turn = asyncio.Lock()
+            try:
+                if not await self._has_begun(create):
+                    self._drop()
+                    if not await self._has_begun(create):
+                        raise self._useless()
+            except BaseException as error:
+                await self._give_up(error)
+                raise
         return self
 
     async def close(self) -> None:
@@ -238,12 +240,15 @@ class AsyncSandbox(base.Box):
             raise
 
     async def _ask(self, command: Command) -> None:
-        """Have a command started. Raises SandboxGone."""
+        """Have a command started. Raises SandboxGone, and what ``Command.open`` raises."""
+        command.open()
         await aio_waiting.send(self._open, self._turn, protocol.COMMAND, command.asked, command.theirs)
         command.sent()
 
-    async def _has_begun(self, link: Link) -> bool:
+    async def _has_begun(self, create: bytes) -> bool:
         """Have the sandbox made. Returns whether it was; not, where the zygote had ended. Raises what failed."""
+        link = self._link = Link()
+        link.connect(create)
         try:
             await aio_waiting.send_all(link, link.unsent)
             await aio_waiting.told(link, None, to_end=False)
@@ -258,7 +263,8 @@ class AsyncSandbox(base.Box):
     async def _give_up(self, error: BaseException) -> None:
         """End a sandbox that was not made whole, and wait until that is gone."""
         link = self._link
-        assert link is not None  # noqa: S101 - it is being started
+        if link is None:
+            return
         try:
             link.hang_up()
             if not isinstance(error, GeneratorExit):  # then the loop is gone

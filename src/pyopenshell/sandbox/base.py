@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import warnings
 
 from pyopenshell.errors import SandboxGone
@@ -9,12 +11,15 @@ from pyopenshell.sandbox import request
 from pyopenshell.sandbox.command import DEVNULL, PIPE, STDOUT, Command
 from pyopenshell.sandbox.job import Job
 from pyopenshell.sandbox.result import Evidence
+from pyopenshell.zygote.client import useless
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Mapping, Sequence
-    from typing import Any, Literal
+    from typing import Any, Literal, NoReturn
 
+    from pyopenshell.errors import ZygoteError
     from pyopenshell.policy.model import Policy
     from pyopenshell.sandbox.link import Link
     from pyopenshell.sandbox.request import StrPath
@@ -55,6 +60,8 @@ class Box:
         Raises PolicyError, OpenShellError (``policy.unreadable``) and UsageError.
         """
         self._link: Link | None = None
+        self._starting = threading.Lock()
+        self._starts: asyncio.Lock | None = None
         self._evidence: Evidence | None = None
         self._policy = request.policy_of(policy)
         self._request = request.fields(
@@ -118,6 +125,10 @@ class Box:
         self._link.take()
         return self._link.lost
 
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be copied, and pickled: two would each end the one sandbox."""
+        raise TypeError(f"a {type(self).__name__} cannot be copied or pickled")
+
     def __repr__(self) -> str:
         """Show its name and whether it is open."""
         state = "open" if self.is_open else "not started" if self._link is None else "closed"
@@ -142,6 +153,20 @@ class Box:
         if self._evidence is None:
             raise SandboxGone("the sandbox was not started", hint="use it in a with block, or call start()")
         return self._evidence
+
+    def _is_known(self) -> bool:
+        """Whether there is, or was, a sandbox; also one that another process is starting, of which this is a fork."""
+        return self._evidence is not None or (self._link is not None and self._link.pid != os.getpid())
+
+    def _drop(self) -> None:
+        """Close the connection to a zygote that had ended."""
+        if self._link is not None:
+            self._link.close()
+
+    def _useless(self) -> ZygoteError:
+        """Return the error for a zygote that ended twice."""
+        assert self._link is not None and self._link.zygote is not None  # noqa: S101, PT018 - it was tried
+        return useless(self._link.zygote)
 
     @property
     def _open(self) -> Link:

@@ -12,7 +12,6 @@ from pyopenshell.sandbox.process import Process
 from pyopenshell.sandbox.result import Evidence
 from pyopenshell.sandbox.stream import Stream
 from pyopenshell.zygote import protocol
-from pyopenshell.zygote.client import useless
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,20 +58,21 @@ class Sandbox(base.Box):
             >>> box.close()
 
         """
-        if self._evidence is not None:
-            self._open  # noqa: B018 - raises where it was closed
+        if self._is_known():
+            self._open  # noqa: B018 - raises where it was closed, or is another process's
             return self
-        create = request.create(self._request, self._policy)
-        link = self._link = Link(create)
-        try:
-            if not self._has_begun(link):
-                link.close()
-                link = self._link = Link(create)
-                if not self._has_begun(link):
-                    raise useless(link.zygote)
-        except BaseException:
-            self._give_up()
-            raise
+        with self._starting:
+            if self._is_known():  # another thread was faster
+                return self
+            create = request.create(self._request, self._policy)
+            try:
+                if not self._has_begun(create):
+                    self._drop()
+                    if not self._has_begun(create):
+                        raise self._useless()
+            except BaseException:
+                self._give_up()
+                raise
         return self
 
     def close(self) -> None:
@@ -245,12 +245,15 @@ class Sandbox(base.Box):
             raise
 
     def _ask(self, command: Command) -> None:
-        """Have a command started. Raises SandboxGone."""
+        """Have a command started. Raises SandboxGone, and what ``Command.open`` raises."""
+        command.open()
         self._open.send(protocol.COMMAND, command.asked, command.theirs)
         command.sent()
 
-    def _has_begun(self, link: Link) -> bool:
+    def _has_begun(self, create: bytes) -> bool:
         """Have the sandbox made. Returns whether it was; not, where the zygote had ended. Raises what failed."""
+        link = self._link = Link()
+        link.connect(create)
         try:
             if link.unsent:
                 link.socket.sendall(link.unsent, _socket.MSG_NOSIGNAL)
@@ -267,7 +270,8 @@ class Sandbox(base.Box):
     def _give_up(self) -> None:
         """End a sandbox that was not made whole, and wait until that is gone."""
         link = self._link
-        assert link is not None  # noqa: S101 - it is being started
+        if link is None:
+            return
         try:
             link.hang_up()
             with link.waiting:

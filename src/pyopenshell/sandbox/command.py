@@ -34,7 +34,10 @@ class Command:
     """
 
     def __init__(self, asked: dict[str, Any], stdin: Redirect, stdout: Redirect, stderr: Redirect) -> None:
-        """Make the sockets and pipes. Raises OpenShellError where there are too many, UsageError."""
+        """Say what is wanted; nothing is opened yet, so that whoever closes it may be interrupted at any time."""
+        self._wanted = (stdin, stdout, stderr)
+        self.socket = client.no_socket()
+        self._reader = protocol.Reader(self.socket)
         self.asked = asked
         self.streams = [-1, -1, -1]
         self.master = -1
@@ -47,22 +50,25 @@ class Command:
         """What is sent along: the other end of the socket, and of the streams."""
         self._opened: list[int] = []
         self._lock = threading.RLock()
+
+    def open(self) -> None:
+        """Make the sockets and pipes. Raises OpenShellError where there are too many, UsageError."""
         try:
             # What is made is where a fork finds it before there can be one.
             with client.lock:
-                self.socket, their_socket = client.pair(_socket.SOCK_STREAM)
                 client.held.add(self)
+                self.socket, their_socket = client.pair(_socket.SOCK_STREAM)
+                self._reader = protocol.Reader(self.socket)
                 self._opened.append(their_socket.detach())
                 self.theirs.append(self._opened[0])
-                if asked["terminal"] is None:
-                    self._open(stdin, stdout, stderr)
+                if self.asked["terminal"] is None:
+                    self._open(*self._wanted)
         except OSError as error:
             self.close()
             raise request.starved(error) from error
         except BaseException:
             self.close()
             raise
-        self._reader = protocol.Reader(self.socket)
 
     @property
     def over(self) -> bool:
@@ -82,8 +88,7 @@ class Command:
     def sent(self) -> None:
         """Close the command's ends: they are on their way."""
         with client.lock:
-            while self._opened:
-                os.close(self._opened.pop())
+            self._close_opened()
 
     def take(self) -> None:
         """Take in what was told by now."""
@@ -123,15 +128,16 @@ class Command:
     def close_stream(self, fd: int) -> None:
         """Close one of ``streams``: its input then ends, its output is not wanted any more."""
         with client.lock:
-            self.streams[self.streams.index(fd)] = _closed(fd)
+            self.streams[self.streams.index(fd)] = -1
+            os.close(fd)
 
     def close(self) -> None:
         """Close everything. A command that still runs is killed."""
         with client.lock:
             if self not in client.held:
                 return
-            client.held.discard(self)
             self._close()
+            client.held.discard(self)
 
     def descriptors(self) -> tuple[int, ...]:
         """Return those that are nobody else's to use."""
@@ -147,12 +153,15 @@ class Command:
 
     def _close(self) -> None:
         self.socket.close()
-        self.streams = [_closed(fd) for fd in self.streams]
-        self.master = _closed(self.master)
+        # Forgotten first, then closed: whatever interrupts this, no number is closed twice, when it is another's.
+        self._opened += [fd for fd in (*self.streams, self.master) if fd >= 0]
+        self.streams, self.master = [-1, -1, -1], -1
+        self._close_opened()
+        self._reader.close()
+
+    def _close_opened(self) -> None:
         while self._opened:
             os.close(self._opened.pop())
-        if hasattr(self, "_reader"):
-            self._reader.close()
 
     def _open(self, stdin: Redirect, stdout: Redirect, stderr: Redirect) -> None:
         self.theirs.append(self._end(0, stdin) if stdin in (None, PIPE, DEVNULL) else streams.given(stdin, 0))
@@ -180,9 +189,3 @@ class Command:
             return fd
         self._opened.append(streams.write_only(fd))
         return self._opened[-1]
-
-
-def _closed(fd: int) -> int:
-    if fd >= 0:
-        os.close(fd)
-    return -1

@@ -33,8 +33,6 @@ class Exchange:
         """Whether it has ended, and what it wrote until then is in ``chunks``."""
         self._left = memoryview(_typed(data) if command.asked["terminal"] else data or b"")
         self._ends = False
-        if command.streams[0] >= 0:
-            os.set_blocking(command.streams[0], False)
 
     def interest(self) -> dict[int, int]:
         """Return the descriptors to wait for, each with what poll(2) is to say of it."""
@@ -68,6 +66,7 @@ class Exchange:
 
     def _feed(self) -> None:
         fd = self.command.streams[0]
+        os.set_blocking(fd, False)
         try:
             while self._left:
                 self._left = self._left[os.write(fd, self._left[:SIZE]) :]

@@ -29,13 +29,12 @@ REASON = 2.0
 class Link:
     """A connection of this process to a sandbox, or to one that is being made. Any thread may use it."""
 
-    def __init__(self, create: bytes) -> None:
-        """Connect, and send as much of the frame ``create`` as there is room for. Raises ZygoteError."""
-        with client.lock:
-            self.socket, sent, self.zygote = client.connect(create)
-            client.held.add(self)
-        self.unsent = memoryview(create)[sent:]
-        """The rest of ``create``."""
+    def __init__(self) -> None:
+        """Connect to nothing yet: who ``close``s it can do so from before there is something to close."""
+        self.socket = client.no_socket()
+        self.zygote: client.Zygote | None = None
+        self.unsent = memoryview(b"")
+        """What of the first frame has still to be sent."""
         self.pid = os.getpid()
         self.ready: dict[str, Any] | None = None
         self.ended: dict[str, Any] | None = None
@@ -48,6 +47,14 @@ class Link:
         self._reader = protocol.Reader(self.socket)
         self._taking = threading.RLock()
         self._sending = threading.Lock()
+
+    def connect(self, create: bytes) -> None:
+        """Connect, and send as much of the frame ``create`` as there is room for. Raises ZygoteError."""
+        with client.lock:
+            client.held.add(self)
+            self.socket, sent, self.zygote = client.connect(self, create)
+            self._reader = protocol.Reader(self.socket)
+        self.unsent = memoryview(create)[sent:]
 
     @property
     def is_open(self) -> bool:
@@ -141,7 +148,7 @@ class Link:
         self.take()
         if self.lost:
             return SandboxGone(f"{self.name} has ended: {self.lost}")
-        if self.ended is None:
+        if self.ended is None and self.zygote is not None:
             return SandboxGone(
                 f"{self.name} has ended: the process that keeps it (pid {self.zygote.pid}) {self.zygote.how()}"
             )
@@ -156,12 +163,12 @@ class Link:
         """Close the connection, which ends the sandbox; waits for nothing."""
         with client.lock:
             self.closed = True
-            if self.socket.fileno() < 0:
+            if self not in client.held:
                 return
-            client.held.discard(self)
             self._reader.close()
             self.socket.close()
-        client.disconnected(self.zygote)
+            client.held.discard(self)
+            client.disconnected(self)
 
     def descriptors(self) -> tuple[int, ...]:
         """Return the connection's."""

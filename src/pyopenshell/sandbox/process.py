@@ -18,7 +18,7 @@ from pyopenshell.zygote import client
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
-    from typing import IO, Self
+    from typing import IO, NoReturn, Self
 
     from pyopenshell.sandbox.command import Command
     from pyopenshell.sandbox.link import Link
@@ -92,10 +92,14 @@ class Running:
         if fd < 0:
             return None
         with client.lock:
+            self._command.streams[number] = -1  # first: of two that own a descriptor each would close it
             file = open(fd, "rb" if number else "wb", buffering=self._BUFFERING)  # noqa: SIM115 - closed in close()
             self._command.files.append(file)
-            self._command.streams[number] = -1
         return file
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be copied, and pickled: two would each end the one command."""
+        raise TypeError(f"a {type(self).__name__} cannot be copied or pickled")
 
     def __repr__(self) -> str:
         """Show the command and its exit code."""

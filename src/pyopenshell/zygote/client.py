@@ -66,19 +66,20 @@ class Zygote:
         self._door = door
         self._status: int | None = None
         self._could_be_seen = _can_see(pid)
-        self.connections = 0
-        """Those that are not over yet."""
+        self.users: set[Held] = set()
+        """Whose connections are not over yet."""
         try:
             self._end = placed(os.pidfd_open(pid))
         except ProcessLookupError:  # it ended at once, and the kernel reaped it: SIGCHLD is ignored here
             self._end = -1
 
-    def connect(self, first: bytes) -> tuple[_socket.socket, int]:
-        """Return a new connection, for one sandbox, and how much of ``first`` is sent on it.
+    def connect(self, user: Held, first: bytes) -> tuple[_socket.socket, int]:
+        """Return a new connection, for one sandbox of this user, and how much of ``first`` is sent on it.
 
         That is there before the zygote knows of the connection: it is woken once, not twice. Raises OSError, EPIPE
         where it has ended.
         """
+        self.users.add(user)  # first: whatever interrupts this, the user says when it is over
         ours, theirs = pair(_socket.SOCK_STREAM)
         try:
             sent = ours.send(first, _socket.MSG_DONTWAIT | _socket.MSG_NOSIGNAL)
@@ -88,7 +89,6 @@ class Zygote:
             raise
         finally:
             theirs.close()
-        self.connections += 1
         return ours, sent
 
     @property
@@ -166,18 +166,18 @@ _retired: list[Zygote] = []
 """Those of other identities, whose doors are shut, as long as sandboxes of theirs are open."""
 
 
-def connect(first: bytes) -> tuple[_socket.socket, int, Zygote]:
+def connect(user: Held, first: bytes) -> tuple[_socket.socket, int, Zygote]:
     """Return a new connection, how much of ``first`` is sent on it, and the zygote that it leads to.
 
-    That is started where there is none. Hold ``lock`` until the connection is in ``held``. Raises ZygoteError where it
-    cannot be started.
+    That is started where there is none. Hold ``lock``, with the user in ``held``; it calls ``disconnected``, also after
+    an error. Raises ZygoteError where it cannot be started.
     """
     identity = _identity()
     with lock:
         zygote = _zygotes.get(identity)
         if zygote and not zygote.is_beyond:
             try:
-                return *zygote.connect(first), zygote
+                return *zygote.connect(user, first), zygote
             except (BrokenPipeError, ConnectionResetError):  # it was killed since
                 del _zygotes[identity]
                 zygote.end()
@@ -186,16 +186,17 @@ def connect(first: bytes) -> tuple[_socket.socket, int, Zygote]:
         _retire()
         zygote = _zygotes[identity] = _start(identity)
         try:
-            return *zygote.connect(first), zygote
+            return *zygote.connect(user, first), zygote
         except OSError as error:
             raise useless(zygote) from error
 
 
-def disconnected(zygote: Zygote) -> None:
-    """Count a connection as over. A zygote that was retired ends with the last one."""
+def disconnected(user: Held) -> None:
+    """Know a user's connection as over. A zygote that was retired ends with the last one."""
     with lock:
-        zygote.connections -= 1
-        if not zygote.connections and zygote in _retired:
+        for zygote in (*_zygotes.values(), *_retired):
+            zygote.users.discard(user)
+        for zygote in [zygote for zygote in _retired if not zygote.users]:
             _retired.remove(zygote)
             zygote.end()
 
@@ -205,7 +206,7 @@ def _retire() -> None:
     while _zygotes:
         _, zygote = _zygotes.popitem()
         zygote.shut()
-        if zygote.connections:
+        if zygote.users:
             _retired.append(zygote)
         else:
             zygote.end()
@@ -332,6 +333,11 @@ def _actions(door: int) -> list[tuple[int, ...]]:
         if fd != STREAMS or "OPENSHELL_DEBUG" not in os.environ or not is_open(fd)
     )
     return [(os.POSIX_SPAWN_DUP2, door, protocol.DOOR), *opened]  # type: ignore[list-item]
+
+
+def no_socket() -> _socket.socket:
+    """Return what stands for a socket that is not there yet: one that is closed."""
+    return _socket.socket.__new__(_socket.socket)
 
 
 def is_open(fd: int) -> bool:

@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from pyopenshell import AsyncSandbox, Chunk, CommandError, CommandFailed, CommandTimeout, SandboxGone, UsageError
+from pyopenshell.zygote import client
 from tests.confined.api.conftest import descriptors
 from tests.confined.api.test_run import LARGE, seen_from_here, sh
 
@@ -251,3 +252,16 @@ def test_the_other_one_works_in_a_loop(options):
             return box.run(["/bin/echo", "hello"]).stdout
 
     assert "hello\n" == asyncio.run(main())
+
+
+def test_two_tasks_start_it_at_once(options):
+    """One sandbox is made, for both."""
+
+    async def main():
+        box, before = AsyncSandbox(**options), len(client.held)
+        await asyncio.gather(box.start(), box.start())
+        made = len(client.held) - before
+        await box.close()
+        return made, len(client.held) - before
+
+    assert (1, 0) == asyncio.run(main())

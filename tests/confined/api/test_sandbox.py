@@ -1,5 +1,7 @@
 """``Sandbox``: what it confines, what is known of it, and how it ends."""
 
+import copy
+import gc
 import json
 import os
 import pickle
@@ -18,7 +20,7 @@ import pytest
 
 from pyopenshell import NameInUse, OpenShellError, Policy, PolicyRefused, Sandbox, SandboxGone, UsageError, runs
 from pyopenshell.kernel import landlock, process
-from pyopenshell.zygote import client
+from pyopenshell.zygote import client, protocol
 from tests.confined.api.conftest import descriptors
 from tests.confined.api.test_run import environment
 from tests.confined.landlock import harness
@@ -277,3 +279,52 @@ def test_an_owner_that_confines_itself_confines_its_sandboxes(options, workdir):
 
     assert (True, True, 0) == harness.in_child(confine_and_ask)
     assert ["on"] == os.listdir(workdir)
+
+
+def test_many_threads_start_it_at_once(options):
+    """One sandbox is made, for all of them."""
+    box, before = Sandbox(**options), len(client.held)
+    with ThreadPoolExecutor(4) as threads:
+        assert 1 == len({started.run_id for started in threads.map(lambda _: box.start(), range(4))})
+    assert before + 1 == len(client.held)
+    box.close()
+    assert before == len(client.held)
+
+
+@pytest.mark.parametrize("way", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_nothing_that_is_alive_is_copied(box, way):
+    """A copy that is forgotten would end the original."""
+    with box.popen(["/bin/cat"], stdin=subprocess.PIPE) as process:
+        for alive in (box, process):
+            with pytest.raises(TypeError, match="cannot be copied"):
+                way(alive)
+    assert box.run(["/bin/true"]).ok
+
+
+@pytest.mark.filterwarnings("ignore:unclosed <socket", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interruption_leaves_nothing_open(options, monkeypatch):
+    """Wherever it comes while a connection, or a command's streams, are made."""
+
+    class Interruption(BaseException):
+        """KeyboardInterrupt, at a time of our choosing."""
+
+    def interrupted(function):
+        def call(*arguments):
+            function(*arguments)
+            raise Interruption
+
+        return call
+
+    with Sandbox(**options) as box:
+        before = len(client.held), descriptors()
+        for where, name in ((client, "connect"), (client, "pair"), (protocol, "Reader")):
+            with monkeypatch.context() as patched:
+                patched.setattr(where, name, interrupted(getattr(where, name)))
+                for attempt in (lambda: Sandbox(**options).start().close(), lambda: box.run(["/bin/true"])):
+                    try:
+                        attempt()
+                    except Interruption:
+                        pass
+            gc.collect()
+            assert before == (len(client.held), descriptors())
+        assert box.run(["/bin/true"]).ok

@@ -136,7 +136,7 @@ def test_another_identity_has_its_own(zygote, monkeypatch):
         assert box.name != other.name
         assert [old] == client._retired
         with pytest.raises(OSError, match="Bad file descriptor"):
-            old.connect(b"")
+            old.connect(next(iter(old.users)), b"")
         assert box.is_open
     pid = int(box.name)
     assert os.path.exists(f"/proc/{pid}")
