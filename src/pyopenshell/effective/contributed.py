@@ -85,20 +85,15 @@ def _against_read_only(one: Candidate, read_only: list[Placed], aliases: Aliases
     for item in read_only:
         relation = aliases.relation(one.place, item.place)
         plain = inside(one.place, item.place) or inside(item.place, one.place)
-        stays = f"{item.label}{'' if plain else ', under another name'}"
+        name = item.label if plain else f"another name of {item.label}"
         if relation == SAME:
-            hint = f"declare {one.proposal.path} in read_write yourself"
-            return (
-                "read-only",
-                f"{item.label} stays read-only" if plain else f"it is {stays}, which stays read-only",
-                hint,
-            )
+            return "read-only", f"{name} stays read-only", f"declare {one.proposal.path} in read_write yourself"
         if relation == WITHIN:
             hint = f"declare {item.grant.path} otherwise: whoever may write in it could change what it protects"
-            return "in-read-only", f"it lies in {stays}, which stays read-only", hint
+            return "in-read-only", f"it lies in {name}, which stays read-only", hint
         if relation:
             hint = f"move {item.grant.path} out of {one.proposal.path}, or remove it from read_only"
-            return "around-read-only", f"it encloses {stays}, which stays read-only", hint
+            return "around-read-only", f"it encloses {name}, which stays read-only", hint
     return None
 
 

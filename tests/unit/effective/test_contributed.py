@@ -111,12 +111,12 @@ def test_a_declared_read_only_path_has_other_names():
         aliases = Aliases(mounts % root, lambda _path: None)
         return dropped(code, asks(path), read_only=[declared], world=world, aliases=aliases)
 
-    assert "it is /data/set (read_only, policy.yaml:10), under another name" in told(
+    assert "another name of /data/set (read_only, policy.yaml:10) stays read-only" in told(
         "read-only", b"/data/set", "/alias"
     )
-    assert "under another name" in told("in-read-only", b"/data/set/part", "/alias")
-    assert "under another name" in told("around-read-only", b"/data", "/alias")
-    assert "under another name" in told("read-only", b"/data/set", "/data/set", "/alias")
+    assert "another name of /" in told("in-read-only", b"/data/set/part", "/alias")
+    assert "another name of /" in told("around-read-only", b"/data", "/alias")
+    assert "another name of /" in told("read-only", b"/data/set", "/data/set", "/alias")
 
 
 def test_openshells_own_folders_have_other_names():
