@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from pyopenshell.policy.model import Policy
 
+_DEEPEST = 32
+"""Levels that a mapping may have: more than any policy has."""
+
 
 def load(path: str | os.PathLike[str]) -> Policy:
     """Return the policy in a file. Raises PolicyError, and OpenShellError (``policy.unreadable``)."""
@@ -34,8 +37,12 @@ def parse(text: str | bytes, file: str | None = None) -> Policy:
 
 def from_dict(mapping: Mapping[str, Any]) -> Policy:
     """Return the policy that a mapping describes; its text is YAML made from it. Raises PolicyError."""
+    from collections.abc import Mapping
+
     import yaml
 
+    if not isinstance(mapping, Mapping):
+        raise _unknown(mapping, "", "it is a mapping: Policy.parse takes text, Policy.load a path")
     plain = _plain(mapping, "")
     return parse(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=1 << 20))
 
@@ -54,8 +61,10 @@ def _cache() -> str | None:
         return None
 
 
-def _plain(value: Any, key: str) -> Any:
+def _plain(value: Any, key: str, depth: int = 0) -> Any:
     """Return a value as only dicts, lists and scalars, none of them twice: those would become aliases."""
+    if depth > _DEEPEST:  # or around in a circle
+        raise PolicyError([Problem("the policy is nested too deeply", hint=f"{key[:40]}… leads on and on")])
     from collections.abc import Mapping
 
     if value is None or isinstance(value, (str, bool, int)):
@@ -66,9 +75,9 @@ def _plain(value: Any, key: str) -> Any:
         for name in value:
             if not isinstance(name, str):
                 raise _unknown(name, f"{key}: " if key else "", "a key is text")
-        return {str(name): _plain(child, f"{key}.{name}" if key else name) for name, child in value.items()}
+        return {str(name): _plain(child, f"{key}.{name}" if key else name, depth + 1) for name, child in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(child, f"{key}[{index}]") for index, child in enumerate(value)]
+        return [_plain(child, f"{key}[{index}]", depth + 1) for index, child in enumerate(value)]
     raise _unknown(
         value, f"{key}: " if key else "", "a policy holds text, whole numbers, true and false, lists, mappings"
     )

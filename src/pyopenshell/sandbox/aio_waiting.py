@@ -14,6 +14,7 @@ import select
 import time
 
 from pyopenshell.launch import wire
+from pyopenshell.sandbox import request
 from pyopenshell.sandbox.link import REASON
 from pyopenshell.sandbox.waiting import PATIENCE
 from pyopenshell.zygote import client
@@ -132,7 +133,7 @@ async def outcome(job: Job) -> Result:
 async def send(link: Link, turn: asyncio.Lock, kind: bytes, value: Any = None, descriptors: Sequence[int] = ()) -> None:
     """Send a frame, one task at a time. Raises SandboxGone. A task that is cancelled has sent all of it, or nothing."""
     payload = b"" if value is None else marshal.dumps(value)
-    frame = wire.head(kind, len(payload), len(descriptors)) + payload
+    frame = wire.head(kind, request.checked(len(payload)), len(descriptors)) + payload
     try:
         async with turn:
             await send_all(link, memoryview(frame), wire.rights(descriptors))

@@ -10,6 +10,8 @@ import threading
 import time
 
 from pyopenshell.errors import SandboxGone
+from pyopenshell.launch import wire
+from pyopenshell.sandbox import request
 from pyopenshell.zygote import client, failure, protocol
 
 TYPE_CHECKING = False
@@ -85,12 +87,19 @@ class Link:
                     self.ended = told
 
     def send(self, kind: bytes, value: Any = None, descriptors: Sequence[int] = ()) -> None:
-        """Send a frame. Raises SandboxGone."""
+        """Send a frame. Raises SandboxGone; UsageError where it is too large."""
         try:
             with self._sending:
-                protocol.send(self.socket, kind, value, descriptors)
+                self._send(kind, value, descriptors)
         except (BrokenPipeError, ConnectionResetError) as error:
             raise self.gone() from error
+
+    def _send(self, kind: bytes, value: Any, descriptors: Sequence[int]) -> None:
+        payload = b"" if value is None else marshal.dumps(value)
+        data = wire.head(kind, request.checked(len(payload)), len(descriptors)) + payload
+        sent = self.socket.sendmsg([data], wire.rights(descriptors), _socket.MSG_NOSIGNAL)
+        if sent < len(data):
+            self.socket.sendall(data[sent:], _socket.MSG_NOSIGNAL)
 
     def wait(self, timeout: float | None = None, *, to_end: bool = True) -> None:
         """Wait until it is over; or, unless ``to_end``, until it is ready. Hold ``waiting``."""

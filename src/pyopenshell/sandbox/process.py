@@ -68,9 +68,10 @@ class Running:
         return self._returncode
 
     def send_signal(self, number: int) -> None:
-        """Send a signal to the command's process group; nothing where it has ended."""
+        """Send a signal to the command's process group; nothing where it has ended. Raises UsageError for no signal."""
+        number = request.signal(number)
         if self.poll() is None:
-            self._command.signal(int(number))
+            self._command.signal(number)
 
     def terminate(self) -> None:
         """Send SIGTERM."""

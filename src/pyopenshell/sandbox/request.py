@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import marshal
+import math
 import os
 
 from pyopenshell.errors import OpenShellError, UsageError
@@ -18,11 +19,15 @@ if TYPE_CHECKING:
 
     StrPath = str | os.PathLike[str]
 
+_FOREVER = 1e9
+"""Seconds, thirty years: whoever waits that long waits as long as it takes."""
 SIZE = (24, 80)
 """Rows and columns of a terminal that nobody gave a size."""
 _faithful: dict[tuple[str | None, str], Policy] = {}
 """Policies as their texts say, by file and SHA-256: what a sandbox gets is the text."""
 _MOST = 64
+_LAST_SIGNAL = 64
+"""SIGRTMAX, signal(7)."""
 
 
 def policy_of(given: Policy | StrPath | None) -> Policy | None:
@@ -67,20 +72,24 @@ def fields(
     unsafe_unconfined: bool,
 ) -> dict[str, Any]:
     """Return the fields of a ``RunRequest`` but for the policy. Raises UsageError."""
-    count = -1 if gpu == "all" else gpu
-    if not (count is None or (isinstance(count, int) and count >= -1)):
+    count = -1 if isinstance(gpu, str) and gpu == "all" else gpu
+    if not (count is None or (_is_number(count) and -1 <= count < 1 << 31)):
         raise UsageError(f"gpu cannot be {gpu!r}", hint="it is a number of GPUs, 'all', or None")
-    for name_, value in env.items():
+    if not (name is None or isinstance(name, str)):
+        raise UsageError(f"name cannot be {name!r}", hint="it is text, or None")
+    if not (max_abi is None or (_is_number(max_abi) and 0 <= max_abi < 1 << 31)):
+        raise UsageError(f"max_abi cannot be {max_abi!r}", hint="it is an ABI of Landlock, or None for the newest")
+    for name_, value in _variables(env).items():
         _check_variable(name_, value)
     return {
         "command": (),
         "name": name,
         "gpu": count if count is None else int(count),
         "devices": _words(devices, "devices"),
-        "cdi_spec_dirs": tuple(os.path.abspath(folder) for folder in _words(cdi_spec_dirs, "cdi_spec_dirs")),
+        "cdi_spec_dirs": tuple(map(os.path.abspath, _words(cdi_spec_dirs, "cdi_spec_dirs"))),
         "env": tuple(name if value is None else f"{name}={value}" for name, value in env.items()),
-        "workdir": None if workdir is None else os.path.abspath(_path(workdir)),
-        "max_abi": max_abi,
+        "workdir": None if workdir is None else _folder(workdir, "workdir"),
+        "max_abi": None if max_abi is None else int(max_abi),
         "unsafe_unconfined": bool(unsafe_unconfined),
         "programs": _words(programs, "programs"),
     }
@@ -101,7 +110,7 @@ def create(request: dict[str, Any], policy: Policy | None) -> bytes:
             "cwd": _current_folder(request["workdir"]),
         }
     )
-    return wire.head(protocol.CREATE, len(payload)) + payload
+    return wire.head(protocol.CREATE, checked(len(payload), "the sandbox's policy and variables")) + payload
 
 
 def command(
@@ -111,30 +120,58 @@ def command(
     terminal: bool | tuple[int, int],
 ) -> dict[str, Any]:
     """Return what is asked of the zygote for one command. Raises UsageError."""
-    if isinstance(argv, (str, bytes)) or not argv:
+    try:
+        words = [] if isinstance(argv, (str, bytes)) else [_path(word) for word in argv]
+    except TypeError:  # it cannot be iterated over
+        words = []
+    if not words:
         raise UsageError(f"the command is {argv!r}", hint='it is a list: ["echo", "hello"]')
-    words = [_path(word) for word in argv]
+    if not words[0]:
+        raise UsageError("the command's first word is empty", hint="it names the program")
     if any("\0" in word for word in words):
         raise UsageError("a word of the command has a NUL in it", hint="no program can be given one")
-    for name, value in (env or {}).items():
+    for name, value in _variables(env or {}).items():
         if not isinstance(value, str):
             raise UsageError(f"env: {name!r} cannot be {value!r}", hint="the value of a variable is text")
         _check_variable(name, value)
     return {
         "argv": words,
         "env": dict(env) if env else {},
-        "cwd": None if cwd is None else _path(cwd),
+        "cwd": None if cwd is None else _named(cwd, "cwd"),
         "terminal": _size(terminal),
     }
 
 
-def seconds(timeout: float | None) -> float | None:
+def checked(length: int, what: str = "the command and its variables") -> int:
+    """Return the length of a frame's payload. Raises UsageError where it is more than is taken."""
+    if length > wire.MAX_PAYLOAD:
+        raise UsageError(
+            f"{what} have {length:,} bytes; at most {wire.MAX_PAYLOAD:,} can be passed on",
+            hint="pass what is large as input, or in a file",
+        )
+    return length
+
+
+def signal(number: int) -> int:
+    """Return the number of a signal. Raises UsageError."""
+    if not _is_number(number) or not 1 <= number <= _LAST_SIGNAL:
+        raise UsageError(
+            f"a signal cannot be {number!r}", hint=f"it is a number from 1 to {_LAST_SIGNAL}: signal.SIGTERM"
+        )
+    return int(number)
+
+
+def seconds(timeout: object) -> float | None:
     """Return the time a command is given, None for as long as it takes. Raises UsageError."""
-    if timeout is None or timeout == float("inf"):
+    if timeout is None:
         return None
-    if not timeout >= 0:
+    try:
+        limit = math.inf if isinstance(timeout, int) and timeout > _FOREVER else float(timeout)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        limit = math.nan
+    if isinstance(timeout, (str, bytes)) or not limit >= 0:
         raise UsageError(f"timeout cannot be {timeout!r}", hint="it is in seconds, or None")
-    return timeout
+    return None if limit > _FOREVER else limit
 
 
 def data(given: str | bytes | None) -> bytes | None:
@@ -142,7 +179,12 @@ def data(given: str | bytes | None) -> bytes | None:
     if given is None:
         return None
     if isinstance(given, str):
-        return given.encode(errors="surrogateescape")
+        try:
+            return given.encode(errors="surrogateescape")
+        except UnicodeEncodeError as error:
+            raise UsageError(
+                f"input has {given[error.start]!r} in it, which is no character", hint="pass bytes"
+            ) from error
     try:
         return bytes(memoryview(given))
     except TypeError as error:
@@ -161,10 +203,35 @@ def starved(error: OSError) -> OpenShellError:
 def _size(terminal: bool | tuple[int, int]) -> tuple[int, int] | None:
     if isinstance(terminal, bool):
         return SIZE if terminal else None
+    if not isinstance(terminal, (tuple, list)) or len(terminal) != len(SIZE) or not all(map(_is_number, terminal)):
+        raise UsageError(f"terminal cannot be {terminal!r}", hint="it is True, False, or (rows, columns)")
     rows, columns = terminal
     if not (0 < rows < 65536 and 0 < columns < 65536):
         raise UsageError(f"a terminal cannot have {rows} rows and {columns} columns")
     return int(rows), int(columns)
+
+
+def _is_number(value: object) -> bool:
+    """Whether it is a whole number; of the kind of numpy's too. True and False are none."""
+    return hasattr(value, "__index__") and not isinstance(value, bool)
+
+
+def _variables(env: Any) -> Mapping[Any, Any]:
+    if not hasattr(env, "items"):
+        raise UsageError(f"env cannot be {env!r}", hint='it is a mapping: {"NAME": "value"}')
+    return env  # type: ignore[no-any-return]
+
+
+def _named(path: object, what: str) -> str:
+    """Return a path that may name something. Raises UsageError."""
+    found = _path(path)  # type: ignore[arg-type]
+    if not found or "\0" in found:
+        raise UsageError(f"{what} cannot be {path!r}", hint="it is a path")
+    return found
+
+
+def _folder(path: object, what: str) -> str:
+    return os.path.abspath(_named(path, what))
 
 
 def _check_variable(name: object, value: object) -> None:
@@ -177,7 +244,10 @@ def _check_variable(name: object, value: object) -> None:
 def _words(given: Sequence[str], what: str) -> tuple[str, ...]:
     if isinstance(given, (str, bytes)):
         raise UsageError(f"{what} is {given!r}", hint=f"it is a list: [{given!r}]")
-    return tuple(_path(word) for word in given)
+    try:
+        return tuple([_named(word, f"a word of {what}") for word in given])
+    except TypeError as error:
+        raise UsageError(f"{what} cannot be {given!r}", hint="it is a list of text") from error
 
 
 def _path(word: StrPath) -> str:

@@ -241,3 +241,14 @@ def test_nothing_is_left_open(box):
 def environment():
     """The variables with which this package is found."""
     return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+
+
+def test_what_is_too_large_to_send_harms_nothing(box):
+    """The sandbox is there afterwards; what is large is input."""
+    for options in (
+        {"command": ["/bin/true", "x" * (17 << 20)]},
+        {"command": ["/bin/true"], "env": {"A": "x" * (17 << 20)}},
+    ):
+        with pytest.raises(UsageError, match="can be passed on"):
+            box.run(**options)
+    assert box.run(["/bin/true"]).ok

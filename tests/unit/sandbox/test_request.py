@@ -4,7 +4,7 @@ import marshal
 
 import pytest
 
-from pyopenshell import AsyncSandbox, Policy, Sandbox, UsageError
+from pyopenshell import AsyncSandbox, Policy, PolicyError, Sandbox, UsageError
 from pyopenshell.launch import wire
 from pyopenshell.planning import RunRequest
 from pyopenshell.policy import cache
@@ -54,6 +54,19 @@ def test_paths_are_absolute(tmp_path, monkeypatch):
         {"env": {"": "c"}},
         {"env": {"A": 3}},
         {"env": {"A": "\0"}},
+        {"env": "A=1"},
+        {"env": ["A=1"]},
+        {"devices": None},
+        {"gpu": True},
+        {"gpu": 1.5},
+        {"gpu": 10**30},
+        {"name": 5},
+        {"max_abi": "x"},
+        {"max_abi": 2.5},
+        {"max_abi": -1},
+        {"workdir": ""},
+        {"workdir": "/a\0b"},
+        {"programs": [""]},
     ],
 )
 @pytest.mark.parametrize("kind", [Sandbox, AsyncSandbox])
@@ -91,3 +104,64 @@ def test_what_was_parsed_is_kept_for_the_zygote():
     assert not cache.has(folder, policy.source.sha256)
     create(policy)
     assert cache.has(folder, policy.source.sha256)
+
+
+@pytest.mark.parametrize(
+    ("argv", "options"),
+    [
+        (None, {}),
+        ([], {}),
+        ([""], {}),
+        (["a\0b"], {}),
+        (["a"], {"env": "A=1"}),
+        (["a"], {"env": [("A", "1")]}),
+        (["a"], {"cwd": ""}),
+        (["a"], {"cwd": "a\0b"}),
+        *((["a"], {"terminal": size}) for size in (None, 80, (24,), "yes", ("a", "b"), (24.5, 80), (0, 80))),
+    ],
+)
+def test_a_command_that_makes_no_sense_is_refused(argv, options):
+    """Before anything is sent."""
+    with pytest.raises(UsageError):
+        request.command(argv, **{"env": None, "cwd": None, "terminal": False, **options})
+
+
+@pytest.mark.parametrize("timeout", ["5", b"5", -1, float("nan"), [5]])
+def test_a_time_that_makes_no_sense_is_refused(timeout):
+    """And one that is longer than anybody waits is none."""
+    with pytest.raises(UsageError):
+        request.seconds(timeout)
+    assert (None, None, 5.0) == (request.seconds(10**400), request.seconds(float("inf")), request.seconds(5))
+
+
+@pytest.mark.parametrize("number", [0, -1, 65, 10**20, "9", 9.0, True])
+def test_what_is_no_signal_is_refused(number):
+    """It would be the frame that breaks the connection."""
+    with pytest.raises(UsageError):
+        request.signal(number)
+
+
+def test_text_that_is_none_is_no_input():
+    """A lone surrogate has no bytes, but for those that stand for a byte."""
+    assert b"\xff" == request.data("\udcff")
+    with pytest.raises(UsageError):
+        request.data("\ud800")
+
+
+def test_a_frame_that_is_too_large_is_refused():
+    """The other side would take it for the end."""
+    assert wire.MAX_PAYLOAD == request.checked(wire.MAX_PAYLOAD)
+    with pytest.raises(UsageError, match="16,777,217 bytes"):
+        request.checked(wire.MAX_PAYLOAD + 1)
+    with pytest.raises(UsageError, match="variables"):
+        create(env={"A": "x" * wire.MAX_PAYLOAD})
+
+
+def test_a_mapping_in_a_circle_is_no_policy():
+    """Nor one that is no mapping."""
+    circle: dict[str, object] = {"version": 1}
+    circle["process"] = circle
+    with pytest.raises(PolicyError, match="too deeply"):
+        Policy.from_dict(circle)
+    with pytest.raises(PolicyError, match="cannot stand in a policy"):
+        Policy.from_dict("version: 1")  # type: ignore[arg-type]
