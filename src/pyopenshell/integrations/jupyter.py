@@ -3,8 +3,8 @@
 That writes a kernelspec whose kernel is started by ``… jupyter launch``: ipykernel in a sandbox, without a network. A
 kernel listens on five channels and its clients connect to them, but nothing connects into a sandbox. So the launcher
 listens in the kernel's place, where Jupyter said, and the kernel on Unix sockets inside; for each client a small
-program beside the kernel connects to these, and passes the connection out (``inside/connector.py``). The launcher
-carries bytes from one to the other and understands none of them: what a kernel says reaches its clients as it always
+program beside the kernel connects to these (``inside/connector.py``), and two pipes lead from the launcher to it. Both
+carry bytes from one side to the other and understand none of them: what a kernel says reaches its clients as it always
 does.
 """
 
