@@ -33,14 +33,9 @@ def get(folder: str, digest: str) -> Node | None:
         finally:
             os.close(fd)
         with open(file, "rb") as stream:
-            return _node(marshal.loads(stream.read()))  # noqa: S302 - in a folder only we can write to
+            return node(marshal.loads(stream.read()))  # noqa: S302 - in a folder only we can write to
     except (OSError, StateError, EOFError, ValueError, TypeError):
         return None
-
-
-def has(folder: str, digest: str) -> bool:
-    """Return whether the tree of the text with this digest is kept."""
-    return os.path.exists(f"{folder}/{_name(digest)}")
 
 
 def put(folder: str, digest: str, root: Node) -> None:
@@ -51,7 +46,7 @@ def put(folder: str, digest: str, root: Node) -> None:
             kept = os.listdir(fd)
             for name in kept if len(kept) >= MOST else ():
                 os.unlink(name, dir_fd=fd)
-            state.write_whole(fd, _name(digest), marshal.dumps(_plain(root)))
+            state.write_whole(fd, _name(digest), marshal.dumps(plain(root)))
         finally:
             os.close(fd)
     except (OSError, StateError):
@@ -62,21 +57,22 @@ def _name(digest: str) -> str:
     return f"{digest}-{FORMAT}"
 
 
-def _plain(node: Node) -> tuple[Any, ...]:
+def plain(root: Node) -> tuple[Any, ...]:
     """Return a node as nested tuples. A mapping's keys are nodes too: their places are those of mistakes."""
-    if node.kind == "mapping":
-        value: Any = {name: _plain(child) for name, child in node.value.items()}
-    elif node.kind == "sequence":
-        value = [_plain(child) for child in node.value]
+    if root.kind == "mapping":
+        value: Any = {name: plain(child) for name, child in root.value.items()}
+    elif root.kind == "sequence":
+        value = [plain(child) for child in root.value]
     else:
-        value = node.value
-    return value, node.line, node.column, node.kind, None if node.key is None else _plain(node.key)
+        value = root.value
+    return value, root.line, root.column, root.kind, None if root.key is None else plain(root.key)
 
 
-def _node(data: tuple[Any, ...]) -> Node:
+def node(data: tuple[Any, ...]) -> Node:
+    """Return the node of which ``plain`` made this."""
     value, line, column, kind, key = data
     if kind == "mapping":
-        value = {name: _node(child) for name, child in value.items()}
+        value = {name: node(child) for name, child in value.items()}
     elif kind == "sequence":
-        value = tuple(_node(child) for child in value)
-    return Node(value, line, column, kind, None if key is None else _node(key))
+        value = tuple(node(child) for child in value)
+    return Node(value, line, column, kind, None if key is None else node(key))

@@ -14,6 +14,10 @@ from pyopenshell.policy.problems import Problems
 from pyopenshell.policy.text import decode
 from pyopenshell.policy.validate import validate
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pyopenshell.policy.document import Node
+
 __all__ = ["default", "load", "parse"]
 
 
@@ -26,15 +30,18 @@ def load(path: str, cache: str | None = None) -> Policy:
     return parse(_read(path), path, cache)
 
 
-def parse(data: bytes, file: str | None = None, cache: str | None = None) -> Policy:
-    """Return the policy that ``data`` holds; ``file`` names it in messages. Raises as ``load`` does."""
+def parse(data: bytes, file: str | None = None, cache: str | None = None, tree: Node | None = None) -> Policy:
+    """Return the policy that ``data`` holds; ``file`` names it in messages. Raises as ``load`` does.
+
+    ``tree`` is what was parsed of it, where somebody who is trusted has done that.
+    """
     if len(data) > MAX_FILE_SIZE:
         raise _too_large(f"{len(data):,} bytes", file)
     problems = Problems()
     text = decode(data, problems)
     digest = sha256(data)
-    kept = None
-    if cache:
+    kept = tree
+    if cache and kept is None:
         from pyopenshell.policy import cache as kept_trees
 
         kept = kept_trees.get(cache, digest)

@@ -1,6 +1,6 @@
 """Policies for programs: from a path, from text, from a mapping. What was parsed is kept, as for the command.
 
-Whoever makes sandboxes from such a policy then needs no YAML parser: the tree is in the folder of ``policy.cache``.
+Whoever makes sandboxes from such a policy then needs no YAML parser: the tree goes with its text.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _DEEPEST = 32
 """Levels that a mapping may have: more than any policy has."""
+_trees: dict[str, tuple[Any, ...]] = {}
+"""By the SHA-256 of their texts."""
 
 
 def load(path: str | os.PathLike[str]) -> Policy:
@@ -47,11 +49,23 @@ def from_dict(mapping: Mapping[str, Any]) -> Policy:
     return parse(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=1 << 20))
 
 
-def keep(policy: Policy) -> None:
-    """See to it that what was parsed of a policy is kept, also where others have taken its place since."""
-    cache = _cache()
-    if cache and not kept_trees.has(cache, policy.source.sha256):
-        parse(policy.source.text, policy.source.file)
+def tree(policy: Policy) -> tuple[Any, ...]:
+    """Return what was parsed of a policy, as ``policy.cache`` keeps it: for somebody who cannot parse."""
+    found = _trees.get(policy.source.sha256)
+    if found is None:
+        cache = _cache()
+        root = kept_trees.get(cache, policy.source.sha256) if cache else None
+        if root is None:
+            from pyopenshell.policy.document import parse as parse_document
+            from pyopenshell.policy.problems import Problems
+
+            root = parse_document(policy.source.text, Problems())
+        assert root is not None  # noqa: S101 - the text was valid when it became this policy
+        found = kept_trees.plain(root)
+        if len(_trees) >= kept_trees.MOST:
+            _trees.clear()
+        _trees[policy.source.sha256] = found
+    return found
 
 
 def _cache() -> str | None:

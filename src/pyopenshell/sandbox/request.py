@@ -100,12 +100,12 @@ def create(request: dict[str, Any], policy: Policy | None) -> bytes:
     from pyopenshell.policy import default, making
 
     is_default = policy is None or (policy.source.file is None and policy.source.text == default.TEXT)
-    if policy is not None and not is_default:
-        making.keep(policy)
     payload = marshal.dumps(
         {
             "request": request,
-            "policy": None if policy is None or is_default else (policy.source.file, policy.source.text),
+            "policy": None
+            if policy is None or is_default
+            else (policy.source.file, policy.source.text, making.tree(policy)),
             "environ": dict(os.environ),
             "cwd": _current_folder(request["workdir"]),
         }

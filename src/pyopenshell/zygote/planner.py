@@ -15,8 +15,7 @@ from pyopenshell.errors import OpenShellError, UsageError
 from pyopenshell.kernel import process, signals
 from pyopenshell.launch import frames
 from pyopenshell.planning import Planned, RunRequest, plan
-from pyopenshell.policy import load
-from pyopenshell.runs import state_root
+from pyopenshell.policy import cache, load
 from pyopenshell.zygote import carry, failure, stamp
 
 TYPE_CHECKING = False
@@ -98,8 +97,8 @@ def _plan(asked: dict[str, Any]) -> tuple[Planned, stamp.Stamp]:
         ) from error
     policy = None
     if asked["policy"]:
-        file, text = asked["policy"]
-        policy = load.parse(text.encode(), file, f"{state_root()}/policies")
+        file, text, tree = asked["policy"]
+        policy = load.parse(text.encode(), file, tree=cache.node(tree))
     fields: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in asked["request"].items()
     }

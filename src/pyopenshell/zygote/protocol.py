@@ -23,7 +23,8 @@ __all__ = ["Reader", "send"]
 CONNECT = b"C"
 """owner → zygote, on the door, with a descriptor: a connection."""
 CREATE = b"K"
-"""owner → zygote: ``{"request": RunRequest as a dict, "policy": (file, text) or None, "environ": {}, "cwd": str}``."""
+"""owner → zygote: ``{"request": RunRequest as a dict, "policy": (file, text, tree) or None, "environ": {},
+"cwd": str}``. The tree is ``policy.cache.plain`` of what was parsed: where the zygote plans there is no YAML parser."""
 READY = b"Y"
 """zygote → owner: the sandbox holds: ``{"name", "run_id", "record" (its folder), "pid" (of its first process)}``."""
 FAILED = b"F"

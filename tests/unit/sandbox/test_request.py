@@ -7,7 +7,7 @@ import pytest
 from pyopenshell import AsyncSandbox, Policy, PolicyError, Sandbox, UsageError
 from pyopenshell.launch import wire
 from pyopenshell.planning import RunRequest
-from pyopenshell.policy import cache
+from pyopenshell.policy import cache, load
 from pyopenshell.sandbox import request
 from pyopenshell.state import state_root
 
@@ -27,7 +27,7 @@ def test_the_fields_are_those_of_a_request():
     assert asked["policy"] is None
     assert create(Policy.default())["policy"] is None
     text = "version: 1\nfilesystem_policy: {read_only: [/opt]}\n"
-    assert (None, text) == create(Policy.parse(text))["policy"]
+    assert (None, text) == create(Policy.parse(text))["policy"][:2]
 
 
 def test_paths_are_absolute(tmp_path, monkeypatch):
@@ -94,16 +94,15 @@ def test_a_folder_that_was_deleted(tmp_path, monkeypatch):
     assert "/" == create(workdir=str(tmp_path))["cwd"]
 
 
-def test_what_was_parsed_is_kept_for_the_zygote():
-    """Also of a policy whose place others took since: the zygote needs no YAML parser for it."""
+def test_what_was_parsed_goes_with_the_request():
+    """Also of a policy whose place in the cache others took since: the zygote needs no YAML parser for it."""
     policy = Policy.parse("version: 1\n# mine\n")
-    create(policy)
     folder = f"{state_root()}/policies"
     for number in range(cache.MOST + 1):
         Policy.parse(f"version: 1\n# {number}\n")
-    assert not cache.has(folder, policy.source.sha256)
-    create(policy)
-    assert cache.has(folder, policy.source.sha256)
+    assert cache.get(folder, policy.source.sha256) is None
+    _, text, tree = create(policy)["policy"]
+    assert policy == load.parse(text.encode(), tree=cache.node(tree))
 
 
 @pytest.mark.parametrize(
