@@ -160,10 +160,10 @@ class AsyncSandbox(base.Box):
             while not job.exchange.over:
                 if not await aio_waiting.step(job.exchange, job.deadline):
                     break
-            if job.exchange.over:
-                return await aio_waiting.outcome(job)
-            await aio_waiting.finish(job.exchange)
-            raise job.too_long()
+            if not job.exchange.over:
+                await aio_waiting.finish(job.exchange)
+                job.check_time()
+            return await aio_waiting.outcome(job)
         except GeneratorExit:  # the loop is gone: closing has it killed
             raise
         except BaseException:

@@ -103,7 +103,8 @@ class AsyncStream(AsyncIterator[Chunk]):
             self._chunks = job.take()[::-1]
         else:
             await aio_waiting.finish(job.exchange)
-            raise job.too_long()
+            job.check_time()
+            self._chunks = job.take()[::-1]
 
     def _leave(self) -> None:
         self._closed = True

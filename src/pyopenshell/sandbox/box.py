@@ -160,10 +160,10 @@ class Sandbox(base.Box):
             while not job.exchange.over:
                 if not waiting.step(job.exchange, job.deadline):
                     break
-            if job.exchange.over:
-                return waiting.outcome(job)
-            waiting.finish(job.exchange)
-            raise job.too_long()
+            if not job.exchange.over:
+                waiting.finish(job.exchange)
+                job.check_time()
+            return waiting.outcome(job)
         except BaseException:
             if not job.exchange.over:
                 waiting.finish(job.exchange)

@@ -51,8 +51,13 @@ class Job:
         result = self._result(os.waitstatus_to_exitcode(self.command.status))
         return result.check() if self._check else result
 
-    def too_long(self) -> CommandTimeout:
-        """Return the error for a command that was killed because its time was over."""
+    def check_time(self) -> None:
+        """Raise CommandTimeout for a command that was to be killed, unless it had ended by itself by then."""
+        status = self.command.status
+        if self.command.failure is None and (status is None or not os.WIFEXITED(status)):
+            raise self._too_long()
+
+    def _too_long(self) -> CommandTimeout:
         status = self.command.status
         result = self._result(-signals.SIGKILL if status is None else os.waitstatus_to_exitcode(status))
         hint = None

@@ -56,7 +56,8 @@ class Stream(Iterator[Chunk]):
                     self._chunks = job.take()[::-1]
                 else:
                     waiting.finish(job.exchange)
-                    raise job.too_long()
+                    job.check_time()
+                    self._chunks = job.take()[::-1]
         except StopIteration:
             raise
         except BaseException:

@@ -1,6 +1,7 @@
 """``Sandbox.run``: what a command is given, what comes of it, and that nothing outlasts it that should not."""
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 import pytest
 
 from pyopenshell import CommandError, CommandFailed, CommandTimeout, UsageError
+from pyopenshell.sandbox import waiting
 from tests.confined.api.conftest import descriptors
 
 LARGE = os.urandom(1 << 20)
@@ -252,3 +254,27 @@ def test_what_is_too_large_to_send_harms_nothing(box):
         with pytest.raises(UsageError, match="can be passed on"):
             box.run(**options)
     assert box.run(["/bin/true"]).ok
+
+
+def test_a_command_that_ends_as_its_time_is_over_has_ended(box, monkeypatch):
+    """The time may be over before anybody looked: what it did is told, with what it wrote."""
+
+    def late(exchange, deadline):
+        """Look when the command has ended, and say that nothing has come by then."""
+        select.select([exchange.command.socket], [], [])
+        return False
+
+    with monkeypatch.context() as patched:
+        step, steps = waiting.step, []
+
+        def once(exchange, deadline):
+            steps.append(exchange)
+            return late(exchange, deadline) if len(steps) == 1 else step(exchange, deadline)
+
+        patched.setattr(waiting, "step", once)
+        result = box.run(sh("echo done; exit 3"), timeout=30)
+        assert (3, "done\n") == (result.exit, result.stdout)
+        steps.clear()
+        with box.stream(sh("echo done; exit 3"), timeout=30) as stream:
+            assert "done\n" == "".join(chunk.text for chunk in stream)
+        assert 3 == stream.result.exit
