@@ -185,7 +185,11 @@ class Command:
         if what is None and not client.is_open(number):
             return self._end(number, DEVNULL)
         fd = streams.given(what, number)
-        if not os.isatty(fd):
+        if os.isatty(fd):
+            fd = streams.write_only(fd)
+        elif what is None and (appending := streams.append_only(fd)) is not None:
+            fd = appending
+        else:
             return fd
-        self._opened.append(streams.write_only(fd))
-        return self._opened[-1]
+        self._opened.append(fd)
+        return fd

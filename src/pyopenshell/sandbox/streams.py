@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
+import stat
 
 from pyopenshell.errors import UsageError
 from pyopenshell.zygote import client
@@ -46,6 +48,21 @@ def write_only(fd: int) -> int:
             f"the terminal that is descriptor {fd} cannot be opened for writing alone: {error.strerror}",
             hint="capture the output, or send it to a file or a pipe",
         ) from error
+
+
+def append_only(fd: int) -> int | None:
+    """Return the caller's own file, opened once more: nothing of it can be read so, and no flags are shared.
+
+    None for what is no file to which the caller appends itself: two that write to a file, each at its own place, would
+    write over each other, so such a file's place has to be shared.
+    """
+    flags = fcntl.fcntl(fd, fcntl.F_GETFL)
+    if not flags & os.O_APPEND or not stat.S_ISREG(os.fstat(fd).st_mode):
+        return None
+    try:
+        return client.placed(os.open(f"/proc/self/fd/{fd}", os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC))
+    except OSError:  # it is not this process's to open any more
+        return None
 
 
 def pipe() -> tuple[int, int]:

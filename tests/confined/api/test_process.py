@@ -174,3 +174,24 @@ def test_what_is_ours_is_given_to_nobody(box):
         box.popen(["/bin/cat"], stdin=one.stdout, stdout=PIPE) as it,
     ):
         assert b"on\n" == it.stdout.read()
+
+
+@pytest.mark.parametrize(("mode", "expected"), [("a+", "mine\nmore\nlast\n"), ("w+", "more\nlast\n")])
+def test_what_the_caller_appends_to_is_opened_anew(tmp_path, workdir, mode, expected):
+    """As its own stdout: it cannot be read, and the caller's flags stay. Of another file the place is shared."""
+    tell = "import os; os.set_blocking(1, False); os.lseek(1, 0, 0); os.write(1, b'more\\n')"
+    if mode == "a+":
+        tell += "; import fcntl; assert fcntl.fcntl(1, fcntl.F_GETFL) & os.O_ACCMODE == os.O_WRONLY"
+    program = f"""
+        import os
+        from pyopenshell import Sandbox
+        file = open({str(tmp_path / "log")!r}, {mode!r})
+        os.dup2(file.fileno(), 1)
+        os.write(1, b"mine\\n")
+        with Sandbox(workdir={str(workdir)!r}) as box:
+            box.run(["/usr/bin/python3", "-c", {tell!r}], capture=False, check=True)
+        assert os.get_blocking(1) == {mode == "a+"}
+        os.write(1, b"last\\n")
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=True)
+    assert expected == (tmp_path / "log").read_text()
