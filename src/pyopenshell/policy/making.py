@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from pyopenshell.errors import PolicyError, Problem, StateError
+from pyopenshell.errors import OpenShellError, PolicyError, Problem, StateError
 from pyopenshell.policy import cache as kept_trees
 from pyopenshell.policy.load import load as load_file
 from pyopenshell.policy.load import parse as parse_text
@@ -29,7 +29,13 @@ _trees: dict[str, tuple[Any, ...]] = {}
 def load(path: str | os.PathLike[str]) -> Policy:
     """Return the policy in a file. Raises PolicyError, and OpenShellError (``policy.unreadable``)."""
     # Absolute: that the sandbox cannot replace the file is looked at later, when the current folder may be another.
-    return load_file(os.path.abspath(path), _cache())
+    try:
+        return load_file(os.path.abspath(path), _cache())
+    except OpenShellError as error:
+        if error.code != "policy.unreadable":
+            raise
+        # In the message, which is all that a traceback shows; and not once more as the error's place.
+        raise OpenShellError(f"{os.fspath(path)}: {error}", code=error.code, hint=error.hint) from error.__cause__
 
 
 def parse(text: str | bytes, file: str | None = None) -> Policy:

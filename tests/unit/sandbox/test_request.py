@@ -4,7 +4,7 @@ import marshal
 
 import pytest
 
-from pyopenshell import AsyncSandbox, Policy, PolicyError, Sandbox, UsageError
+from pyopenshell import AsyncSandbox, OpenShellError, Policy, PolicyError, Sandbox, UsageError
 from pyopenshell.launch import wire
 from pyopenshell.planning import RunRequest
 from pyopenshell.policy import cache, load
@@ -164,3 +164,9 @@ def test_a_mapping_in_a_circle_is_no_policy():
         Policy.from_dict(circle)
     with pytest.raises(PolicyError, match="cannot stand in a policy"):
         Policy.from_dict("version: 1")  # type: ignore[arg-type]
+
+
+def test_a_policy_that_cannot_be_read_is_named(tmp_path):
+    """In the message itself, which is all that a traceback shows."""
+    with pytest.raises(OpenShellError, match=r"none\.yaml: cannot read the policy: No such file"):
+        Sandbox(tmp_path / "none.yaml")
