@@ -1,6 +1,7 @@
 """What a program may try on the first process of its sandbox, and a link that leads elsewhere than the last time."""
 
 import contextlib
+import functools
 import os
 
 import pytest
@@ -35,7 +36,7 @@ def test_a_folder_that_is_closed_meanwhile_is_no_failure_of_the_program(box, wor
         except OpenShellError as error:
             told = error
         assert not (in_between(workdir, ran.exists) and told), told
-        in_between(workdir, lambda: ran.unlink(missing_ok=True))
+        in_between(workdir, functools.partial(ran.unlink, missing_ok=True))
 
 
 @pytest.mark.parametrize("number", [65, 10**20])
