@@ -11,11 +11,11 @@ from pyopenshell.zygote import carry, stamp
 from tests.unit.zygote import plans
 
 
-class Point(Record):
+class Place(Record):
     """A record of these tests."""
 
-    x: object
-    y: object = ()
+    path: object
+    line: object = ()
 
 
 SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.text(), st.binary())
@@ -28,7 +28,7 @@ def _more(inner):
         st.lists(inner, max_size=3).map(tuple),
         st.frozensets(KEYS, max_size=3),
         st.dictionaries(KEYS, inner, max_size=3),
-        st.builds(Point, inner, inner),
+        st.builds(Place, inner, inner),
     )
 
 
