@@ -96,8 +96,8 @@ def _serve(connection: _socket.socket) -> None:
         poll.poll()
         while process.read_signal(events) is not None:
             pass
-        while living and (died := os.waitpid(-1, os.WNOHANG))[0]:
-            if died[0] in living:  # else it was an orphan's end
+        while died := _reaped():
+            if died[0] in living:  # else it was an orphan's end, also after the last of them
                 frames.send(connection, DIED, _died(*died, living, orphaning))
         for _kind, payload, descriptors in reader.take():
             kind, flags = marshal.loads(payload)  # noqa: S302 - from the zygote
@@ -109,6 +109,15 @@ def _serve(connection: _socket.socket) -> None:
             for fd in descriptors:
                 os.close(fd)
             frames.send(connection, BORN, pid)
+
+
+def _reaped() -> tuple[int, int] | None:
+    """Return a child that has ended, and its wait status."""
+    try:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:  # there is none at all
+        return None
+    return (pid, status) if pid else None
 
 
 def _bear(kind: bytes, flags: int, descriptors: list[int]) -> int:
