@@ -17,7 +17,7 @@ from pyopenshell.launch import wire
 from pyopenshell.sandbox import request
 from pyopenshell.sandbox.link import REASON
 from pyopenshell.sandbox.waiting import PATIENCE
-from pyopenshell.zygote import client
+from pyopenshell.zygote import own_ends
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ async def ready(interest: Mapping[int, int], deadline: float | None = None) -> d
 async def passable(socket: _socket.socket, deadline: float | None, event: int = select.POLLIN) -> bool:
     """Wait for a socket for which other tasks may be waiting too. Returns False at the deadline."""
     fd = fcntl.fcntl(
-        socket.fileno(), fcntl.F_DUPFD_CLOEXEC, client.STREAMS + 1
+        socket.fileno(), fcntl.F_DUPFD_CLOEXEC, own_ends.STREAMS + 1
     )  # a loop knows one reader for each descriptor
     try:
         return bool(await ready({fd: event}, deadline))

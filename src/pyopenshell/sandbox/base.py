@@ -11,7 +11,7 @@ from pyopenshell.sandbox import request
 from pyopenshell.sandbox.command import DEVNULL, PIPE, STDOUT, Command
 from pyopenshell.sandbox.job import Job
 from pyopenshell.sandbox.result import Evidence
-from pyopenshell.zygote.client import useless
+from pyopenshell.zygote.started import useless
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

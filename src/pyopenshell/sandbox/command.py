@@ -9,7 +9,7 @@ import threading
 
 from pyopenshell.errors import SandboxGone
 from pyopenshell.sandbox import request, streams
-from pyopenshell.zygote import client, failure, protocol
+from pyopenshell.zygote import client, failure, own_ends, protocol
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Command:
     def __init__(self, asked: dict[str, Any], stdin: Redirect, stdout: Redirect, stderr: Redirect) -> None:
         """Say what is wanted; nothing is opened yet, so that whoever closes it may be interrupted at any time."""
         self._wanted = (stdin, stdout, stderr)
-        self.socket = client.no_socket()
+        self.socket = own_ends.no_socket()
         self._reader = protocol.Reader(self.socket)
         self.asked = asked
         self.streams = [-1, -1, -1]
@@ -57,7 +57,7 @@ class Command:
             # What is made is where a fork finds it before there can be one.
             with client.lock:
                 client.held.add(self)
-                self.socket, their_socket = client.pair(_socket.SOCK_STREAM)
+                self.socket, their_socket = own_ends.pair(_socket.SOCK_STREAM)
                 self._reader = protocol.Reader(self.socket)
                 self._opened.append(their_socket.detach())
                 self.theirs.append(self._opened[0])
@@ -97,7 +97,7 @@ class Command:
                 return
             with client.lock:  # what comes may be a standard stream's for a moment
                 frames = [
-                    (kind, payload, [client.placed(fd) for fd in fds]) for kind, payload, fds in self._reader.take()
+                    (kind, payload, [own_ends.placed(fd) for fd in fds]) for kind, payload, fds in self._reader.take()
                 ]
             for kind, payload, descriptors in frames:
                 told: Any = marshal.loads(payload) if payload else None  # noqa: S302 - from the zygote, which is ours
@@ -174,7 +174,7 @@ class Command:
     def _end(self, number: int, what: Redirect) -> int:
         """Return the command's end of a pipe, or nothing to read or write; to be closed when it is sent."""
         if what != PIPE:
-            self._opened.append(client.placed(os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)))
+            self._opened.append(own_ends.placed(os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)))
             return self._opened[-1]
         read, write = streams.pipe()
         theirs, self.streams[number] = (read, write) if number == 0 else (write, read)
@@ -182,7 +182,7 @@ class Command:
         return theirs
 
     def _given(self, what: Redirect, number: int) -> int:
-        if what is None and not client.is_open(number):
+        if what is None and not own_ends.is_open(number):
             return self._end(number, DEVNULL)
         fd = streams.given(what, number)
         if os.isatty(fd):

@@ -12,7 +12,7 @@ import time
 from pyopenshell.errors import SandboxGone
 from pyopenshell.launch import wire
 from pyopenshell.sandbox import request
-from pyopenshell.zygote import client, failure, protocol
+from pyopenshell.zygote import client, failure, own_ends, protocol
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pyopenshell.errors import OpenShellError
+    from pyopenshell.zygote.started import Zygote
 
 PATIENCE = 30.0
 """Seconds to wait for the end of a sandbox that was told to end. Its processes are killed, which takes as long as the
@@ -33,8 +34,8 @@ class Link:
 
     def __init__(self) -> None:
         """Connect to nothing yet: who ``close``s it can do so from before there is something to close."""
-        self.socket = client.no_socket()
-        self.zygote: client.Zygote | None = None
+        self.socket = own_ends.no_socket()
+        self.zygote: Zygote | None = None
         self.unsent = memoryview(b"")
         """What of the first frame has still to be sent."""
         self.pid = os.getpid()

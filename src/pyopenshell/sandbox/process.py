@@ -13,7 +13,7 @@ from pyopenshell.errors import CommandTimeout
 from pyopenshell.kernel import signals
 from pyopenshell.sandbox import request, waiting
 from pyopenshell.sandbox.exchange import Exchange
-from pyopenshell.zygote import client
+from pyopenshell.zygote import client, own_ends
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ class Process(Running):
             for number, file in enumerate((self.stdin, self.stdout, self.stderr)):
                 if file is not None and not file.closed:
                     self._command.streams[number] = fcntl.fcntl(
-                        file.fileno(), fcntl.F_DUPFD_CLOEXEC, client.STREAMS + 1
+                        file.fileno(), fcntl.F_DUPFD_CLOEXEC, own_ends.STREAMS + 1
                     )
         self._close_files()
 

@@ -8,7 +8,7 @@ import os
 import stat
 
 from pyopenshell.errors import UsageError
-from pyopenshell.zygote import client
+from pyopenshell.zygote import client, own_ends
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def given(what: Redirect, number: int) -> int:
     """
     name = _NAMES[number]
     fd = _descriptor(number if what is None else what, name)
-    if not client.is_open(fd):
+    if not own_ends.is_open(fd):
         raise UsageError(f"{name} is descriptor {fd}, which is not open", hint="use PIPE or DEVNULL")
     if client.is_ours(fd):
         raise UsageError(
@@ -42,7 +42,7 @@ def given(what: Redirect, number: int) -> int:
 def write_only(fd: int) -> int:
     """Return the caller's terminal, opened once more so that nothing can be read from it. Raises UsageError."""
     try:
-        return client.placed(os.open(os.ttyname(fd), os.O_WRONLY | os.O_NOCTTY | os.O_CLOEXEC))
+        return own_ends.placed(os.open(os.ttyname(fd), os.O_WRONLY | os.O_NOCTTY | os.O_CLOEXEC))
     except OSError as error:
         raise UsageError(
             f"the terminal that is descriptor {fd} cannot be opened for writing alone: {error.strerror}",
@@ -60,7 +60,7 @@ def append_only(fd: int) -> int | None:
     if not flags & os.O_APPEND or not stat.S_ISREG(os.fstat(fd).st_mode):
         return None
     try:
-        return client.placed(os.open(f"/proc/self/fd/{fd}", os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC))
+        return own_ends.placed(os.open(f"/proc/self/fd/{fd}", os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC))
     except OSError:  # it is not this process's to open any more
         return None
 
@@ -71,7 +71,7 @@ def pipe() -> tuple[int, int]:
     try:
         for at in (0, 1):
             fd, ends[at] = ends[at], -1
-            ends[at] = client.placed(fd)
+            ends[at] = own_ends.placed(fd)
     except BaseException:
         for fd in ends:
             if fd >= 0:

@@ -20,7 +20,7 @@ import pytest
 
 from pyopenshell import NameInUse, OpenShellError, Policy, PolicyRefused, Sandbox, SandboxGone, UsageError, runs
 from pyopenshell.kernel import landlock, process
-from pyopenshell.zygote import client, protocol
+from pyopenshell.zygote import client, own_ends, protocol, rights
 from tests.confined.api.conftest import descriptors
 from tests.confined.api.test_run import environment
 from tests.confined.landlock import harness
@@ -267,7 +267,7 @@ def test_an_owner_that_confines_itself_confines_its_sandboxes(options, workdir):
         process.set_no_new_privs()
         with Sandbox(**options) as box:
             (before,) = client._zygotes.values()
-            identity = client._identity()
+            identity = rights.identity()
             landlock.restrict_self(landlock.create_ruleset(WRITING, 0, 0))
             try:
                 with Sandbox(**options) as other:
@@ -275,7 +275,7 @@ def test_an_owner_that_confines_itself_confines_its_sandboxes(options, workdir):
             except OpenShellError:
                 pass
             again = box.run(["/bin/sh", "-c", "echo on > on"], input="").exit
-            return before in client._retired, identity == client._identity(), again
+            return before in client._retired, identity == rights.identity(), again
 
     assert (True, True, 0) == harness.in_child(confine_and_ask)
     assert ["on"] == os.listdir(workdir)
@@ -317,7 +317,7 @@ def test_an_interruption_leaves_nothing_open(options, monkeypatch):
 
     with Sandbox(**options) as box:
         before = len(client.held), descriptors()
-        for where, name in ((client, "connect"), (client, "pair"), (protocol, "Reader")):
+        for where, name in ((client, "connect"), (own_ends, "pair"), (protocol, "Reader")):
             with monkeypatch.context() as patched:
                 patched.setattr(where, name, interrupted(getattr(where, name)))
                 for attempt in (lambda: Sandbox(**options).start().close(), lambda: box.run(["/bin/true"])):

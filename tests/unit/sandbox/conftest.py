@@ -5,7 +5,7 @@ import os
 import pytest
 
 import pyopenshell
-from pyopenshell.zygote import client
+from pyopenshell.zygote import client, started
 
 PRELUDE = """\
 import _socket, marshal, os, select, sys
@@ -37,10 +37,10 @@ def zygote(tmp_path, monkeypatch):
     def use(program):
         script = tmp_path / "zygote.py"
         script.write_text(PRELUDE.format(source=source, record=str(tmp_path)) + program)
-        monkeypatch.setattr(client, "SCRIPT", str(script))
+        monkeypatch.setattr(started, "SCRIPT", str(script))
 
     monkeypatch.setattr(client, "_zygotes", {})
     monkeypatch.setattr(client, "_retired", [])
     yield use
-    for started in (*client._zygotes.values(), *client._retired):
-        started.end()
+    for one in (*client._zygotes.values(), *client._retired):
+        one.end()

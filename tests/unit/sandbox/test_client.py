@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from pyopenshell import Sandbox, SandboxGone, ZygoteError
-from pyopenshell.zygote import client
+from pyopenshell.zygote import client, rights, started
 
 SERVE = """\
 for connection in connections():
@@ -56,7 +56,7 @@ def test_it_has_none_of_the_variables(zygote, monkeypatch):
     monkeypatch.setenv("LD_LIBRARY_PATH", "/opt/lib")
     names = eval(seen(zygote, "repr(sorted(os.environ))"))
     assert "LD_LIBRARY_PATH" in names
-    assert set(names) <= {*client.PASSED, "LC_CTYPE"}
+    assert set(names) <= {*started.PASSED, "LC_CTYPE"}
 
 
 def test_one_serves_all_sandboxes(zygote):
@@ -128,10 +128,10 @@ def test_another_identity_has_its_own(zygote, monkeypatch):
     Until then its door is shut: nobody can have it make one more, whoever this process may be taken over by.
     """
     zygote(SERVE.replace("NAME", "str(os.getpid())"))
-    identity = client._identity()
+    identity = rights.identity()
     box = Sandbox().start()
     (old,) = client._zygotes.values()
-    monkeypatch.setattr(client, "_identity", lambda: (*identity, 4242))
+    monkeypatch.setattr(rights, "identity", lambda: (*identity, 4242))
     with Sandbox() as other:
         assert box.name != other.name
         assert [old] == client._retired
@@ -154,12 +154,12 @@ def test_one_that_cannot_be_looked_at_any_more_is_replaced(zygote, monkeypatch):
         with Sandbox() as box:
             return int(box.name)
 
-    monkeypatch.setattr(client, "_can_see", lambda pid: False)
+    monkeypatch.setattr(rights, "can_see", lambda pid: False)
     unseen = pid()
     assert unseen == pid()
     client._retire()
-    monkeypatch.setattr(client, "_can_see", lambda pid: True)
+    monkeypatch.setattr(rights, "can_see", lambda pid: True)
     seen = pid()
     assert seen == pid()
-    monkeypatch.setattr(client, "_can_see", lambda pid: pid != seen)
+    monkeypatch.setattr(rights, "can_see", lambda pid: pid != seen)
     assert pid() not in (unseen, seen)
