@@ -90,7 +90,7 @@ evidence-gpu: $(VENV)/.compiled ## Record what starting CUDA asks of the kernel,
 
 lock: build ## Resolve the dependencies again and write requirements/*.txt
 	@test -x build/uv/bin/uv || { $(PYTHON) -m venv build/uv && build/uv/bin/python -m pip --quiet install $(UV); }
-	@for set in "run pyproject.toml" "build --group build" "test pyproject.toml --extra test -c requirements/run.txt" \
+	@for set in "run pyproject.toml --extra gateway" "build --group build" "test pyproject.toml --extra test -c requirements/run.txt" \
 	    "check pyproject.toml --extra test --extra check -c requirements/test.txt"; do \
 	    read -r name sources <<<"$$set"; echo "· requirements/$$name.txt"; \
 	    build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
