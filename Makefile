@@ -14,6 +14,8 @@ ARGS ?=
 JOBS ?= 2
 # What resolves the locks: its version only matters to `make lock`.
 UV := uv==0.13.9
+# What generates gateway/proto. The version that made the SDK's messages: ours then need no newer libraries than those.
+PROTOC := grpcio-tools==1.78.0
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -97,6 +99,12 @@ lock: build ## Resolve the dependencies again and write requirements/*.txt
 	        --no-emit-index-url --custom-compile-command "make lock" -o requirements/$$name.txt $$sources; \
 	done
 
+proto: build ## Generate the modules beside src/pyopenshell/gateway/proto/*.proto again
+	@test -x build/protoc/bin/python || $(PYTHON) -m venv build/protoc
+	@build/protoc/bin/python -m pip --quiet --disable-pip-version-check install $(PROTOC)
+	@build/protoc/bin/python -m grpc_tools.protoc -Isrc --python_out=src --pyi_out=src --grpc_python_out=src \
+	    src/pyopenshell/gateway/proto/*.proto
+
 clean: ## Remove everything that was made here
 	@rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find src tests bench evidence examples -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -134,4 +142,4 @@ $(VENV)/.installed: $(VENV)/.run pyproject.toml bin/openshell $(wildcard README.
 $(VENV)/.compiled: $(VENV)/.installed $(SOURCES)
 	@$(BIN)/python -m compileall -q src && touch $@
 
-.PHONY: help demo test torture test-kernels check $(CHECKS:%=check-%) bench support evidence test-gpu evidence-gpu lock clean
+.PHONY: help demo test torture test-kernels check $(CHECKS:%=check-%) bench support evidence test-gpu evidence-gpu lock proto clean
