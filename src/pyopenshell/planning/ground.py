@@ -36,6 +36,10 @@ class RunRequest(Record):
     there are, 0 for the GPU runtime without a device. ``devices`` are qualified CDI names, whose specs are looked for
     in ``cdi_spec_dirs``, or where the environment or the CDI specification say. ``env`` holds ``KEY`` or
     ``KEY=VALUE``. ``max_abi`` caps the Landlock ABI used.
+
+    ``own_folder`` is a folder of the host, made for this sandbox alone, that is its working directory and home, shown
+    at ``/sandbox`` where that can be; ``workdir`` is left out then. ``cpu`` (CPUs), ``memory`` (bytes) and ``pids``
+    (processes and threads) are limits for the whole sandbox, None for no limit.
     """
 
     command: tuple[str, ...]
@@ -49,6 +53,10 @@ class RunRequest(Record):
     max_abi: int | None = None
     unsafe_unconfined: bool = False
     programs: tuple[str, ...] = ()
+    own_folder: str | None = None
+    cpu: float | None = None
+    memory: int | None = None
+    pids: int | None = None
 
 
 class Ground(Record):
