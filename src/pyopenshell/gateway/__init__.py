@@ -1,0 +1,1 @@
+"""The gateway: sandboxes that stay, kept and served over gRPC."""
