@@ -40,15 +40,15 @@ class Reader:
         self._descriptors: list[int] = []
         self.ended = False
 
-    def take(self) -> list[tuple[bytes, bytes, list[int]]]:
+    def take(self, most: int = MOST) -> list[tuple[bytes, bytes, list[int]]]:
         """Return the frames that are there by now: kind, payload, descriptors. Sets ``ended`` at the end.
 
         The kernel keeps descriptors in the order of the bytes they came with, and delivers them not after these. Of
-        somebody who never stops speaking not all is taken at once. Where this process has no room for the descriptors
-        of a frame, that has none.
+        somebody who never stops speaking not all is taken at once: at most so many pieces of up to 64 KiB. Where this
+        process has no room for the descriptors of a frame, that has none.
         """
         frames = []
-        for _ in range(MOST):
+        for _ in range(most):
             if self.ended or not self._receive():
                 break
             while (frame := self._frame()) is not None:
@@ -112,6 +112,11 @@ class Outbox:
     def waits(self) -> bool:
         """Whether something waits for room."""
         return bool(self._waiting)
+
+    @property
+    def size(self) -> int:
+        """How many bytes wait for room."""
+        return sum([len(data) for data, _ in self._waiting])
 
     def send(self, kind: bytes, payload: bytes = b"", descriptors: Sequence[int] = ()) -> None:
         """Send one frame, or as much of it as there is room for. Where nobody listens it is lost: the reader tells."""

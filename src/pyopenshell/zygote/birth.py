@@ -16,13 +16,41 @@ from pyopenshell.zygote import nursery
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any
+    from typing import Any, Protocol
 
     from pyopenshell.launch.plan import Plan
-    from pyopenshell.launch.reports import Counts
-    from pyopenshell.zygote.keeper import Keeper
-    from pyopenshell.zygote.server import Server
-    from pyopenshell.zygote.spare import Spare
+    from pyopenshell.launch.reports import Counts, Use
+    from pyopenshell.zygote.loop import Loop
+
+    class Bearer(Protocol):
+        """Who has a sandbox forked, and tells its birth the pid (``born``) and the end (``died``)."""
+
+        loop: Loop
+        unbounded: bool
+
+        def bear(self, birth: Birth, kind: bytes, flags: int, descriptors: list[int]) -> None:
+            """Have it forked. Raises OSError."""
+
+    class Watcher(Protocol):
+        """Who is told how it goes on."""
+
+        def launch_failed(self, error: OpenShellError) -> None:
+            """There will be no sandbox."""
+
+        def holds(self, receipt: dict[str, Any]) -> None:
+            """It holds, by this receipt."""
+
+        def brokered(self, use: Use) -> None:
+            """Its broker reports."""
+
+        def frame(self, kind: bytes, payload: bytes, terminal: int) -> None:
+            """Init tells something, with a descriptor or -1."""
+
+        def ended(self, why: str, survivors: Sequence[int] = ()) -> None:
+            """Nothing is left of it."""
+
+        def broke(self, error: Exception) -> None:
+            """We have a defect."""
 
 
 LAUNCH = (wire.INIT_PID, wire.FAILURE, wire.RECEIPT)
@@ -32,7 +60,7 @@ LAUNCH = (wire.INIT_PID, wire.FAILURE, wire.RECEIPT)
 class Birth:
     """Has init forked, with a stem where it takes one, and follows what they tell."""
 
-    def __init__(self, server: Server, watcher: Keeper | Spare, plan: Plan, plain: bytes) -> None:
+    def __init__(self, server: Bearer, watcher: Watcher, plan: Plan, plain: bytes) -> None:
         """Ask the nursery for them. Raises OSError."""
         self.plan = plan
         self.init_pid = 0

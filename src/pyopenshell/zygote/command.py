@@ -46,13 +46,7 @@ class Command:
     def begun(self, pid: int, terminal: int) -> None:
         """Tell that it runs; a negative number is the errno of starting it."""
         if pid < 0:
-            name = self.asked["argv"][0]
-            if -pid < wire.FOLDER:
-                error = _not_started(name, -pid)
-            elif -pid < wire.PTY:
-                error = _not_entered(name, self.asked["cwd"], -pid - wire.FOLDER)
-            else:
-                error = _no_terminal(name, -pid - wire.PTY)
+            error = not_begun(self.asked["argv"][0], self.asked["cwd"], -pid)
             self._keeper.story.not_begun(self.asked, error.message)
             self._outbox.send(protocol.FAILED, marshal.dumps(failure.pack(error)))
             self.close()
@@ -111,6 +105,15 @@ class Command:
             self._keeper.tell(wire.END, self.number.to_bytes(4, "little"))
 
 
+def not_begun(name: str, folder: str | None, number: int) -> CommandError:
+    """Return the error for what init tells of a program that it could not start (``wire.STARTED``)."""
+    if number < wire.FOLDER:
+        return _not_started(name, number)
+    if number < wire.PTY:
+        return _not_entered(name, folder, number - wire.FOLDER)
+    return _no_terminal(name, number - wire.PTY)
+
+
 def _no_terminal(name: str, number: int) -> CommandError:
     error = CommandError(
         f"{name}: there is no terminal for it in the sandbox: {os.strerror(number)}",
@@ -121,7 +124,7 @@ def _no_terminal(name: str, number: int) -> CommandError:
     return error
 
 
-def _not_entered(name: str, folder: str, number: int) -> CommandError:
+def _not_entered(name: str, folder: str | None, number: int) -> CommandError:
     error = CommandError(
         f"{name}: it cannot be started in {folder}: {os.strerror(number)}",
         code="command.workdir",

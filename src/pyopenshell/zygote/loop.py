@@ -25,14 +25,21 @@ class Loop:
         self._handlers[fd] = handler
         self._poll.register(fd, select.EPOLLIN)
 
-    def want_room(self, fd: int, *, wanted: bool) -> None:
-        """Call the handler also when the descriptor can be written, or not any more."""
-        self._poll.modify(fd, select.EPOLLIN | (select.EPOLLOUT if wanted else 0))
+    def want_room(self, fd: int, *, wanted: bool, reading: bool = True) -> None:
+        """Call the handler also when the descriptor can be written, or not any more.
+
+        Without ``reading`` it is not called for what can be read; for the other side's end it always is.
+        """
+        self._poll.modify(fd, (select.EPOLLIN if reading else 0) | (select.EPOLLOUT if wanted else 0))
 
     def forget(self, fd: int) -> None:
         """Stop watching, before the descriptor is closed."""
         if self._handlers.pop(fd, None):
             self._poll.unregister(fd)
+
+    def watches(self, fd: int) -> bool:
+        """Return whether a descriptor is watched."""
+        return fd in self._handlers
 
     def later(self, seconds: float, action: Callable[[], None]) -> None:
         """Do something once, after so many seconds."""

@@ -101,7 +101,7 @@ def _serve(connection: _socket.socket) -> None:
                 frames.send(connection, DIED, _died(*died, living, orphaning))
         for _kind, payload, descriptors in reader.take():
             kind, flags = marshal.loads(payload)  # noqa: S302 - from the zygote
-            pid = _bear(kind, flags, descriptors) if descriptors else -errno.EMFILE
+            pid = bear(kind, flags, descriptors) if descriptors else -errno.EMFILE
             if pid > 0:
                 living.add(pid)
                 if kind == ORPHANING:
@@ -120,8 +120,8 @@ def _reaped() -> tuple[int, int] | None:
     return (pid, status) if pid else None
 
 
-def _bear(kind: bytes, flags: int, descriptors: list[int]) -> int:
-    """Fork one; return its pid, or a negative errno."""
+def bear(kind: bytes, flags: int, descriptors: list[int]) -> int:
+    """Fork init, or the stem that will, from a single-threaded process; return its pid, or a negative errno."""
     try:
         if kind == DIRECT:
             return direct.start(flags, descriptors[0])

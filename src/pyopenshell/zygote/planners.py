@@ -8,8 +8,36 @@ from pyopenshell.zygote.warm import Warm
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pyopenshell.zygote.keeper import Keeper
-    from pyopenshell.zygote.server import Server
+    from typing import Any, Protocol
+
+    from pyopenshell.zygote.limits import Differing
+    from pyopenshell.zygote.loop import Loop
+    from pyopenshell.zygote.warm import Warmed
+
+    class Wish(Protocol):
+        """A sandbox that is to be planned: what was asked for, and who is told what came of it."""
+
+        key: bytes
+        asked: dict[str, Any]
+        limits: Differing
+
+        def plan(self) -> None:
+            """Take a plan that holds, or ask for one."""
+
+        def launch(self, warm: Warm) -> None:
+            """Launch it."""
+
+        def failed(self, error: OpenShellError) -> None:
+            """Tell that there will be no sandbox."""
+
+        def broke(self, error: Exception) -> None:
+            """Tell that we have a defect."""
+
+    class Server(Protocol):
+        """Whose loop it is, and who keeps plans."""
+
+        loop: Loop
+        warmed: Warmed
 
 MOST = 8
 """Children that plan at once."""
@@ -21,11 +49,11 @@ class Planners:
     def __init__(self, server: Server) -> None:
         """Plan nothing yet."""
         self._server = server
-        self._active: dict[Keeper, Planner] = {}
-        self._waiting: list[Keeper] = []
+        self._active: dict[Wish, Planner] = {}
+        self._waiting: list[Wish] = []
         self._fleeting: set[bytes] = set()
 
-    def ask(self, keeper: Keeper) -> None:
+    def ask(self, keeper: Wish) -> None:
         """Have a plan made for a sandbox, which is told. Raises OSError."""
         shared = keeper.key not in self._fleeting and any(other.key == keeper.key for other in self._active)
         if shared or len(self._active) >= MOST:
@@ -34,20 +62,20 @@ class Planners:
         planner = self._active[keeper] = Planner(keeper.asked)
         self._server.loop.watch(planner.fd, lambda: self._come(keeper, planner))
 
-    def forget(self, keeper: Keeper) -> None:
+    def forget(self, keeper: Wish) -> None:
         """Plan no more for a sandbox, which is not wanted any more."""
         if keeper in self._waiting:
             self._waiting.remove(keeper)
         if keeper in self._active:
             self._done(keeper)
 
-    def _come(self, keeper: Keeper, planner: Planner) -> None:
+    def _come(self, keeper: Wish, planner: Planner) -> None:
         try:
             self._take(keeper, planner)
         except Exception as error:  # as for other handlers: a defect ends one sandbox, not all
             keeper.broke(error)
 
-    def _take(self, keeper: Keeper, planner: Planner) -> None:
+    def _take(self, keeper: Wish, planner: Planner) -> None:
         found = planner.take()
         if found is None:
             return
@@ -64,7 +92,7 @@ class Planners:
         self._done(keeper)
         keeper.launch(warm)
 
-    def _done(self, keeper: Keeper) -> None:
+    def _done(self, keeper: Wish) -> None:
         planner = self._active.pop(keeper)
         self._server.loop.forget(planner.fd)
         planner.close()

@@ -16,6 +16,8 @@ and after ``ENDED``, the zygote closes its end too. Frames are those of
 
 from __future__ import annotations
 
+import _socket
+
 from pyopenshell.launch.frames import Reader, send
 
 __all__ = ["Reader", "send"]
@@ -50,3 +52,20 @@ SIGNAL = b"S"
 
 DOOR = 3
 """The zygote's end of the door."""
+
+
+def come(door: _socket.socket) -> list[_socket.socket] | None:
+    """Return the connections that came through the door by now; None: it is closed."""
+    found: list[_socket.socket] = []
+    while True:
+        try:
+            flags = _socket.MSG_DONTWAIT | _socket.MSG_CMSG_CLOEXEC
+            data, ancillary, _, _ = door.recvmsg(16, _socket.CMSG_SPACE(4), flags)
+        except BlockingIOError:
+            return found
+        if not data:
+            return found or None
+        for _level, _kind, rights in ancillary:
+            if len(rights) == 4:  # else there was no room for it: the owner's end is closed
+                fd = int.from_bytes(rights, "little")
+                found.append(_socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, fd))

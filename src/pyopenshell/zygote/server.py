@@ -163,20 +163,11 @@ class Server:
         self.loop.stopped = self._ending and not self.keepers and not self.spares
 
     def _connect(self) -> None:
-        while True:
-            try:
-                flags = _socket.MSG_DONTWAIT | _socket.MSG_CMSG_CLOEXEC
-                data, ancillary, _, _ = self._door.recvmsg(16, _socket.CMSG_SPACE(4), flags)
-            except BlockingIOError:
-                return
-            if not data:
-                self._close_door()
-                return
-            for _level, _kind, rights in ancillary:
-                if len(rights) == 4:  # else there was no room for it: the owner's end is closed
-                    fd = int.from_bytes(rights, "little")
-                    connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, fd)
-                    self.keepers.add(Keeper(self, connection))
+        connections = protocol.come(self._door)
+        if connections is None:
+            self._close_door()
+        for connection in connections or ():
+            self.keepers.add(Keeper(self, connection))
 
     def _reap(self) -> None:
         while process.read_signal(self._signals) is not None:

@@ -146,8 +146,8 @@ class Zygote:
             self._status = found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
 
 
-def start(identity: Identity) -> Zygote:
-    """Start a zygote. Raises ZygoteError."""
+def start(identity: Identity, script: str = SCRIPT) -> Zygote:
+    """Start a zygote, or what else has such a door. Raises ZygoteError."""
     executable = sys.executable
     if not executable:
         raise ZygoteError("the path of the Python interpreter is not known here", hint=_HINT)
@@ -156,7 +156,7 @@ def start(identity: Identity) -> Zygote:
     except OSError as error:
         raise starved(error) from error
     utf8 = ["-X", "utf8"] if sys.getfilesystemencoding() == "utf-8" else []
-    argv = [executable, "-I", "-S", *utf8, SCRIPT, str(os.getpid())]
+    argv = [executable, "-I", "-S", *utf8, script, str(os.getpid())]
     environment = {name: os.environ[name] for name in PASSED if name in os.environ}
     door = -1
     try:

@@ -66,10 +66,26 @@ class Story:
         """Write down how a program ended."""
         self._try(translate.exited(process, self._context.now(), code=code, signal=signal))
 
-    def closed(self, programs: int, lost: str | None, counts: Counts | None) -> list[str]:
-        """Write down that the sandbox has ended, and return what could not be written."""
+    def revised(self, text: str, entries: list[dict[str, Any]]) -> None:
+        """Write down a policy whose network section alone is another than the one before. Raises StateError."""
+        import json
+
+        before = self._record.read("effective.json")
+        shape: dict[str, Any] = json.loads(before)
+        shape["network"] = {**shape["network"], "entries": entries}
+        self._record.write("policy.yaml", text.encode())
+        self._record.write_json("effective.json", shape)
+
+    def closed(
+        self, programs: int, lost: str | None, counts: Counts | None, end: tuple[int, int | None] = (0, None)
+    ) -> list[str]:
+        """Write down that the sandbox has ended, and return what could not be written.
+
+        ``end`` is the main process's exit code, and the signal it died of, where there was one.
+        """
         self._try(translate.lifecycle("Stop", self._context.now(), counts))
-        told: dict[str, Any] = {"code": 125 if lost else 0, "signal": None, "exec_errno": None, "programs": programs}
+        code, signal = (125, None) if lost else end
+        told: dict[str, Any] = {"code": code, "signal": signal, "exec_errno": None, "programs": programs}
         told |= {"lost": lost} if lost else {}
         told |= {"broker": counts.as_dict()} if counts else {}
         try:

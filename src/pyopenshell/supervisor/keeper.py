@@ -1,0 +1,325 @@
+"""The supervisor of one sandbox: it has it made, starts programs in it, and tells who asks how they go on."""
+
+from __future__ import annotations
+
+import _socket
+import marshal
+import os
+
+from pyopenshell import runs
+from pyopenshell.errors import LaunchError, OpenShellError, SandboxGone
+from pyopenshell.launch import dynamic_id, private, wire
+from pyopenshell.launch.endpoint import Endpoint
+from pyopenshell.supervisor import protocol
+from pyopenshell.supervisor.bearer import Bearer
+from pyopenshell.supervisor.mainly import Main
+from pyopenshell.supervisor.program import Program
+from pyopenshell.supervisor.visitor import Visitor
+from pyopenshell.zygote import failure
+from pyopenshell.zygote.birth import Birth
+from pyopenshell.zygote.loop import Loop
+from pyopenshell.zygote.story import Story
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from pyopenshell.audit.context import Context
+    from pyopenshell.launch.reports import Use
+    from pyopenshell.zygote.warm import Warm
+
+KEPT = 16
+"""Sessions that ended while nobody followed them, whose end and last words are kept."""
+
+
+class Keeper:
+    """A sandbox from its plan to its end, as its supervisor's whole occupation."""
+
+    def __init__(self, connection: _socket.socket, asked: dict[str, Any], warm: Warm, here: Context) -> None:
+        """Take over the connection of who asked for it."""
+        self.loop = Loop()
+        self.programs: dict[int, Program] = {}
+        self.visitors: set[Visitor] = set()
+        self.name = ""
+        self.key = os.urandom(protocol.KEY_SIZE)
+        self.main = Main(self, asked)
+        self._asked = asked
+        self._warm = warm
+        self._here = here
+        self._record: runs.Run | None = None
+        self._story: Story | None = None
+        self._birth: Birth | None = None
+        self._listening: _socket.socket | None = None
+        self._endpoint: Endpoint | None = None
+        self._folder_lock: int | None = None
+        self._waiting: list[Visitor] = []
+        self._count = protocol.MAIN
+        self._holds = False
+        self._ending = False
+        self._let_go = False
+        self.visitors.add(Visitor(self, connection, is_known=True))
+
+    @property
+    def story(self) -> Story:
+        """What its programs are told to."""
+        assert self._story  # noqa: S101 - there are programs only in a sandbox that holds
+        return self._story
+
+    @property
+    def _chosen(self) -> runs.Run:
+        assert self._record  # noqa: S101 - as above
+        return self._record
+
+    # From the plan to the receipt.
+
+    def launch(self) -> None:
+        """Have the sandbox made. What goes wrong is told to who asked for it."""
+        planned = self._warm.planned
+        run_id = runs.new_id() if self._warm.is_lasting else planned.effective.run_id
+        self.name = self._asked["request"]["name"] or runs.generated_name(run_id)
+        try:
+            self._furnish()
+            meta = {**self._warm.meta, **self._asked["meta"], "supervisor_pid": os.getpid()}
+            meta |= {"started": self._here.now().time}
+            self._record = runs.create(self.name, planned.policy.source.text, meta, run_id=run_id, tidy=False)
+            here = self._here.replace(sandbox=self.name, run_id=run_id, pid=os.getpid())
+            self._story = Story(self._warm, self._record, here, self._warm.process)
+            self._birth = Birth(Bearer(self.loop, self._join), self, planned.plan, self._warm.plain)
+        except (OSError, OpenShellError) as error:
+            self.launch_failed(_ours(error))
+            if not self._birth:
+                self._leave()
+
+    def _furnish(self) -> None:
+        """Make what the plan wants to find: the sandbox's own folder, a private one of the host."""
+        planned = self._warm.planned
+        if planned.request.own_folder:
+            fd = os.open(planned.request.own_folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                if os.geteuid() == 0:
+                    os.fchown(fd, planned.identity.uid, planned.identity.gid)
+            finally:
+                os.close(fd)
+        if planned.private.host:
+            private.sweep()
+            self._folder_lock = private.make(planned.private, planned.identity.uid, planned.identity.gid)
+
+    def _join(self, _pid: int) -> None:
+        """Put init, or its stem, where its limits hold."""
+
+    def holds(self, receipt: dict[str, Any]) -> None:
+        """Take the receipt: write it down, let init serve, start the main process, and tell."""
+        if self._ending:
+            return
+        try:
+            self.story.enforced({**receipt, "effective_digest": self.story.digest})
+            self._open()
+            self._holds = True
+            self.main.begin()
+        except (OSError, OpenShellError) as error:
+            self._holds = False
+            self.launch_failed(_ours(error))
+            return
+        self.changed()
+
+    def _open(self) -> None:
+        """Make the places where clients come: the probe's door, and the supervisor's own socket."""
+        folder = self._chosen.lock
+        self._chosen.write(protocol.KEY, self.key)
+        self._listening = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
+        self._listening.bind(f"/proc/self/fd/{folder}/{protocol.SOCKET}")
+        self._listening.listen(128)
+        self._listening.setblocking(False)
+        self.loop.watch(self._listening.fileno(), self._come)
+        try:
+            self._endpoint = Endpoint(folder, lambda fd: self.tell(wire.PROBE, b"", [fd]))
+            self.loop.watch(self._endpoint.fd, self._endpoint.serve)
+        except OSError:  # its file system has no FIFOs: then there is no door, and a client is told so
+            pass
+
+    def launch_failed(self, error: OpenShellError) -> None:
+        """End a launch that did not come to its receipt."""
+        if not self._ending:
+            if self._story:
+                self._story.failed(error)
+            for visitor in tuple(self.visitors):
+                visitor.fail(failure.pack(error))
+        self._ending = True
+        if self._birth:
+            self._birth.end()
+
+    # While it holds.
+
+    def tell(self, kind: bytes, payload: bytes, descriptors: Sequence[int] = ()) -> None:
+        """Tell init; before the first time, that it may. Raises SandboxGone."""
+        if not self._birth or self._ending:
+            raise SandboxGone(f"sandbox {self.name} has ended")
+        if not self._let_go:
+            self._let_go = True
+            self._birth.send(wire.GO)
+        self._birth.send(kind, payload, descriptors)
+
+    def _come(self) -> None:
+        try:
+            fd, _address = self._listening._accept()  # type: ignore[union-attr]  # what socket.accept wraps
+        except OSError:  # it has gone again; or there are no descriptors left, and it waits
+            return
+        self.visitors.add(Visitor(self, _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, fd)))
+
+    def start(self, asked: dict[str, Any]) -> Program:
+        """Start a program. Raises SandboxGone, OSError."""
+        self._count += 1
+        return self.run(self._count, asked)
+
+    def run(self, number: int, asked: dict[str, Any], before: Program | None = None) -> Program:
+        """Start a program with a number, in the place of one ``before``. Raises SandboxGone, OSError."""
+        program = self.programs[number] = Program(self, number, asked, before and before.replay)
+        return program
+
+    def signal(self, number: int, signal: int) -> None:
+        """Send a signal to a program's process group."""
+        self.tell(wire.SIGNAL, marshal.dumps((number, signal)))
+
+    def attended(self, program: Program) -> None:
+        """Note that somebody follows a program: the main process may have waited for that."""
+        if program.number == protocol.MAIN:
+            self.main.attended()
+
+    def over(self, program: Program) -> None:
+        """Note that a program has ended. Of those that nobody followed the last few are kept."""
+        if program.number == protocol.MAIN:
+            self.main.over(program)
+            return
+        if program.was_followed:
+            self.programs.pop(program.number, None)
+        ended = [one for one in self.programs.values() if one.is_over and one.number != protocol.MAIN]
+        for old in ended[: max(0, len(ended) - KEPT)]:
+            self.programs.pop(old.number, None)
+
+    def frame(self, kind: bytes, payload: bytes, descriptor: int) -> None:
+        """Take what init tells: of a program, or of what was asked for beside."""
+        number, value = wire.number(payload), wire.number(payload[4:])
+        if kind == wire.CONNECTED:
+            self._connected(value, descriptor)
+            return
+        program = self.programs.get(number)
+        if program is None:
+            return
+        if kind == wire.STARTED:
+            program.begun(value, descriptor)
+            if program.state == "failed":
+                self.over(program)
+        elif kind == wire.EXITED:
+            program.exited(value)
+        elif kind == wire.END:
+            program.cleared()
+
+    def files(self, visitor: Visitor) -> None:
+        """Give a visitor a connection to a file agent in the sandbox. Raises SandboxGone, OSError."""
+        ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
+        try:
+            self.tell(wire.FILES, b"", [theirs.fileno()])
+            visitor.give(ours.detach())
+        finally:
+            ours.close()
+            theirs.close()
+
+    def connect(self, visitor: Visitor, host: str, port: int) -> None:
+        """Have init connect to somebody in the sandbox, and give a visitor that. Raises SandboxGone."""
+        self.tell(wire.CONNECT, marshal.dumps((host, port)))
+        self._waiting.append(visitor)
+
+    def _connected(self, errno: int, descriptor: int) -> None:
+        visitor = self._waiting.pop(0)
+        if errno or descriptor < 0:
+            code = errno or 5
+            visitor.fail({**failure.pack(OpenShellError(os.strerror(code), code="connect")), "exit_code": code})
+        else:
+            visitor.give(os.dup(descriptor))
+
+    def revise(self, text: str, entries: list[dict[str, Any]]) -> None:
+        """Write down another policy, whose network section alone differs. Raises StateError."""
+        self.story.revised(text, entries)
+
+    def brokered(self, use: Use) -> None:
+        """Take a report of the broker."""
+        self.story.brokered(use)
+
+    def state(self) -> dict[str, Any]:
+        """Return what is told of the sandbox as a whole."""
+        record = self._chosen
+        told = {"name": record.name, "run_id": record.id, "record": record.path, "pid": os.getpid()}
+        return told | {"init": self._birth.init_pid if self._birth else 0, "main": self.main.told()}
+
+    def changed(self) -> None:
+        """Tell all who want to know."""
+        if self._holds:
+            for visitor in tuple(self.visitors):
+                if visitor.watches:
+                    visitor.send(protocol.STATE, self.state())
+
+    # The end.
+
+    def close(self) -> None:
+        """End the sandbox, whatever it is doing."""
+        self._ending = True
+        if self._birth:
+            self._birth.end()
+        else:
+            self._leave()
+
+    def broke(self, error: Exception) -> None:
+        """End the sandbox: we have a defect."""
+        self.launch_failed(OpenShellError(f"openshell has a defect: {type(error).__name__}: {error}", code="internal"))
+
+    def ended(self, why: str, survivors: Sequence[int] = ()) -> None:
+        """Tell that nothing of it is left. ``why`` is how it came about, where nobody asked for it."""
+        lost = None if self._ending else why
+        counts = self._birth.counts if self._birth else None
+        if not self._holds:
+            self._birth = None
+            self.launch_failed(LaunchError(f"cannot start the sandbox: {why}", step="unknown"))
+            self._leave()
+            return
+        for program in self.programs.values():
+            program.lost()
+        self._birth = None
+        self._ending = True
+        troubles = self.story.closed(self._count, lost, counts, self.main.end())
+        self._leave({"lost": lost, "troubles": troubles, "survivors": list(survivors)})
+
+    def _leave(self, told: dict[str, Any] | None = None) -> None:
+        """Undo what was made, tell, and go."""
+        if self._listening:
+            self._listening.close()
+        if self._endpoint:
+            self._endpoint.close()
+        planned = self._warm.planned
+        if self._folder_lock is not None:
+            private.remove(planned.private)
+        if planned.identity_lock is not None:
+            dynamic_id.release(planned.identity.uid, planned.identity_lock)
+        if self._record:
+            for name in (protocol.SOCKET, protocol.KEY):
+                try:
+                    os.unlink(name, dir_fd=self._record.lock)
+                except OSError:  # it was never made, or the record is being removed
+                    pass
+        if self._story:
+            self._story.close()
+        if self._record:
+            self._record.close()  # the name is free from here on, and who is told finds it so
+        for visitor in tuple(self.visitors):
+            if told and visitor.watches:
+                visitor.send(protocol.GONE, told)
+            elif told:
+                visitor.fail(failure.pack(SandboxGone(told["lost"] or f"sandbox {self.name} was stopped")))
+            visitor.leave()
+        self.loop.stopped = True
+
+
+def _ours(error: OSError | OpenShellError) -> OpenShellError:
+    if isinstance(error, OpenShellError):
+        return error
+    return LaunchError(f"cannot start the sandbox: {error}", step="unknown", errno=error.errno)
