@@ -6,7 +6,7 @@ import errno
 import os
 
 from pyopenshell.effective.model import Detail, Finding, Grant, Origin, grant_id
-from pyopenshell.effective.paths import inside, normal
+from pyopenshell.effective.paths import SANDBOX, inside, normal
 from pyopenshell.errors import PolicyRefused
 from pyopenshell.policy.access import READ_ONLY, READ_WRITE
 from pyopenshell.record import Record
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 WRITING = frozenset(READ_WRITE) - frozenset(READ_ONLY) - {"resolve_unix"}
 """The rights that change something on disk."""
 NOTHING = Detail()
+OWN_FOLDER = (
+    "The sandbox's own folder, its working directory and home: made for it alone, so it is granted whatever "
+    "include_workdir says."
+)
 KERNEL_FILES = ("/proc", "/sys")
 """Where nothing is ever created."""
 
@@ -59,6 +63,8 @@ class Placed(Record):
 def declared(request: Request) -> tuple[list[Placed], list[Finding]]:
     """Give every declared path a grant of its own; the working directory too, where the policy includes it.
 
+    A folder that was made for the sandbox is the working directory whether the policy includes that or not.
+
     "What the operator declared is never rewritten." Missing paths are ``skipped`` with a finding each; a missing
     read-write folder whose parent exists stays ``planned``, to be created.
     """
@@ -74,8 +80,10 @@ def declared(request: Request) -> tuple[list[Placed], list[Finding]]:
             item, found = _declared(request, word, path, access, used)
             placed.append(item)
             findings.extend(found)
-    if filesystem.include_workdir:
+    if filesystem.include_workdir or request.own_folder:
         placed.append(_workdir(request))
+    if request.own_folder and request.own_folder == request.workdir:
+        findings.append(_elsewhere(request))
     return placed, findings
 
 
@@ -120,6 +128,15 @@ def _status(word: str, where: Resolved, place: str, path: DeclaredPath) -> tuple
     return "skipped", Detail(where.errno, message=why), Finding("declared.missing", "Medium", message, hint)
 
 
+def _elsewhere(request: Request) -> Finding:
+    """Report an own folder that is not where programs and policies look for it."""
+    has_view = request.isolation["mount"].state != "open"
+    why = f"the host has no folder {SANDBOX} to show it on" if has_view else "there is no mount namespace"
+    hint = f"make the folder {SANDBOX}, as root: it stays empty" if has_view else None
+    text = f"the sandbox's own folder is {request.workdir}, and nothing is at {SANDBOX}: {why}"
+    return Finding("own-folder.elsewhere", "Low", text, hint, grant_id(Origin("workdir"), request.workdir))
+
+
 def _workdir(request: Request) -> Placed:
     """Grant the working directory: "where included, is read_write"."""
     where = request.resolve(request.workdir)
@@ -130,8 +147,17 @@ def _workdir(request: Request) -> Placed:
             code="policy.workdir",
         )
     origin = Origin("workdir")
-    reason = "The working directory, which the policy includes."
-    grant = Grant(grant_id(origin, request.workdir), request.workdir, where.real, READ_WRITE, origin, reason)
+    own = request.own_folder
+    reason = OWN_FOLDER if own else "The working directory, which the policy includes."
+    grant = Grant(
+        grant_id(origin, request.workdir),
+        request.workdir,
+        where.real,
+        READ_WRITE,
+        origin,
+        reason,
+        source=own if own != request.workdir else None,
+    )
     return Placed(grant, where.real, where.is_dir)
 
 

@@ -31,6 +31,10 @@ MOUNT_POINTS = ("/run", "/tmp", "/dev/shm")  # noqa: S108 - mount points in a na
 """Where a sandbox with a mount namespace has something else than the host, unless the operator declares them."""
 
 
+SANDBOX = "/sandbox"
+"""Where a sandbox with a folder of its own sees that, as in OpenShell's images, if the host has it to mount on."""
+
+
 OWN_FOLDERS = ("/tmp", "/dev/shm", "/run/openshell")  # noqa: S108 - the names of what is private, not files to make
 """Where a sandbox with a mount namespace has folders of its own: no file of the host is reached by a grant there."""
 

@@ -66,7 +66,9 @@ def _contradiction(request: Request, declared: list[Placed]) -> None:
             outer = next((writable[folder] for folder in upward(key) if folder in writable), None)
             if outer is not None:
                 workdir = outer.written is None
-                whole = f"the working directory {outer.place}" if workdir else outer.label
+                own = workdir and request.own_folder is not None
+                what = "the sandbox's own folder" if own else "the working directory"
+                whole = f"{what} {outer.place}" if workdir else outer.label
                 instead = (
                     "include_workdir: false and declare in read_write" if workdir else "declare as read_write only"
                 )
@@ -75,7 +77,7 @@ def _contradiction(request: Request, declared: list[Placed]) -> None:
                     item,
                     "policy.read-only-inside-read-write",
                     f"{item.label} lies in {whole}, which is writable: Landlock's rules add up, so it would be too",
-                    f"keep it outside {outer.place}, or {instead} what is to be written",
+                    f"keep it outside {outer.place}" + ("" if own else f", or {instead} what is to be written"),
                 )
 
 
@@ -105,15 +107,24 @@ def _protected(request: Request, declared: list[Placed]) -> None:
     for item in declared:
         if not item.writes:
             continue
-        touched = touches(item.place, folders)
+        touched = next((found for place in item.places if (found := touches(place, folders))), None)
         if touched is not None:
             raise _refused(
                 request,
                 item,
                 "policy.protected-folder",
                 f"{item.label} would make openshell's {touched[1]} folder {touched[0]} writable",
-                "declare narrower folders" if item.written is not None else "run from a project's folder",
+                _narrower(request, item),
             )
+
+
+def _narrower(request: Request, item: Placed) -> str:
+    """Say what to do about a grant that reaches too far."""
+    if item.written is not None:
+        return "declare narrower folders"
+    if request.own_folder is not None:
+        return "keep the folders of sandboxes elsewhere ($XDG_DATA_HOME)"
+    return "run from a project's folder"
 
 
 def protected_places(request: Request) -> list[tuple[str, str]]:

@@ -39,9 +39,10 @@ class Resolved(Record):
 class Request(Record):
     """Everything composition depends on.
 
-    ``workdir`` is an absolute real path. ``cuda`` says that the sandbox asks for a GPU for CUDA, or for the runtime of
-    one; ``devices`` is what it was given, with ``about_devices``, the findings on that. ``environment`` holds the
-    workload's variables where ``cuda`` needs them looked at.
+    ``workdir`` is an absolute real path, as the sandbox sees it; ``own_folder`` is the host's folder that is seen
+    there, where it was made for the sandbox alone. ``cuda`` says that the sandbox asks for a GPU for CUDA, or for the
+    runtime of one; ``devices`` is what it was given, with ``about_devices``, the findings on that. ``environment``
+    holds the workload's variables where ``cuda`` needs them looked at.
     ``network`` says mode and mechanism; its entries are composition's to fill. ``protected`` holds folders that must
     never be writable, as (path, what it is: ``state``, ``configuration``); ``home`` is the caller's ``$HOME``.
     ``resolve`` answers where a path leads (``effective.resolve``). ``reachable_sockets`` are the pathname sockets a
@@ -74,6 +75,7 @@ class Request(Record):
     environment: tuple[tuple[str, str], ...] = ()
     contributors: tuple[Contributor, ...] = ()
     aliases: Aliases | None = None
+    own_folder: str | None = None
 
     @property
     def hard(self) -> bool:

@@ -21,9 +21,11 @@ OWN = ("/proc/self", "/proc/thread-self")
 """Links that lead every reader elsewhere: they stand for themselves."""
 
 
-def resolver(operator: int) -> Callable[[str], Resolved]:
+def resolver(operator: int, on_host: Callable[[str], str] | None = None) -> Callable[[str], Resolved]:
     """Return the function that resolves paths for the user id ``operator``.
 
+    ``on_host`` says where the host has what a sandbox sees at a path, if that may be another: then paths lead where
+    they do in the sandbox.
     It remembers what it looked up, so that hundreds of paths in few folders cost few system calls: use a new one for
     every launch. It never raises.
     """
@@ -33,9 +35,10 @@ def resolver(operator: int) -> Callable[[str], Resolved]:
         """Return (mode, owner, link target) of one path whose folders are known."""
         known = seen.get(path)
         if known is None:
-            info = os.lstat(path)
+            place = on_host(path) if on_host else path
+            info = os.lstat(place)
             mode = stat.S_IFDIR if path in OWN else info.st_mode
-            known = seen[path] = (mode, info.st_uid, os.readlink(path) if stat.S_ISLNK(mode) else "")
+            known = seen[path] = (mode, info.st_uid, os.readlink(place) if stat.S_ISLNK(mode) else "")
         return known
 
     def resolve(path: str) -> Resolved:

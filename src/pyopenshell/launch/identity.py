@@ -31,9 +31,12 @@ MAX_ID = (1 << 32) - 2
 NO_LOGIN = ("nologin", "false", "true")
 
 
-def resolve(policy: Policy, workdir: str, name: str, ids_folder: str | None = None) -> tuple[Identity, int | None]:
+def resolve(
+    policy: Policy, workdir: str | None, name: str, ids_folder: str | None = None
+) -> tuple[Identity, int | None]:
     """Return the identity for the sandbox ``name``, and the lock of a dynamic id.
 
+    ``workdir`` is None where its owner says nothing: a folder that was made for the sandbox.
     The lock is a file descriptor: the id is ours until it is closed, so it must live as long as the sandbox.
     ``ids_folder`` keeps each name's dynamic id from run to run. Raises IdentityError for what cannot or must not be,
     StateError when the id cannot be kept.
@@ -67,7 +70,7 @@ def _caller(user: _User | None, group: int | None) -> Identity:
 
 
 def _as_root(
-    user: _User | None, gid: int | None, workdir: str, name: str, ids_folder: str | None
+    user: _User | None, gid: int | None, workdir: str | None, name: str, ids_folder: str | None
 ) -> tuple[Identity, int | None]:
     missing = [label for label, number in CAPABILITIES if not has_capability(number)]
     if missing:
@@ -79,7 +82,7 @@ def _as_root(
         (uid, entry), source = user, "policy"
     elif account := _named(ACCOUNT):
         uid, entry, source = account.pw_uid, account, "account"
-    elif uid := (folder := _stat(workdir)).st_uid:
+    elif workdir is not None and (uid := (folder := _stat(workdir)).st_uid):
         entry, source = _entry(uid), "workdir owner"
         if entry is None and gid is None:
             gid = folder.st_gid or None  # the best there is to know about an id without an account

@@ -47,6 +47,7 @@ def apply(plan: dict[str, Any]) -> dict[str, int]:
         if not _under(written, list(kept)):
             _link(written, real)
     failed = attach(hide)
+    _need_workdir(plan, failed)
     for folder in plan["mask"]:
         if os.path.isdir(folder):
             ns.mount("tmpfs", folder, "tmpfs", _SAFE | ns.MS_RDONLY, "mode=000")
@@ -57,6 +58,13 @@ def apply(plan: dict[str, Any]) -> dict[str, int]:
         os.makedirs(workdir, 0o755)  # an empty folder of the private file system stands in for it
         os.chown(workdir, plan["uid"], plan["gid"])
     return failed
+
+
+def _need_workdir(plan: dict[str, Any], failed: dict[str, int]) -> None:
+    """Raise OSError where the working directory itself was to be shown and is not: the host has another one there."""
+    for grant, source, target, _attributes in plan["bound"]:
+        if grant in failed and target == plan["workload"]["workdir"]:
+            raise OSError(failed[grant], os.strerror(failed[grant]), f"{source} at {target}")
 
 
 def open_path(path: str, flags: int = os.O_PATH, at: int = process.AT_FDCWD) -> int:

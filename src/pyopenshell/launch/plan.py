@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 
+from pyopenshell.effective.names import Names
 from pyopenshell.effective.paths import inside, is_own_proc
 from pyopenshell.kernel import namespaces as ns
 from pyopenshell.landlock import downgrade
@@ -115,6 +116,7 @@ def build(
     """
     identity = effective.identity
     rules = [grant for grant in effective.grants if grant.mechanism == "landlock" and grant.status == "planned"]
+    names = Names(effective.grants)
     return Plan(
         digest=effective.digest,
         workload=workload,
@@ -123,7 +125,7 @@ def build(
         groups=identity.groups,
         change_identity=os.geteuid() == 0,
         namespaces={name: getattr(namespaces, name) for name in ("user", "mount", "pid", "net", "ipc")},
-        create=tuple((grant.id, grant.path) for grant in rules if _to_create(grant)),
+        create=tuple((grant.id, names.on_host(grant.path)) for grant in rules if _to_create(grant)),
         rules=tuple(_rule(grant, handled) for grant in rules),
         bind=_binds(rules, private),
         writable=_writable(rules, private, namespaces) if namespaces.mount else (),
@@ -190,9 +192,10 @@ def _writable(grants: list[Grant], private: Private, namespaces: Namespaces) -> 
     """Return what stays writable where the rest of the host is a read-only mount: what is granted for writing.
 
     Not what gets a file system of its own: private folders, terminals, and procfs with a pid namespace. Nor devices,
-    which a read-only mount does not keep from being written to.
+    which a read-only mount does not keep from being written to, nor what lies where something else is shown.
     """
-    own = (*private.hide, "/dev/pts", *(["/proc"] if namespaces.pid else []))
+    shown = [grant.resolved for grant in grants if grant.source and grant.resolved]
+    own = (*private.hide, "/dev/pts", *(["/proc"] if namespaces.pid else []), *shown)
     files = (grant for grant in grants if not grant.source and "ioctl_dev" not in grant.access)
     paths = {grant.resolved or grant.path for grant in files if "write_file" in grant.access}
     paths |= set() if namespaces.pid else {"/proc"}

@@ -6,6 +6,7 @@ import os
 
 from pyopenshell import runs
 from pyopenshell.effective.runtime import wants_broker
+from pyopenshell.errors import UsageError
 from pyopenshell.launch import environment, facts, identity, isolation, places, private
 from pyopenshell.policy import load
 from pyopenshell.record import Record
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pyopenshell.launch.broker_trial import BrokerTrial
     from pyopenshell.launch.contributing import Contributing
     from pyopenshell.launch.trial import Trial
+    from pyopenshell.planning.own_folder import OwnFolder
     from pyopenshell.policy.model import Policy
 
 
@@ -60,7 +62,10 @@ class RunRequest(Record):
 
 
 class Ground(Record):
-    """All that is known before anything is composed: policy, host, identity, and what the runtime brings."""
+    """All that is known before anything is composed: policy, host, identity, and what the runtime brings.
+
+    ``workdir`` is the working directory as the sandbox sees it.
+    """
 
     request: RunRequest
     policy: Policy
@@ -78,6 +83,7 @@ class Ground(Record):
     isolation: dict[str, Isolation]
     environment: dict[str, str]
     broker_trial: BrokerTrial | None
+    own: OwnFolder | None = None
     chosen: Chosen | None = None
     devices: Devices | None = None
     own_code: tuple[str, ...] = ()
@@ -89,6 +95,14 @@ class Ground(Record):
     def contributed(self) -> tuple[Proposal, ...]:
         """What third parties propose, once they have answered."""
         return tuple(proposal for one in self.contributions for proposal in one.proposals)
+
+    def on_host(self, path: str) -> str:
+        """Return the host's path of what the sandbox has at a path."""
+        return self.own.on_host(path) if self.own else path
+
+    def in_view(self, path: str) -> str:
+        """Return the path at which the sandbox has what the host has at a path."""
+        return self.own.in_view(path) if self.own else path
 
     @property
     def cuda(self) -> bool:
@@ -110,8 +124,10 @@ def measure(request: RunRequest, trial: Trial | None, *, keep_id: bool, known: H
     if request.name is not None:
         runs.check_name(request.name)
     policy = _policy(request.policy)
-    workdir = places.working_directory(request.workdir)
+    workdir = places.working_directory(request.workdir) if request.own_folder is None else ""
     host = known or facts.host(request.max_abi, trial)
+    folder = _own_folder(request, mount_namespace=host.namespaces.mount)
+    workdir = folder.place if folder else workdir
     confined = facts.is_enough(host, unsafe=request.unsafe_unconfined)
     chosen = _chosen(request, policy, confined=confined)
     run_id = runs.new_id()
@@ -120,7 +136,7 @@ def measure(request: RunRequest, trial: Trial | None, *, keep_id: bool, known: H
     handled, report = isolation.landlock_report(policy, host.landlock_abi, host.namespaces)
     # An id is kept for a name that somebody chose, and not for a mere plan.
     ids = f"{runs.state_root()}/ids" if keep_id and request.name else None
-    who, lock = identity.resolve(policy, workdir, name, ids_folder=ids)
+    who, lock = identity.resolve(policy, None if folder else workdir, name, ids_folder=ids)
     devices = None
     if chosen:
         devices, who = _devices(chosen, who, request.env)
@@ -135,16 +151,31 @@ def measure(request: RunRequest, trial: Trial | None, *, keep_id: bool, known: H
         identity=who,
         identity_lock=lock,
         private=own,
-        home=who.home if places.is_granted(who.home, policy, workdir) else own.home,
+        home=workdir if folder else who.home if places.is_granted(who.home, policy, workdir) else own.home,
         handled=handled,
         landlock=report,
         isolation=isolation.isolation(host.namespaces, handled, own.hide),
         environment={},
         broker_trial=None,
+        own=folder,
         chosen=chosen,
         devices=devices,
     )
     return _furnished(found)
+
+
+def _own_folder(request: RunRequest, *, mount_namespace: bool) -> OwnFolder | None:
+    """Return the sandbox's own folder, where it has one. What it takes is imported only then."""
+    if request.own_folder is None:
+        return None
+    if request.workdir is not None:
+        raise UsageError(
+            "a sandbox with a folder of its own works there, and in no other",
+            hint="leave out the working directory, or the own folder",
+        )
+    from pyopenshell.planning.own_folder import find
+
+    return find(request.own_folder, mount_namespace=mount_namespace)
 
 
 def _policy(given: str | Policy | None) -> Policy:

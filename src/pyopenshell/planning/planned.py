@@ -6,19 +6,17 @@ import os
 import time
 
 from pyopenshell import runs
-from pyopenshell.baseline import command as command_baseline
 from pyopenshell.baseline import model as baseline
-from pyopenshell.baseline.model import Proposal
 from pyopenshell.baseline.propose import propose
 from pyopenshell.effective.compose import Request, compose
 from pyopenshell.effective.model import Network, SeccompReport
+from pyopenshell.effective.paths import inside
 from pyopenshell.effective.resolve import resolver
-from pyopenshell.errors import CommandError
 from pyopenshell.launch import command, dynamic_id, environment, isolation, places, private, sockets, terminal
 from pyopenshell.launch import plan as launch_plan
 from pyopenshell.launch.trial import Trial
+from pyopenshell.planning import programs
 from pyopenshell.planning.ground import measure
-from pyopenshell.policy.access import READ_ONLY
 from pyopenshell.policy.model import DeclaredPath
 from pyopenshell.record import Record
 from pyopenshell.seccomp import bpf, table
@@ -27,6 +25,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from pyopenshell.baseline.model import Proposal
     from pyopenshell.devices.host import Host
     from pyopenshell.effective.aliases import Aliases
     from pyopenshell.effective.model import Contributor, Effective, Finding, Identity
@@ -101,7 +100,7 @@ def plan(
 
 def _planned(ground: Ground) -> Planned:
     with command.as_identity(ground.identity) as can_execute:
-        executable, command_proposals = _command(ground, can_execute)
+        executable, command_proposals = programs.find(ground, can_execute)
         if ground.contributing:
             ground = ground.replace(contributions=ground.contributing.result())
         reachable, granted = _sockets(ground, can_execute)
@@ -130,11 +129,25 @@ def _planned(ground: Ground) -> Planned:
             private=ground.private,
             program=program,
             terminal=terminal.wanted(),
-            mask=(runs.state_root(), runs.config_root()),
+            mask=_mask(ground),
             confined=ground.confined,
             broker=has_broker,
         ),
     )
+
+
+def _mask(ground: Ground) -> tuple[str, ...]:
+    """Return the folders that the sandbox is not even shown: openshell's own, and where other sandboxes have theirs.
+
+    Where it uses its own folder at the host's path, or the operator declares something there, that stays in view.
+    """
+    folders = (runs.state_root(), runs.config_root())
+    own, files = ground.own, ground.policy.filesystem
+    if own is None or own.place == own.host:
+        return folders
+    others = os.path.dirname(own.host)
+    declared = [os.path.realpath(path.path) for path in (*files.read_only, *files.read_write)]
+    return folders if any(inside(path, others) for path in declared) else (*folders, others)
 
 
 def _sockets(ground: Ground, can_execute: command.Access) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -143,58 +156,17 @@ def _sockets(ground: Ground, can_execute: command.Access) -> tuple[tuple[str, ..
     What is contributed opens none, but is bound back with those that lie in it.
     """
     found, files = sockets.reachable(can_execute.reachable), ground.policy.filesystem
-    granted = sockets.granted(found, files, ground.workdir, ground.private.hide)
+    workdir = ground.on_host(ground.workdir)
+    if ground.own:
+        # Where it is seen, nothing of the host's is.
+        written = tuple(path for path in files.read_write if ground.on_host(path.path) == path.path)
+        files = files.replace(include_workdir=True, read_write=written)
+    granted = sockets.granted(found, files, workdir, ground.private.hide)
     if ground.isolation["pathname_sockets"].state == "scoped":
         return (), granted
     shown = (DeclaredPath(proposal.path) for proposal in ground.contributed)
     files = files.replace(read_only=(*files.read_only, *shown))
-    return sockets.in_view(found, files, ground.workdir, ground.private.hide), granted
-
-
-def _command(ground: Ground, can_execute: command.Access) -> tuple[str, tuple[Proposal, ...]]:
-    """Return the command's file, nothing where there is none yet, and what it and the other programs need besides."""
-    path, workdir, who = ground.environment["PATH"], ground.workdir, ground.identity
-
-    def find(program: str) -> str | None:
-        try:
-            return command.locate(program, path, workdir, can_execute)
-        except CommandError:
-            return None
-
-    homes = (who.home, os.environ.get("HOME") or who.home)
-    named = [found for program in ground.request.programs if (found := find(program))]
-    needed = dict.fromkeys(one for program in named for one in command_baseline.proposals(program, find, homes))
-    if not ground.request.command:
-        return "", tuple(needed)
-    try:
-        executable = command.locate(ground.request.command[0], path, workdir, can_execute)
-    except CommandError:
-        shown = _brought(ground, path)
-        if shown is None:
-            raise
-        return shown, tuple(needed)  # its spec says what it needs
-    needed |= dict.fromkeys(command_baseline.proposals(executable, find, homes))
-    if places.is_own_command(executable):
-        # openshell in a sandbox of its own (gpu probe): its package may lie elsewhere than its environment. Python
-        # finds it by listing the folder that holds it.
-        own = "openshell's own code, which this command is made of."
-        needed[Proposal("command", os.path.dirname(places.own_code()[0]), READ_ONLY, own)] = None
-    return executable, tuple(needed)
-
-
-def _brought(ground: Ground, path: str) -> str | None:
-    """Return the command where a device brings it and the host has none: ``nvidia-smi`` of a driver in a container."""
-    name = ground.request.command[0]
-    candidates = (name,) if "/" in name else tuple(f"{folder}/{name}" for folder in path.split(":") if folder)
-    brought = {one.mount.container_path: one.mount for one in ground.chosen.merged.mounts} if ground.chosen else {}
-    return next(
-        (
-            place
-            for place in candidates
-            if place in brought and not os.path.lexists(place) and os.access(brought[place].host_path, os.X_OK)
-        ),
-        None,
-    )
+    return sockets.in_view(found, files, workdir, ground.private.hide), granted
 
 
 def _effective(
@@ -215,7 +187,7 @@ def _effective(
             protected=_protected(ground),
             own_code=ground.own_code,
             home=os.environ.get("HOME"),
-            resolve=resolver(os.getuid()),
+            resolve=ground.own.resolver(os.getuid()) if ground.own else resolver(os.getuid()),
             reachable_sockets=reachable,
             granted_sockets=granted,
             policy_file=ground.policy_file,
@@ -225,6 +197,7 @@ def _effective(
             environment=tuple(ground.environment.items()) if ground.cuda else (),
             contributors=_contributors(ground),
             aliases=_aliases(ground),
+            own_folder=ground.own.host if ground.own else None,
         )
     )
 

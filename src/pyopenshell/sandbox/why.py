@@ -10,6 +10,7 @@ import errno
 import os
 
 from pyopenshell.effective.model import Effective
+from pyopenshell.effective.names import Names
 from pyopenshell.effective.paths import OWN_FOLDERS, inside, is_own_proc, upward
 from pyopenshell.effective.request import Resolved
 from pyopenshell.effective.resolve import resolver
@@ -61,7 +62,8 @@ def consult(effective: Effective, path: str, wants: str, modes: Modes) -> tuple[
     if not path or "\0" in path:
         raise ValueError("an empty path, or one with a NUL in it, names nothing")
     path = os.path.join(os.getcwd(), path)
-    resolve = resolver(os.geteuid())
+    on_host = Names(effective.grants).on_host
+    resolve = resolver(os.geteuid(), on_host)
     # As written, and where it leads: a link on the host's /tmp does not exist in a private one.
     private = _private(effective, os.path.normpath(path), resolve(path).place or "/")
     resolve = _as_private if private else resolve
@@ -70,7 +72,8 @@ def consult(effective: Effective, path: str, wants: str, modes: Modes) -> tuple[
     brokered = is_thread_name(os.fsencode(path)) and not own_init
     answer = ask(effective, path, wants, resolve, brokered=brokered)
     # A private folder is made for the sandbox's identity: its modes allow everything.
-    said = 0 if private else modes_say(effective.identity, answer, modes)
+    subject = answer.replace(subject=on_host(answer.subject))
+    said = 0 if private else modes_say(effective.identity, subject, modes)
     return ask(effective, path, wants, resolve, said, brokered=brokered), private
 
 

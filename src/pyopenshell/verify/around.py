@@ -14,7 +14,7 @@ from pyopenshell.verify import outside
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from pyopenshell.effective.model import Effective, Identity
     from pyopenshell.verify.attempt import Attempt
@@ -65,14 +65,15 @@ class Around:
             os.waitpid(self._bystander, 0)
 
 
-def remove(attempts: Iterable[Attempt], token: str) -> tuple[str, ...]:
+def remove(attempts: Iterable[Attempt], token: str, on_host: Callable[[str], str] = str) -> tuple[str, ...]:
     """Remove what a probe that came to no end has left, by the names it was told; return what is left all the same.
 
     The probe removes what it makes, so mostly there is nothing. Where it was kept from that, its folder lies in one
     that the sandbox may write: links are followed nowhere on the way, and nothing is removed that has another name.
-    Emptying that folder whole could remove what the sandbox may move, and not remove.
+    Emptying that folder whole could remove what the sandbox may move, and not remove. ``on_host`` says where the host
+    has what the sandbox sees at a path.
     """
-    names = {attempt.target for attempt in attempts if f"/{token}" in attempt.target}
+    names = {on_host(attempt.target) for attempt in attempts if f"/{token}" in attempt.target}
     left = []
     for path in sorted(names, key=len, reverse=True):
         folder, _, name = path.rpartition("/")

@@ -100,7 +100,7 @@ class Files:
             yield from self._device(about, entry.path)
 
     def _of(self, grant: Grant, path: str, *, is_folder: bool) -> Iterator[Attempt]:
-        entry = self.seen.look(grant.source or path)
+        entry = self.seen.look(self.rules.on_host(path))
         if is_folder:
             yield from self._folder(grant, path)
         elif entry is None or entry.kind in FILES:
@@ -108,13 +108,19 @@ class Files:
         elif entry.kind == outside.DEVICE:
             yield from self._device(_about(grant), path)
 
+    def _entries(self, folder: str) -> list[Entry]:
+        """Return what the sandbox has in a folder; the host may have that elsewhere."""
+        source = self.rules.on_host(folder)
+        found = self.seen.entries(source)
+        return found if source == folder else [one.replace(path=folder + one.path[len(source) :]) for one in found]
+
     def _around(self, folder: str, subject: str, most: int) -> Iterator[Attempt]:
         """List a folder that no grant lets be listed, and try those of its entries about which none says anything."""
         if self.rules.gives(folder, "read_dir"):
             return
         about = About(OUTSIDE, subject)
         yield self._list(about, folder)
-        found = [entry for entry in outside.unlike(self.seen.entries(folder), self.inodes) if self._is_foreign(entry)]
+        found = [entry for entry in outside.unlike(self._entries(folder), self.inodes) if self._is_foreign(entry)]
         for entry in outside.choice(found, most):
             if entry.kind == outside.FOLDER:
                 yield self._list(about, entry.path)
@@ -143,9 +149,9 @@ class Files:
 
         None is opened for writing where that is allowed: whoever watches it would take it for changed.
         """
-        found = self.seen.entries(path)
+        found = self._entries(path)
         for folder in [entry.path for entry in found if entry.kind == outside.FOLDER][:MOST_SAMPLED]:
-            found = [*found, *self.seen.entries(folder)]
+            found = [*found, *self._entries(folder)]
         own = [entry for entry in found if entry.kind in FILES and self.rules.enclosing(entry.path)[0] is grant]
         own.sort(key=lambda entry: not entry.open)
         if own:

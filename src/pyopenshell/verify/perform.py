@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from pyopenshell.effective import load
+from pyopenshell.effective.names import Names
 from pyopenshell.errors import OpenShellError
 from pyopenshell.launch import endpoint, probing
 from pyopenshell.launch.probe import UNTRIED
@@ -57,7 +58,7 @@ def _verify(effective: Effective, receipt: dict[str, Any], supervisor: int, atte
         ) from error
     finally:
         around.close()
-        left_behind = remove(attempts, around.token)
+        left_behind = remove(attempts, around.token, Names(effective.grants).on_host)
     if not answers:
         raise OpenShellError(
             f"nobody answers in sandbox {effective.name}",

@@ -39,6 +39,10 @@ class Rules:
         """Return the grants on a path or a folder above it, the innermost first."""
         return [grant for folder in self._names.walked(path) for grant in self._by_file.get(folder, ())]
 
+    def on_host(self, path: str) -> str:
+        """Return the host's path of what the sandbox has at a path."""
+        return self._names.on_host(path)
+
     def gives(self, path: str, *rights: str) -> bool:
         """Whether all of these rights are given at a path, or not restricted by this kernel's Landlock."""
         given = {right for grant in self.enclosing(path) for right in grant.actual}
