@@ -13,7 +13,7 @@ import os
 import select
 
 from pyopenshell.kernel import process, signals
-from pyopenshell.launch import frames, probe, reap, sessions_end, spawn, wire
+from pyopenshell.launch import files, frames, probe, reap, sessions_end, spawn, wire
 from pyopenshell.launch.init import SIGNAL_SCOPE
 from pyopenshell.launch.steps import CONTROL
 
@@ -56,6 +56,7 @@ class Sessions:
         self._workdir = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self._events = process.signal_fd((signals.SIGCHLD,))
         self._alive: dict[int, sessions_end.Session] = {}
+        self._agents: dict[int, sessions_end.Session] = {}
 
     def serve(self) -> int:
         """Serve; return the exit code."""
@@ -80,10 +81,14 @@ class Sessions:
             number, signal = marshal.loads(payload)  # noqa: S302 - from the supervisor
             if number in self._alive:
                 sessions_end.signal_group(self._alive[number].pid, signal)
+        elif kind == wire.CONNECT:
+            self._connect(*marshal.loads(payload))  # noqa: S302 - from the supervisor
         elif kind == wire.END:
             self._end(wire.number(payload))
         elif kind == wire.PROBE:
             probe.start(descriptors[0])
+        elif kind == wire.FILES:
+            self._start_agent(descriptors)
 
     def _spawn(self, asked: dict[str, Any], descriptors: list[int]) -> None:
         """Start a program, and tell its pid; or a negative errno where it could not be started."""
@@ -104,10 +109,45 @@ class Sessions:
             os.close(master)
         self._tell(wire.STARTED, number, pid)
 
+    def _start_agent(self, descriptors: list[int]) -> None:
+        """Start a file agent. Where that cannot be, its client sees the connection closed."""
+        try:
+            for connection in descriptors:
+                pid = files.start(connection, self._workdir)
+                # It counts as another program, so that it is not taken for what one of them left behind. The
+                # supervisor numbers programs from 0.
+                self._agents[-pid] = sessions_end.Session(-pid, pid, alone=False)
+        except OSError:  # as many processes as there may be
+            pass
+        finally:
+            for connection in descriptors:
+                os.close(connection)
+
+    def _connect(self, host: str, port: int) -> None:
+        """Begin a connection, from in here, and hand it out: whoever gets it waits until it is there, or is not."""
+        try:
+            connection = _socket.socket(
+                _socket.AF_INET6 if ":" in host else _socket.AF_INET, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC
+            )
+        except OSError as error:
+            self._tell(wire.CONNECTED, 0, error.errno or errno.EIO)
+            return
+        try:
+            connection.setblocking(False)
+            failed = connection.connect_ex((host, port))
+            if failed in (0, errno.EINPROGRESS):
+                wire.send_descriptor(self._control, wire.TERMINAL, connection.fileno())
+                failed = 0
+        except (OSError, OverflowError) as error:  # OverflowError: no port has that number
+            failed = getattr(error, "errno", None) or errno.EINVAL
+        connection.close()
+        self._tell(wire.CONNECTED, 0, failed)
+
     def _end(self, number: int) -> None:
         """Kill a program and all that it started, and tell when nothing of it is left."""
         session = self._alive.get(number)
-        if session and not sessions_end.everything(session, self._alive, self._collect, can_hold=self._is_apart):
+        every = self._alive | self._agents
+        if session and not sessions_end.everything(session, every, self._collect, can_hold=self._is_apart):
             raise sessions_end.Outrun
         self._tell(wire.END, number, 0)
 
@@ -121,6 +161,7 @@ class Sessions:
                 return
             if pid == 0:
                 return
+            self._agents.pop(-pid, None)
             number = sessions.get(pid)
             if number is not None:
                 del self._alive[number]
