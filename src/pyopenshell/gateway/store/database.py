@@ -5,10 +5,11 @@ from __future__ import annotations
 import sqlite3
 from contextlib import contextmanager
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from pyopenshell.errors import UsageError
 from pyopenshell.gateway.store import sqlite
+from pyopenshell.gateway.store.errors import Conflict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,16 +44,24 @@ class Database:
 
 @contextmanager
 def failures(path: str) -> Iterator[None]:
-    """Turn what the database or its driver raises into StateError; text that cannot be stored into UsageError."""
+    """Turn what the database or its driver raises into errors of ours.
+
+    StateError when the store fails, Conflict when what is stored contradicts what is to be, UsageError for a text or
+    a number that no database takes.
+    """
     try:
         yield
+    except IntegrityError as error:
+        raise Conflict(
+            "what is to be stored contradicts what is stored", hint="it was changed since it was read: read it again"
+        ) from error
     except DBAPIError as error:
         raise sqlite.explained(error.orig or error, path) from error
     except sqlite3.Error as error:  # while connecting
         raise sqlite.explained(error, path) from error
     except UnicodeEncodeError as error:
-        raise UsageError(
-            "a text is not valid Unicode and cannot be stored", hint="it holds half of a surrogate pair"
-        ) from error
+        raise UsageError("a text is not valid Unicode", hint="it holds half of a surrogate pair") from error
+    except OverflowError as error:
+        raise UsageError("a number is too large", hint="numbers are stored in 64 bits, with sign") from error
     except ValueError as error:  # what is stored is no JSON, or no UTF-8
         raise sqlite.damaged(path) from error

@@ -58,5 +58,6 @@ def change(
     if found is None:
         raise missing
     raise Conflict(
-        f"it was changed since it was read (version {found}, not {expected})", hint="read it again, and then decide"
+        f"one of the {table.name} was changed since it was read: its resource_version is {found}, not {expected}",
+        hint="read it again, and then decide",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import time
 from contextlib import contextmanager
 
 from sqlalchemy import URL, QueuePool, create_engine, event
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 PATIENCE = 5.0
 """Seconds to wait for another process's transaction."""
 _SETTINGS = (
-    f"PRAGMA busy_timeout = {int(PATIENCE * 1000)}",
-    "PRAGMA journal_mode = WAL",
     # FULL: a commit is on the disk before it is acknowledged (NORMAL in WAL mode may lose the last ones).
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
@@ -75,8 +74,23 @@ def _prepare(path: str) -> None:
 
 def _connected(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # Python's module would begin transactions by itself, and too late
+    connection.execute(f"PRAGMA busy_timeout = {int(PATIENCE * 1000)}").close()
+    _keep_a_log(connection)
     for setting in _SETTINGS:
         connection.execute(setting).close()
+
+
+def _keep_a_log(connection: sqlite3.Connection) -> None:
+    # For this one, SQLite itself does not wait for others who open a new file at the same time.
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").close()
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 def _begin(connection: Connection) -> None:
