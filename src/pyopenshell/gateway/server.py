@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pwd
 import socket as socketlib
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
+    from pyopenshell.gateway.certificates import Certificates
+
     Service = tuple[Callable[[Any, Any], None], object]
     """The generated ``add_…_to_server`` and the servicer."""
 
@@ -35,7 +38,7 @@ class Options(Record):
     """Where to listen. Addresses are ``host:port``, port 0 for a free one; None for not at all."""
 
     tls: str | None = f"127.0.0.1:{PORT}"
-    credentials: grpc.ServerCredentials | None = None
+    certificates: Certificates | None = None
     socket: str | None = None
     plaintext: str | None = None
     token: str | None = None
@@ -49,10 +52,13 @@ class Running(Record):
     plaintext: str | None
     server: grpc.aio.Server
     health: health.HealthServicer
+    upkeep: asyncio.Task[None] | None = None
 
     async def stop(self, grace: float = limits.GRACE) -> None:
         """Take no more calls, let those that run end for so many seconds, then cut them off."""
         await self.health.enter_graceful_shutdown()
+        if self.upkeep is not None:
+            self.upkeep.cancel()
         await self.server.stop(grace)
 
     async def wait(self) -> None:
@@ -62,6 +68,8 @@ class Running(Record):
 
 async def serve(services: Sequence[Service], options: Options) -> Running:
     """Start a server with these services, health and reflection. Raises UsageError, OpenShellError, StateError."""
+    # Else it writes a line to stderr for each connection that is refused, and anybody could fill a disk with them.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     collector = Collector()
     for add, servicer in services:
         add(servicer, collector)
@@ -78,7 +86,8 @@ async def serve(services: Sequence[Service], options: Options) -> Running:
     )
     bound = _bind(server, options)
     await server.start()
-    return Running(*bound, server, watched)
+    upkeep = asyncio.create_task(options.certificates.upkeep()) if options.certificates else None
+    return Running(*bound, server, watched, upkeep)
 
 
 def _add_reflection(collector: Collector) -> None:
@@ -91,9 +100,9 @@ def _add_reflection(collector: Collector) -> None:
 def _bind(server: grpc.aio.Server, options: Options) -> tuple[str | None, str | None, str | None]:
     tls = socket = plaintext = None
     if options.tls is not None:
-        if options.credentials is None:
+        if options.certificates is None:
             raise UsageError("a TLS address needs certificates")
-        tls = _bound(options.tls, server.add_secure_port, options.credentials)
+        tls = _bound(options.tls, server.add_secure_port, options.certificates.credentials())
     if options.plaintext is not None:
         host, _, _ = options.plaintext.rpartition(":")
         if not is_loopback(host.strip("[]")):
