@@ -68,8 +68,6 @@ class Running(Record):
 
 async def serve(services: Sequence[Service], options: Options) -> Running:
     """Start a server with these services, health and reflection. Raises UsageError, OpenShellError, StateError."""
-    # Else it writes a line to stderr for each connection that is refused, and anybody could fill a disk with them.
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     collector = Collector()
     for add, servicer in services:
         add(servicer, collector)
