@@ -29,7 +29,8 @@ LABEL = 63
 """Characters of a label's value, and of its key after the slash; 253 before it (as Kubernetes has them)."""
 ANNOTATIONS = 256 << 10
 """Of all annotations of one object."""
-ENVIRONMENT_NAME = 256
+ENVIRONMENT, ENVIRONMENT_NAME = 1024, 256
+"""Variables, and characters of the name of one."""
 ARGUMENTS = 4096
 """Arguments of a command."""
 ARGUMENT = 128 << 10
