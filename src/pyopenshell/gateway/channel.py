@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
-import ssl
 import stat
 
 import grpc
@@ -17,10 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pyopenshell.gateway.configuration import Gateway
-    from pyopenshell.gateway.endpoint import Endpoint
-
-_TIME = 10.0
-"""Seconds that a gateway has to show its certificate."""
 
 
 def connect(gateway: Gateway) -> grpc.Channel:
@@ -83,46 +77,10 @@ def _tls(gateway: Gateway) -> tuple[grpc.ChannelCredentials, str | None]:
     """Return the credentials, and the name to expect in the server's certificate where that is not the address."""
     roots, name = _read(gateway.ca), None
     if gateway.insecure:
-        roots, name = _shown(gateway)
+        from pyopenshell.gateway import shown
+
+        roots, name = shown.certificate_and_name(gateway.endpoint, gateway.certificate, gateway.key)
     return grpc.ssl_channel_credentials(roots, _read(gateway.key), _read(gateway.certificate)), name
-
-
-def _shown(gateway: Gateway) -> tuple[bytes, str]:
-    """Return the certificate that whoever answers shows, unverified, and a name that it has.
-
-    gRPC cannot leave the verification out, so it is told to expect just this. Raises OpenShellError
-    ``gateway.unreachable``.
-    """
-    endpoint = gateway.endpoint
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    context.set_alpn_protocols(["h2"])
-    try:
-        if gateway.certificate is not None:
-            context.load_cert_chain(gateway.certificate, gateway.key)
-        with (
-            socket.create_connection((endpoint.host, endpoint.port), _TIME) as plain,
-            context.wrap_socket(plain, server_hostname=endpoint.host) as connection,
-        ):
-            shown = connection.getpeercert(binary_form=True) or b""
-    except OSError as error:  # ssl.SSLError is one
-        raise OpenShellError(
-            f"the gateway cannot be reached: {endpoint}: {error.strerror or error}", code="gateway.unreachable"
-        ) from error
-    return ssl.DER_cert_to_PEM_cert(shown).encode(), _a_name(shown, endpoint)
-
-
-def _a_name(certificate: bytes, endpoint: Endpoint) -> str:
-    from cryptography import x509
-
-    try:
-        extensions = x509.load_der_x509_certificate(certificate).extensions
-        names = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension):
-        return endpoint.host
-    found = [str(name) for kind in (x509.DNSName, x509.IPAddress) for name in names.get_values_for_type(kind)]
-    return found[0].replace("*", "any") if found else endpoint.host
 
 
 def check_socket(path: str) -> None:

@@ -82,8 +82,12 @@ async def serve(services: Sequence[Service], options: Options) -> Running:
         options=limits.server_options(),
         maximum_concurrent_rpcs=limits.CALLS,
     )
-    bound = _bind(server, options)
-    await server.start()
+    try:
+        bound = _bind(server, options)
+        await server.start()
+    except BaseException:
+        await server.stop(None)
+        raise
     upkeep = asyncio.create_task(options.certificates.upkeep()) if options.certificates else None
     return Running(*bound, server, watched, upkeep)
 
@@ -118,16 +122,32 @@ def _bind(server: grpc.aio.Server, options: Options) -> tuple[str | None, str | 
 
 
 def _bound(address: str, bind: Callable[..., int], *credentials: grpc.ServerCredentials) -> str:
-    """Return the address with the port that was bound. gRPC says only that it failed; why is on its own log."""
+    """Return the address with the port that was bound. Raises OpenShellError ``gateway.address``."""
     try:
         port = bind(address, *credentials)
     except RuntimeError:
         raise OpenShellError(
-            f"cannot listen on {address}",
+            f"cannot listen on {address}{_why_not(address)}",
             hint="another gateway may be running there (`openshell status`); choose another port, 0 for a free one",
             code="gateway.address",
         ) from None
     return f"{address.rpartition(':')[0]}:{port}"
+
+
+def _why_not(address: str) -> str:
+    """Return what the kernel says against an address: gRPC tells only that it failed."""
+    host, _, port = address.removeprefix("unix:").rpartition(":")
+    try:
+        if address.startswith("unix:"):
+            return ""
+        family, kind, protocol, _, place = socketlib.getaddrinfo(host.strip("[]"), port, type=socketlib.SOCK_STREAM)[0]
+        with socketlib.socket(family, kind, protocol) as trial:
+            trial.setsockopt(socketlib.SOL_SOCKET, socketlib.SO_REUSEADDR, 1)
+            trial.bind(place)
+            trial.listen(1)
+    except OSError as error:
+        return f": {error.strerror}"
+    return ""
 
 
 def _bind_socket(server: grpc.aio.Server, path: str) -> str | None:

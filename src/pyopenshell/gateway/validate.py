@@ -143,7 +143,7 @@ def _parts(term: str, field: str) -> tuple[str, str, tuple[str, ...]]:
 
 
 def environment(given: Mapping[str, str], field: str) -> None:
-    """Accept variables: names without ``=`` and blanks, values without null characters, of a size that execve(2) takes."""
+    """Accept variables: names without ``=`` and blanks, values without null characters; sizes as execve(2) takes."""
     count(given, field, limits.ENVIRONMENT)
     size = 0
     for name, value in given.items():
