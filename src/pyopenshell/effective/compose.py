@@ -34,7 +34,7 @@ def compose(request: Request) -> Effective:
     refuse(request, own)
     baselines, about_baselines = join(request, own)
     additions, about_runtime = thread_names(request, own)
-    entries, about_network = findings.network(request)
+    entries, about_network = findings.network(request.policy.network)
     policy = request.policy
     return Effective(
         name=request.name,
@@ -49,6 +49,7 @@ def compose(request: Request) -> Effective:
         landlock=request.landlock,
         devices=request.devices,
         contributors=request.contributors,
+        limits=request.limits,
         findings=(
             *about_declared,
             *findings.home(request, [*own, *baselines]),

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
     from pyopenshell.effective.declared import Placed
     from pyopenshell.effective.request import Request
+    from pyopenshell.policy.model import NetworkPolicy
 
+NETWORK = "network.denied"
+"""The code of findings about network policies."""
 OPEN: dict[str, tuple[str, str]] = {
     "pid": ("Medium", "processes outside the sandbox are seen in /proc"),
     "mount": ("Medium", "the host's /run, /tmp and /dev/shm are in view, closed by Landlock alone"),
@@ -223,17 +226,17 @@ def granted_sockets(request: Request) -> list[Finding]:
     return [Finding("granted.unix-sockets", "Medium", message, "grant folders without sockets of other programs")]
 
 
-def network(request: Request) -> tuple[tuple[NetworkEntry, ...], list[Finding]]:
+def network(policies: Iterable[NetworkPolicy]) -> tuple[tuple[NetworkEntry, ...], list[Finding]]:
     """List every network policy as skipped: "Nothing is accepted and ignored"."""
     entries: list[NetworkEntry] = []
     findings = []
     detail = "denied: network policies are not enforced one by one in this version, so nothing is let through"
-    for policy in request.policy.network:
+    for policy in policies:
         labels = [endpoint.label for endpoint in policy.endpoints] or [""]
         entries.extend(NetworkEntry(policy.name, label, "skipped", detail) for label in labels)
         where = f" (line {policy.line})" if policy.line else ""
         named = ", ".join(label for label in labels if label) or "no endpoint"
         message = f"network policy {policy.name}{where} is not granted, its endpoints stay denied: {named}"
         hint = "a program that needs them will fail to connect; remove the entry to silence this"
-        findings.append(Finding("network.denied", "Low", message, hint))
+        findings.append(Finding(NETWORK, "Low", message, hint))
     return tuple(entries), findings

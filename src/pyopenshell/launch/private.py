@@ -97,7 +97,7 @@ def make(private: Private, uid: int, gid: int) -> int:
 def remove(private: Private) -> None:
     """Remove the host folder with all that the sandbox left in it. Never follows a link out of it."""
     if private.host:
-        _remove_tree(private.root)
+        remove_folder(private.root)
 
 
 def sweep() -> None:
@@ -108,7 +108,7 @@ def sweep() -> None:
             old = time.time() - info.st_mtime > YOUNG
             if stat.S_ISDIR(info.st_mode) and info.st_uid == os.geteuid() and old:
                 os.close(_lock(path))
-                _remove_tree(path)
+                remove_folder(path)
         except OSError:  # gone, or in use
             continue
 
@@ -136,8 +136,10 @@ def _lock(path: str) -> int:
     return fd
 
 
-def _remove_tree(root: str) -> None:
-    """Remove by descriptor: the folder belongs to another user, who may be swapping entries for links.
+def remove_folder(root: str) -> None:
+    """Remove a folder with all that a sandbox left in it; what cannot be removed stays.
+
+    By descriptor: the folder belongs to another user, who may be swapping entries for links.
 
     Folders are moved up to the root before they are emptied: how deep they lie, and how many descriptors and stack
     frames that would take, was the sandbox's choice. What cannot be removed stays, where only its owner can enter.

@@ -39,6 +39,14 @@ class Run:
         except OSError as error:
             raise unusable(self.path, error) from error
 
+    def read(self, filename: str) -> bytes:
+        """Return a file of the record. Raises StateError."""
+        try:
+            with open(os.open(filename, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self.lock), "rb") as file:
+                return file.read()
+        except OSError as error:
+            raise unusable(self.path, error) from error
+
     def write_json(self, filename: str, value: dict[str, Any]) -> None:
         """Write a file of the record as JSON. Raises StateError."""
         self.write(filename, canonical_bytes(value))

@@ -11,8 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from pyopenshell.errors import OpenShellError, SandboxGone, UsageError
 from pyopenshell.launch import wire
-from pyopenshell.policy import making
+from pyopenshell.effective import findings
+from pyopenshell.effective import load as load_effective
+from pyopenshell.effective.canonical import canonical_bytes
+from pyopenshell.policy import load, making
 from pyopenshell.record import Record
+from pyopenshell.runs.view import RunView
 from pyopenshell.supervisor import protocol
 from pyopenshell.supervisor.connection import Connection
 from pyopenshell.supervisor.session import Ended, Output, Program, Session, Skipped
@@ -227,9 +231,9 @@ class Supervised:
             raise
         return connection
 
-    async def revise(self, text: str, entries: list[dict[str, Any]]) -> None:
+    async def revise(self, text: str) -> None:
         """Have a policy written down whose network section alone is another. Raises StateError, SandboxGone."""
-        await self._ask(protocol.REVISE, {"text": text, "entries": entries}, protocol.DONE)
+        await self._ask(protocol.REVISE, await asyncio.to_thread(_revision, self.record, text), protocol.DONE)
 
     async def stop(self) -> str | None:
         """End it. Returns when nothing of it is left."""
@@ -312,6 +316,25 @@ def _answer(frame: tuple[bytes, bytes, list[int]] | None, wanted: bytes) -> Any:
     if kind != wanted:
         raise SandboxGone("the sandbox's supervisor speaks otherwise than this version of openshell")
     return value
+
+
+def _revision(record: str, text: str) -> dict[str, Any]:
+    """Return what a supervisor is to write down: its effective policy with the network section of another policy."""
+    policy = load.parse(text.encode())
+    shape = RunView(record).effective()
+    if shape is None:
+        raise _gone(record)
+    effective = load_effective.from_dict(shape)
+    entries, about = findings.network(policy.network)
+    others = tuple(found for found in effective.findings if found.code != findings.NETWORK)
+    effective = effective.replace(
+        declared=policy.declared,
+        source_sha256=policy.source.sha256,
+        network=effective.network.replace(entries=entries),
+        findings=(*others, *about),
+    )
+    told = {"text": text, "effective": canonical_bytes(effective.as_dict()), "digest": effective.digest}
+    return told | {"findings": [found.as_dict() for found in about]}
 
 
 def _gone(record: str) -> SandboxGone:

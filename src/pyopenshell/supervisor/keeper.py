@@ -112,6 +112,9 @@ class Keeper:
         """Take the receipt: write it down, let init serve, start the main process, and tell."""
         if self._ending:
             return
+        if not any(visitor.watches for visitor in self.visitors):  # who asked for it is gone, and told nobody of it
+            self.launch_failed(SandboxGone("nobody waits for the sandbox any more"))
+            return
         try:
             self.story.enforced({**receipt, "effective_digest": self.story.digest})
             self._open()
@@ -238,9 +241,9 @@ class Keeper:
         else:
             visitor.give(os.dup(descriptor))
 
-    def revise(self, text: str, entries: list[dict[str, Any]]) -> None:
+    def revise(self, told: dict[str, Any]) -> None:
         """Write down another policy, whose network section alone differs. Raises StateError."""
-        self.story.revised(text, entries)
+        self.story.revised(told)
 
     def brokered(self, use: Use) -> None:
         """Take a report of the broker."""

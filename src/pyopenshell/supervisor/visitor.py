@@ -187,7 +187,7 @@ class Visitor:
             elif kind == protocol.LIST:
                 self.send(protocol.LISTED, [program.told() for program in self._keeper.programs.values()])
             elif kind == protocol.REVISE:
-                self._keeper.revise(value["text"], value["entries"])
+                self._keeper.revise(value)
                 self.send(protocol.DONE)
             elif kind == protocol.STOP:
                 self.watches = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pyopenshell.audit import context, translate
 from pyopenshell.audit.log import Log
+from pyopenshell.effective.model import Finding
 from pyopenshell.errors import StateError
 
 TYPE_CHECKING = False
@@ -66,15 +67,21 @@ class Story:
         """Write down how a program ended."""
         self._try(translate.exited(process, self._context.now(), code=code, signal=signal))
 
-    def revised(self, text: str, entries: list[dict[str, Any]]) -> None:
-        """Write down a policy whose network section alone is another than the one before. Raises StateError."""
+    def revised(self, told: dict[str, Any]) -> None:
+        """Write down a policy whose network section alone is another than before (``supervisor.protocol.REVISE``).
+
+        The receipt keeps the digest that it was made for beside the new one: nothing that it attests has changed.
+        Raises StateError.
+        """
         import json
 
-        before = self._record.read("effective.json")
-        shape: dict[str, Any] = json.loads(before)
-        shape["network"] = {**shape["network"], "entries": entries}
-        self._record.write("policy.yaml", text.encode())
-        self._record.write_json("effective.json", shape)
+        receipt: dict[str, Any] = json.loads(self._record.read("receipt.json"))
+        receipt.setdefault("launch_digest", receipt["effective_digest"])
+        self._record.write("policy.yaml", told["text"].encode())
+        self._record.write("effective.json", told["effective"])
+        self._record.write_json("receipt.json", {**receipt, "effective_digest": told["digest"]})
+        now = self._context.now()
+        self._log.append(*(translate.finding(Finding(**found), now) for found in told["findings"]))
 
     def closed(
         self, programs: int, lost: str | None, counts: Counts | None, end: tuple[int, int | None] = (0, None)

@@ -1,0 +1,27 @@
+"""All that a gateway serves, put together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from openshell._proto import openshell_pb2_grpc
+
+from pyopenshell.gateway.service import OpenShell
+from pyopenshell.gateway.service.exec import ExecService
+from pyopenshell.gateway.service.policies import PolicyService
+from pyopenshell.gateway.service.sandboxes import SandboxService
+from pyopenshell.gateway.service.ssh import Ssh
+from pyopenshell.gateway.ssh.hostkey import HostKeys
+
+if TYPE_CHECKING:
+    from pyopenshell.gateway.engine import Engine
+    from pyopenshell.gateway.server import Service
+
+
+def services(engine: Engine, folder: str, protocol: str) -> list[Service]:
+    """Return the services of a gateway whose own folder this is. Raises StateError."""
+    keys = HostKeys.load(folder)
+    joined = OpenShell(
+        SandboxService(engine, keys.fingerprint, protocol), ExecService(engine), PolicyService(engine), Ssh(engine, keys)
+    )
+    return [(openshell_pb2_grpc.add_OpenShellServicer_to_server, joined)]
