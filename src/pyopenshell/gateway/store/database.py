@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import contextmanager
 
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from pyopenshell.errors import UsageError
 from pyopenshell.gateway.store import sqlite
@@ -55,13 +55,13 @@ def failures(path: str) -> Iterator[None]:
         raise Conflict(
             "what is to be stored contradicts what is stored", hint="it was changed since it was read: read it again"
         ) from error
+    except (DataError, OverflowError) as error:
+        raise UsageError("a value is too large to be stored", hint="numbers have 64 bits, with their sign") from error
     except DBAPIError as error:
         raise sqlite.explained(error.orig or error, path) from error
     except sqlite3.Error as error:  # while connecting
         raise sqlite.explained(error, path) from error
     except UnicodeEncodeError as error:
         raise UsageError("a text is not valid Unicode", hint="it holds half of a surrogate pair") from error
-    except OverflowError as error:
-        raise UsageError("a number is too large", hint="numbers are stored in 64 bits, with sign") from error
     except ValueError as error:  # what is stored is no JSON, or no UTF-8
         raise sqlite.damaged(path) from error

@@ -8,7 +8,7 @@ import stat
 import time
 from contextlib import contextmanager
 
-from sqlalchemy import URL, QueuePool, create_engine, event
+from sqlalchemy import URL, create_engine, event
 
 from pyopenshell.errors import StateError
 from pyopenshell.state import open_folder, unusable
@@ -39,13 +39,7 @@ def engine(path: str) -> Engine:
     """
     _prepare(path)
     # hide_parameters: an error's text would otherwise show what was to be stored, credentials too.
-    made = create_engine(
-        URL.create("sqlite+pysqlite", database=path),
-        hide_parameters=True,
-        poolclass=QueuePool,
-        pool_size=1,
-        max_overflow=0,
-    )
+    made = create_engine(URL.create("sqlite+pysqlite", database=path), hide_parameters=True)
     event.listen(made, "connect", _connected)
     event.listen(made, "begin", _begin)
     return made

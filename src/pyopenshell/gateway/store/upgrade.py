@@ -30,10 +30,8 @@ def bring_up_to_date(engine: Engine, path: str) -> None:
     with engine.connect() as connection, sqlite.without_foreign_keys(connection):
         writer = connection.execution_options(writes=True)
         with writer.begin():
-            # Again, for another process may have been quicker.
-            version = _version(connection, path)
-            if version != schema.HEAD:
-                _migrate(connection, version, path)
+            # The version again, for another process may have been quicker: then there is nothing left to do.
+            _migrate(connection, _version(connection, path), path)
 
 
 def _version(connection: Connection, path: str) -> str | None:

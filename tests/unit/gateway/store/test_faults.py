@@ -4,6 +4,7 @@ import os
 import random
 import signal
 import sqlite3
+import time
 from pathlib import Path
 
 import pytest
@@ -117,7 +118,7 @@ def test_a_new_file_that_another_opens_too(path, monkeypatch):
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     waited = []
-    monkeypatch.setattr(sqlite.time, "sleep", lambda _: waited.append(other.execute("ROLLBACK")))
+    monkeypatch.setattr(time, "sleep", lambda _: waited.append(other.execute("ROLLBACK")))
     Store.open(path).close()
     assert 1 == len(waited)
     other.close()

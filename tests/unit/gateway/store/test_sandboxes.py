@@ -119,7 +119,7 @@ def test_text_that_no_database_takes(store):
     assert r"no \udcff\x00 here" == store.update_sandbox("one", message="no \udcff\0 here").message
     with pytest.raises(UsageError, match="not valid Unicode"):
         store.update_sandbox("one", workdir="/\udcff")
-    with pytest.raises(UsageError, match="number is too large"):
+    with pytest.raises(UsageError, match="value is too large"):
         store.update_sandbox("one", expected=2**63)
 
 

@@ -59,13 +59,23 @@ def test_one_thread_in_order(path):
     assert (1, False) == (len({ident for _, ident in told}), threading.get_ident() in {ident for _, ident in told})
 
 
-def test_closing_waits_for_what_was_asked(path):
+def test_closing_waits_for_what_was_asked(path, monkeypatch):
     """Calls that nobody has waited for yet are stored; later ones are refused; it can be closed twice."""
+    close, threads = Store.close, set()
+
+    def closed(store):
+        threads.add(threading.get_ident())
+        close(store)
+
+    def add(store, id_):
+        threads.add(threading.get_ident())
+        store.add_sandbox(sandbox(id_), revision(id_))
+
+    monkeypatch.setattr(Store, "close", closed)
 
     async def run():
         store = await AsyncStore.open(path)
-        ids = [f"s{number}" for number in range(20)]
-        calls = [asyncio.ensure_future(store.call(Store.add_sandbox, sandbox(id_), revision(id_))) for id_ in ids]
+        calls = [asyncio.ensure_future(store.call(add, f"s{number}")) for number in range(20)]
         await asyncio.sleep(0)
         await asyncio.gather(store.close(), store.close())
         with pytest.raises(StateError, match="closed"):
@@ -73,9 +83,10 @@ def test_closing_waits_for_what_was_asked(path):
         await asyncio.gather(*calls)
 
     asyncio.run(run())
+    assert 1 == len(threads)
     store = Store.open(path)
     assert 20 == len(store.sandboxes())
-    store.close()
+    close(store)
 
 
 def test_a_task_that_is_cancelled(path):
