@@ -46,6 +46,7 @@ def show(shape: dict[str, Any]) -> None:
     grants(shape)
     network(shape["network"])
     isolation(shape["isolation"])
+    limits(shape.get("limits", ()))
     landlock(shape["landlock"])
     syscalls(shape["seccomp"])
     findings(shape["findings"])
@@ -170,6 +171,21 @@ def isolation(shape: dict[str, Any]) -> None:
     output.title("Isolation")
     rows = [(kind, state["state"], state["mechanism"]) for kind, state in shape.items()]
     output.table(("resource", "state", "by"), rows, indent=2)
+
+
+def limits(shown: Sequence[dict[str, Any]]) -> None:
+    """Print what all of the sandbox together may take, where that is limited."""
+    if not shown:
+        return
+    from pyopenshell.effective.limits import in_words
+
+    output.title("Limits")
+    rows = []
+    for one in shown:
+        asked, had = (one[key] and in_words(one["name"], one[key]) for key in ("requested", "actual"))
+        actual = "-" if one["actual"] is None else "same" if one["actual"] == one["requested"] else had
+        rows.append((one["name"], asked, actual, one["status"], one["mechanism"], one["detail"] or "-"))
+    output.table(("limit", "requested", "actual", "status", "by", "note"), rows, indent=2)
 
 
 def landlock(shape: dict[str, Any]) -> None:

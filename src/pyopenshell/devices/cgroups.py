@@ -28,6 +28,14 @@ class Cgroups(Record):
     device_rules: tuple[str, ...] | None = None
 
 
+class Hierarchy(Record):
+    """Where a controller is had: ``version`` 1 or 2, the folders of this process's ``own`` cgroup and the ``root``."""
+
+    version: int
+    own: str
+    root: str
+
+
 class _Mount(Record):
     point: str
     root: str
@@ -56,6 +64,27 @@ def read(proc_root: str = "/proc") -> Cgroups:
     controllers = tuple(name for name in LIMITS if name in there)
     can = not unified.read_only and _writable(folder, f"{folder}/cgroup.procs", f"{folder}/cgroup.subtree_control")
     return Cgroups("v2", own[""], controllers, controllers if can else (), unified.read_only)
+
+
+def hierarchies(proc_root: str = "/proc") -> dict[str, Hierarchy]:
+    """Return, by controller, where this process has it: version 1's where it is there, else version 2's.
+
+    Those of ``LIMITS`` and ``cpuacct``, which is version 1's alone; a hybrid has some of both.
+    """
+    mounts = _mounts(_text(f"{proc_root}/self/mountinfo"))
+    own = _memberships(_text(f"{proc_root}/self/cgroup"))
+    found = {
+        name: Hierarchy(1, _folder(mount, own[name]), mount.point)
+        for name in (*LIMITS, "cpuacct")
+        for mount in mounts
+        if mount.kind == "cgroup" and name in mount.options and name in own
+    }
+    unified = next((mount for mount in mounts if mount.kind == "cgroup2"), None)
+    if unified and "" in own:
+        folder = _folder(unified, own[""])
+        there = _text(f"{unified.point}/cgroup.controllers").split()
+        found |= {name: Hierarchy(2, folder, unified.point) for name in LIMITS if name in there and name not in found}
+    return found
 
 
 def _version_1(old: dict[str, tuple[_Mount, str]], version: str) -> Cgroups:

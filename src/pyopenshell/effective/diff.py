@@ -31,6 +31,7 @@ KINDS = (
     "thread-names",
     "grant",
     "devices",
+    "limit",
     "contributor",
     "syscalls",
     "identity",
@@ -58,6 +59,7 @@ REPEATED = (
     "cuda.thread-names.broker",
     "cuda.thread-names.write-file",
     "network.denied",
+    "outcome.limit",
 )
 """How the codes of findings begin that say what a difference of another kind says."""
 NO_LANDLOCK = "Without Landlock no path is closed, and no grant means anything."
@@ -72,6 +74,7 @@ def compare(a: Effective, b: Effective) -> tuple[Difference, ...]:
         *_thread_names(a, b),
         *grants(a, b),
         *_devices(a, b),
+        *_limits(a, b),
         *_contributors(a, b),
         *syscalls(a.seccomp, b.seccomp, a.landlock.handled, b.landlock.handled),
         *_identity(a, b),
@@ -222,6 +225,16 @@ def _given(devices: Devices | None) -> dict[str, Any] | None:
         return None
     given = [f"{one.name} ({', '.join(one.uuids)})" if one.uuids else one.name for one in devices.given]
     return {"given": given, "variables": devices.variables}
+
+
+def _limits(a: Effective, b: Effective) -> Iterator[Difference]:
+    """Compare what processors, memory and processes are limited to; one that could not be had limits nothing."""
+    sides = [{one.name: one for one in side.limits} for side in (a, b)]
+    for name in dict.fromkeys((*sides[0], *sides[1])):
+        one, other = (side.get(name) for side in sides)
+        most = [limit.most if limit else float("inf") for limit in (one, other)]
+        shapes = [{"limit": str(limit), "status": limit.status} if limit else None for limit in (one, other)]
+        yield from changed("limit", name, shapes, judge(won=most[1] > most[0], lost=most[0] > most[1]))
 
 
 def _contributors(a: Effective, b: Effective) -> Iterator[Difference]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pyopenshell.effective.devices import Devices
+    from pyopenshell.effective.limits import Limit
 
 
 def from_dict(data: Mapping[str, Any]) -> Effective:
@@ -81,7 +82,14 @@ def _effective(data: Mapping[str, Any]) -> Effective:
         findings=tuple(Finding(**finding) for finding in data["findings"]),
         devices=_devices(data["devices"]) if "devices" in data else None,
         contributors=tuple(Contributor(**one) for one in data.get("contributors", ())),
+        limits=_limits(data["limits"]) if "limits" in data else (),
     )
+
+
+def _limits(data: Iterable[dict[str, Any]]) -> tuple[Limit, ...]:
+    from pyopenshell.effective.limits import Limit
+
+    return tuple(Limit(**one) for one in data)
 
 
 def _devices(data: dict[str, Any]) -> Devices:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pyopenshell.effective.devices import Devices
+    from pyopenshell.effective.limits import Limit
 
 SCHEMA = "pyopenshell.effective/1"
 SEVERITIES = ("Informational", "Low", "Medium", "High", "Critical")
@@ -204,7 +205,7 @@ class Effective(Record):
     """Everything a sandbox may do, with origin, reason and outcome.
 
     ``seccomp`` is empty until the filter was made, which depends on everything else. ``devices`` is None for a sandbox
-    that asked for none, ``contributors`` are those that were asked.
+    that asked for none, ``contributors`` are those that were asked, ``limits`` what was asked for of cgroups.
     """
 
     name: str
@@ -222,6 +223,7 @@ class Effective(Record):
     state: str = "planned"
     devices: Devices | None = None
     contributors: tuple[Contributor, ...] = ()
+    limits: tuple[Limit, ...] = ()
 
     @property
     def brokered(self) -> bool:
@@ -237,8 +239,8 @@ class Effective(Record):
     def digest(self) -> str:
         """SHA-256 of the RFC 8785 JSON of the plan: what is asked for, without what became of it.
 
-        Left out: the sandbox's ``state`` and ``run_id``; ``status``, ``detail`` and ``actual`` of grants and network
-        entries; findings about outcomes. Kept: the ``state`` of isolation, which is what the launch must achieve.
+        Left out: the sandbox's ``state`` and ``run_id``; ``status``, ``detail`` and ``actual`` of grants, limits and
+        network entries; findings about outcomes. Kept: the ``state`` of isolation, which the launch must achieve.
         """
         return sha256(self.plan_bytes())
 
@@ -251,6 +253,8 @@ class Effective(Record):
         shape["sandbox"] = {"name": self.name}
         for key in ("grants", "runtime_additions"):
             shape[key] = [_without(grant, "status", "detail", "actual") for grant in shape[key]]
+        if self.limits:
+            shape["limits"] = [_without(limit, "status", "detail", "actual", "mechanism") for limit in shape["limits"]]
         network = shape["network"]
         network["entries"] = [_without(entry, "status", "detail") for entry in network["entries"]]
         shape["findings"] = [found for found in shape["findings"] if not found["code"].startswith(OUTCOME)]
@@ -263,16 +267,12 @@ class Effective(Record):
             "sandbox": {"name": self.name, "run_id": self.run_id, "state": self.state},
             "declared": plain(self.declared),
             "source": {"file": self.file, "sha256": self.source_sha256},
-            "identity": {
-                "uid": identity.uid,
-                "gid": identity.gid,
-                "groups": list(identity.groups),
-                "source": identity.source,
-            },
+            "identity": {key: plain(getattr(identity, key)) for key in ("uid", "gid", "groups", "source")},
             "grants": [grant.as_dict() for grant in self.grants],
             "runtime_additions": [grant.as_dict() for grant in self.runtime_additions],
             **({"devices": self.devices.as_dict()} if self.devices else {}),
             **({"contributors": [one.as_dict() for one in self.contributors]} if self.contributors else {}),
+            **({"limits": [one.as_dict() for one in self.limits]} if self.limits else {}),
             "network": self.network.as_dict(),
             "isolation": plain(self.isolation),
             "landlock": self.landlock.as_dict(),

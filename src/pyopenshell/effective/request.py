@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pyopenshell.devices.host import Host
     from pyopenshell.effective.aliases import Aliases
     from pyopenshell.effective.devices import Devices
+    from pyopenshell.effective.limits import Limit
     from pyopenshell.effective.model import Contributor, Finding, Identity, Isolation, LandlockReport, Network
     from pyopenshell.policy.model import Policy
 
@@ -76,6 +77,7 @@ class Request(Record):
     contributors: tuple[Contributor, ...] = ()
     aliases: Aliases | None = None
     own_folder: str | None = None
+    limits: tuple[Limit, ...] = ()
 
     @property
     def hard(self) -> bool:

@@ -8,6 +8,7 @@ from types import UnionType
 from typing import Any
 
 from pyopenshell.effective.devices import Devices
+from pyopenshell.effective.limits import Limit
 from pyopenshell.effective.load import from_dict
 from pyopenshell.effective.model import SCHEMA, Effective
 from pyopenshell.errors import StateError
@@ -91,5 +92,5 @@ def fits(value: object, kind: Any) -> bool:
         return False
     if not isinstance(value, Record):
         return True
-    hints = typing.get_type_hints(kind, localns={"Any": Any, "Devices": Devices})
+    hints = typing.get_type_hints(kind, localns={"Any": Any, "Devices": Devices, "Limit": Limit})
     return all(fits(getattr(value, name), hints[name]) for name in value._fields)

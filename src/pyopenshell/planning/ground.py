@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pyopenshell.devices.choose import Chosen
     from pyopenshell.devices.host import Host
     from pyopenshell.effective.devices import Devices
+    from pyopenshell.effective.limits import Limit
     from pyopenshell.effective.model import Identity, Isolation, LandlockReport
     from pyopenshell.landlock.downgrade import Handled
     from pyopenshell.launch.broker_trial import BrokerTrial
@@ -84,6 +85,7 @@ class Ground(Record):
     environment: dict[str, str]
     broker_trial: BrokerTrial | None
     own: OwnFolder | None = None
+    limits: tuple[Limit, ...] = ()
     chosen: Chosen | None = None
     devices: Devices | None = None
     own_code: tuple[str, ...] = ()
@@ -123,6 +125,7 @@ def measure(request: RunRequest, trial: Trial | None, *, keep_id: bool, known: H
     """
     if request.name is not None:
         runs.check_name(request.name)
+    limits = _limits(request)
     policy = _policy(request.policy)
     workdir = places.working_directory(request.workdir) if request.own_folder is None else ""
     host = known or facts.host(request.max_abi, trial)
@@ -158,6 +161,7 @@ def measure(request: RunRequest, trial: Trial | None, *, keep_id: bool, known: H
         environment={},
         broker_trial=None,
         own=folder,
+        limits=limits,
         chosen=chosen,
         devices=devices,
     )
@@ -176,6 +180,16 @@ def _own_folder(request: RunRequest, *, mount_namespace: bool) -> OwnFolder | No
     from pyopenshell.planning.own_folder import find
 
     return find(request.own_folder, mount_namespace=mount_namespace)
+
+
+def _limits(request: RunRequest) -> tuple[Limit, ...]:
+    """Return the limits that are asked for. What they take is imported only then."""
+    wanted = (request.cpu, request.memory, request.pids)
+    if wanted == (None, None, None):
+        return ()
+    from pyopenshell.effective.limits import asked
+
+    return asked(*wanted)
 
 
 def _policy(given: str | Policy | None) -> Policy:

@@ -198,6 +198,7 @@ def _effective(
             contributors=_contributors(ground),
             aliases=_aliases(ground),
             own_folder=ground.own.host if ground.own else None,
+            limits=ground.limits,
         )
     )
 
