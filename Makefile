@@ -84,20 +84,23 @@ support: $(VENV)/.compiled ## Measure containers and all kernels, and write docs
 evidence: $(VENV)/.compiled build ## See which procfs files can be opened for writing, and write docs/evidence/procfs.md
 	@$(BIN)/python -m evidence
 
+test-clients: $(VENV)/.compiled $(VENV)/.test build/uv/bin/uv ## Run clients that others wrote, as the registry has them, against a gateway
+	@$(BIN)/python -m tests.conformance.clients $(ARGS)
+
 test-gpu: $(VENV)/.compiled $(VENV)/.test ## Run the tests that take a GPU; without one, say so
 	@$(BIN)/python -m tests.gpu $(ARGS)
 
 evidence-gpu: $(VENV)/.compiled ## Record what starting CUDA asks of the kernel, and write docs/evidence/gpu.md
 	@$(BIN)/python -m evidence.gpu
 
-lock: build ## Resolve the dependencies again and write requirements/*.txt
-	@test -x build/uv/bin/uv || { $(PYTHON) -m venv build/uv && build/uv/bin/python -m pip --quiet install $(UV); }
+lock: build/uv/bin/uv ## Resolve the dependencies again and write requirements/*.txt
 	@for set in "run pyproject.toml --extra gateway" "build --group build" "test pyproject.toml --extra test -c requirements/run.txt" \
 	    "check pyproject.toml --extra test --extra check -c requirements/test.txt"; do \
 	    read -r name sources <<<"$$set"; echo "· requirements/$$name.txt"; \
 	    build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
 	        --no-emit-index-url --custom-compile-command "make lock" -o requirements/$$name.txt $$sources; \
 	done
+	@$(PYTHON) -m tests.conformance.clients --lock
 
 proto: build ## Generate the modules beside src/pyopenshell/gateway/proto/*.proto again
 	@test -x build/protoc/bin/python || $(PYTHON) -m venv build/protoc
@@ -111,6 +114,9 @@ clean: ## Remove everything that was made here
 
 build:
 	@mkdir -p build
+
+build/uv/bin/uv: | build
+	@$(PYTHON) -m venv build/uv && build/uv/bin/python -m pip --quiet install $(UV)
 
 # The environment. Each stamp stands for one step, so that a repeated call does nothing.
 
@@ -142,4 +148,4 @@ $(VENV)/.installed: $(VENV)/.run pyproject.toml bin/openshell $(wildcard README.
 $(VENV)/.compiled: $(VENV)/.installed $(SOURCES)
 	@$(BIN)/python -m compileall -q src && touch $@
 
-.PHONY: help demo test torture test-kernels check $(CHECKS:%=check-%) bench support evidence test-gpu evidence-gpu lock proto clean
+.PHONY: help demo test torture test-kernels test-clients check $(CHECKS:%=check-%) bench support evidence test-gpu evidence-gpu lock proto clean

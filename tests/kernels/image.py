@@ -73,7 +73,7 @@ def base(apt: Apt, folder: Path) -> Path:
             shutil.rmtree(old)
         made = folder / "tree-unfinished"  # an earlier one was removed just now
         made.mkdir()
-        _lay_out(made)
+        lay_out(made)
         for package in apt.fetch(packages):
             unpack(package, made)
         _furnish(made)
@@ -104,7 +104,8 @@ def _locked() -> Path:
     return CHECKOUT / "requirements" / "test.txt"
 
 
-def _lay_out(tree: Path) -> None:
+def lay_out(tree: Path) -> None:
+    """Make the folders and links that the packages expect to find."""
     for name in ("bin", "sbin", "lib", "lib64"):  # as usrmerge leaves them
         (tree / "usr" / name).mkdir(parents=True, exist_ok=True)
         (tree / name).symlink_to(f"usr/{name}")
