@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING
 
 import pyopenshell
 from pyopenshell.cli import output, run_options
-from pyopenshell.errors import UsageError
+from pyopenshell.errors import CommandError, OpenShellError, UsageError
 from pyopenshell.policy.problems import nearest
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator, Sequence
 
-    from pyopenshell.cli.parser import Parser
+    from pyopenshell.cli.parsing import Parser
 
 USAGE = 2
+OURS = 125
+"""``sandbox exec``'s exit code for every failure that is not the command's own, as ``run``'s."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -25,21 +28,49 @@ def main(argv: Sequence[str]) -> int:
 
     output.prepare_streams()
     parser = build()
-    _check_verbs(parser, argv)
+    leaf = _leaf(parser, argv)
     try:
-        arguments, unknown = parser.parse_known_args(list(_explicit_gpus(argv)))
+        return _serve(parser, leaf, list(argv))
+    except OpenShellError as problem:
+        if leaf.prog == "openshell sandbox exec" and not isinstance(problem, CommandError):
+            problem.exit_code = OURS
+        raise
+
+
+def _serve(parser: Parser, leaf: Parser, argv: list[str]) -> int:
+    if leaf.prog == "openshell run" and not {"-h", "--help"} & set(argv):
+        raise UsageError(
+            "run works on this machine, without a gateway: it comes first", hint="openshell run [OPTION]... COMMAND"
+        )
+    at = argv.index("--") if leaf.takes_command and "--" in argv else len(argv)
+    try:
+        arguments, unknown = parser.parse_known_args(list(_explicit_gpus(argv[:at])))
     except SystemExit as done:  # --help, the only way argparse still exits
         return int(done.code or 0)
     if unknown:
-        raise _unknown_arguments(getattr(arguments, "parser", parser), unknown)
+        raise _unknown_arguments(leaf, unknown)
     if arguments.version:
         output.line(f"openshell {pyopenshell.__version__}")
         return 0
     if getattr(arguments, "handler", None) is None:
-        getattr(arguments, "parser", parser).print_help(sys.stderr)
+        leaf.print_help(sys.stderr)
         return USAGE
+    if at < len(argv):
+        _take_command(arguments, argv[at + 1 :])
     module, verb = arguments.handler.split(":")
     return int(import_module(f"pyopenshell.cli.{module}").VERBS[verb](arguments))
+
+
+def _take_command(arguments: argparse.Namespace, words: list[str]) -> None:
+    """Keep what stands behind ``--`` as it is: no option of ours is looked for in it."""
+    verb = arguments.parser.prog.removeprefix("openshell ")
+    if arguments.command:
+        raise UsageError(
+            f"{verb}: not understood before --: {' '.join(arguments.command)}", hint=arguments.parser.short_usage()
+        )
+    if not words:
+        raise UsageError(f"{verb}: no command stands behind --", hint=arguments.parser.short_usage())
+    arguments.command = words
 
 
 def _explicit_gpus(argv: Sequence[str]) -> Iterator[str]:
@@ -48,16 +79,28 @@ def _explicit_gpus(argv: Sequence[str]) -> Iterator[str]:
         yield "--gpu=1" if word == "--gpu" and not run_options.is_count(following) else word
 
 
-def _check_verbs(parser: Parser, words: Sequence[str]) -> None:
-    """Raise UsageError for a verb that does not exist, naming the one that was meant."""
-    for word in words:
-        if not parser.verbs or word.startswith("-"):
-            return
-        if word not in parser.verbs:
-            meant = nearest(word, parser.verbs) or _elsewhere(parser, word)
-            hint = f"did you mean {parser.prog} {meant}?" if meant else f"{parser.prog} --help lists the verbs"
-            raise UsageError(f"unknown verb: {parser.prog} {word}", hint=hint)
-        parser = parser.verbs[word]
+def _leaf(parser: Parser, words: Sequence[str]) -> Parser:
+    """Return the parser of the verb that is meant. Raises UsageError for one that does not exist, naming the nearest.
+
+    Options before a verb are those of the command itself.
+    """
+    words, at = list(words), 0
+    while parser.verbs and at < len(words):
+        word = words[at]
+        at += 1
+        if word in ("-g", "--gateway", "--gateway-endpoint", "--workspace"):
+            at += 1
+        elif not word.startswith("-"):
+            if word not in parser.verbs:
+                raise _unknown_verb(parser, word)
+            parser = parser.verbs[word]
+    return parser
+
+
+def _unknown_verb(parser: Parser, word: str) -> UsageError:
+    meant = nearest(word, parser.verbs) or _elsewhere(parser, word)
+    hint = f"did you mean {parser.prog} {meant}?" if meant else f"{parser.prog} --help lists the verbs"
+    return UsageError(f"unknown verb: {parser.prog} {word}", hint=hint)
 
 
 def _elsewhere(parser: Parser, word: str) -> str | None:
@@ -70,7 +113,7 @@ def _unknown_arguments(parser: Parser, unknown: Sequence[str]) -> UsageError:
     known = [flag for flag in parser.flags if flag.startswith("--")]
     meant = nearest(unknown[0].partition("=")[0], known)
     verb = parser.prog.removeprefix("openshell ")
-    return UsageError(
-        f"{verb}: not understood: {' '.join(unknown)}",
-        hint=f"did you mean {meant}?" if meant else parser.short_usage(),
-    )
+    hint = f"did you mean {meant}?" if meant else parser.short_usage()
+    if parser.takes_command and not meant:
+        hint = "write -- before the command"
+    return UsageError(f"{verb}: not understood: {' '.join(unknown)}", hint=hint)

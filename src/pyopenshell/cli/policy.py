@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from pyopenshell.cli import output, records
-from pyopenshell.errors import StateError
+from pyopenshell.cli import output, records, remote
+from pyopenshell.errors import StateError, UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -18,13 +18,25 @@ if TYPE_CHECKING:
 
 def get(arguments: argparse.Namespace) -> int:
     """Print the policy of a sandbox: as stored, or with everything in force behind it."""
+    from pyopenshell.cli import policy_remote
+
+    if arguments.everywhere:
+        return policy_remote.get_global(arguments)
+    arguments.name = remote.sandbox(arguments.name)
+    return remote.either(arguments, lambda there: policy_remote.get(there, arguments), lambda: _recorded(arguments))
+
+
+def _recorded(arguments: argparse.Namespace) -> int:
+    """Print what a run's record has; it has one revision."""
     from pyopenshell import runs
 
+    if arguments.rev:
+        raise UsageError("--rev: only a gateway keeps revisions", hint="-g NAME says which")
     view = runs.find(arguments.name)
     if arguments.full:
         _full(view, arguments.output)
     elif arguments.output != "table":
-        output.document(_parsed(view).declared, arguments.output)
+        output.document(_stored(view), arguments.output)
     else:
         records.stored(view)
         if not arguments.base:
@@ -48,6 +60,13 @@ def _full(view: RunView, form: str) -> None:
     output.title(f"Policy of {view.name}, as written", first=True)
     records.stored(view)
     effective_view.show(shape)
+
+
+def _stored(view: RunView) -> dict[str, Any]:
+    """Return the shape of ``policy get -o json``, in which a record has no revisions."""
+    from pyopenshell.cli.policy_remote import STORED
+
+    return dict.fromkeys(STORED) | {"sandbox": view.name, "policy": _parsed(view).declared}
 
 
 def _parsed(view: RunView) -> Policy:

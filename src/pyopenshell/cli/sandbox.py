@@ -1,4 +1,4 @@
-"""``openshell sandbox``: the sandboxes there are and were."""
+"""``openshell sandbox``: the sandboxes there are and were, through a gateway or by the records of this machine."""
 
 from __future__ import annotations
 
@@ -6,19 +6,34 @@ import time
 from typing import TYPE_CHECKING
 
 from pyopenshell import runs
-from pyopenshell.cli import output, records
+from pyopenshell.cli import output, records, remote
 from pyopenshell.errors import NameInUse, OpenShellError, StateError, UsageError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable, Iterable
     from typing import Any
 
     from pyopenshell.runs import RunView
 
 
+def _either(verb: str, here: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
+    """Return a verb that asks the gateway, by ``sandbox_remote``'s function of its name, or the records ``here``."""
+
+    def serve(arguments: argparse.Namespace) -> int:
+        from pyopenshell.cli import sandbox_remote
+
+        through = getattr(sandbox_remote, verb)
+        return remote.either(arguments, lambda there: int(through(there, arguments)), lambda: here(arguments))
+
+    return serve
+
+
 def list_(arguments: argparse.Namespace) -> int:
     """Print one row for each run, the newest first."""
-    views = runs.list_runs()[: arguments.limit]
+    if arguments.selector:
+        raise UsageError("sandbox list: only a gateway keeps labels", hint="-g NAME says which")
+    views = runs.list_runs()[arguments.offset :][: arguments.limit]
     rows = [_summary(view) for view in views]
     if arguments.ids or arguments.names:
         shown = [row["id"] for row in rows] if arguments.ids else list(dict.fromkeys(row["name"] for row in rows))
@@ -115,20 +130,46 @@ def verify(arguments: argparse.Namespace) -> int:
 
 
 def delete(arguments: argparse.Namespace) -> int:
-    """Remove records. One that cannot be removed does not keep the others; the last failure gives the exit code."""
+    """Remove sandboxes. One that cannot be removed does not keep the others; the last failure gives the exit code.
+
+    What this machine's own gateway does not know, or only shows, is looked for among the records.
+    """
     if bool(arguments.names) == arguments.all:
         raise UsageError("sandbox delete: name sandboxes, or --all", hint="openshell sandbox list shows their names")
+    gateway = remote.configured(arguments)
+    if gateway is None:
+        return _report(_delete_records(_all() if arguments.all else arguments.names, everything=arguments.all))
+    from pyopenshell.cli import sandbox_remote
+
+    with remote.Remote(gateway, remote.workspace(arguments)) as there:
+        unknown, failures = sandbox_remote.delete(there, arguments)
+    if not remote.is_own(gateway):
+        failures += [remote.unknown(name, there) for name in unknown]
+    else:
+        failures += _delete_records(_all() if arguments.all else unknown, everything=arguments.all)
+    return _report(failures)
+
+
+def _all() -> list[str]:
+    return [view.id for view in runs.list_runs()]
+
+
+def _delete_records(names: Iterable[str], *, everything: bool) -> list[OpenShellError]:
     failures: list[OpenShellError] = []
-    for name in [view.id for view in runs.list_runs()] if arguments.all else arguments.names:
+    for name in names:
         try:
             removed = runs.delete(name)
         except NameInUse as problem:
-            if not arguments.all:  # --all means those that ended
+            if not everything:  # --all means those that ended
                 failures.append(problem)
         except OpenShellError as problem:
             failures.append(problem)
         else:
             output.line(f"deleted {name}" + (f" ({len(removed)} runs)" if len(removed) > 1 else ""))
+    return failures
+
+
+def _report(failures: list[OpenShellError]) -> int:
     for failure in failures[:-1]:
         output.error(failure)
     if failures:
@@ -136,4 +177,10 @@ def delete(arguments: argparse.Namespace) -> int:
     return 0
 
 
-VERBS = {"list": list_, "get": get, "inspect": inspect, "verify": verify, "delete": delete}
+VERBS = {
+    "list": _either("list_", list_),
+    "get": _either("get", get),
+    "inspect": _either("inspect", inspect),
+    "verify": _either("verify", verify),
+    "delete": delete,
+}

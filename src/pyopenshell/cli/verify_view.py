@@ -11,6 +11,7 @@ from pyopenshell.verify.judge import DRIFT, NOT_TELLING, RESULTS, UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
     from pyopenshell.verify.judge import Judged, Verification
 
@@ -68,6 +69,16 @@ def show(verification: Verification) -> None:
             output.paragraph(path, indent=2)
     output.line()
     output.line("not telling: something else decided before the sandbox could, mostly file modes. -o json lists all.")
+
+
+def show_shape(shape: dict[str, Any]) -> None:
+    """Print a verification that another machine made: its verdict, the counts, each drift; ``-o json`` has all."""
+    output.title(f"Sandbox {shape['sandbox']['name']}: {shape['verdict']}", first=True)
+    output.line("  " + ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in shape["counts"].items()))
+    for finding in shape["findings"]:
+        output.paragraph(finding["message"], indent=2, mark=finding["severity"])
+    output.line()
+    output.line("-o json lists all that was tried.")
 
 
 def _kind(one: Judged) -> str:

@@ -292,6 +292,9 @@ def transcript(argv, root):
     out, err = (TextIOWrapper(BytesIO(), encoding="utf-8") for _ in range(2))
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.setenv("XDG_STATE_HOME", str(root))
+        patch.setenv("XDG_CONFIG_HOME", f"{root}/config")
+        for name in [name for name in os.environ if name.startswith("OPENSHELL_GATEWAY")]:
+            patch.delenv(name)
         patch.delenv("OPENSHELL_DEBUG", raising=False)
         patch.setenv("COLUMNS", "80")
         code = main([word.replace("STATE", os.fspath(root)) for word in argv])

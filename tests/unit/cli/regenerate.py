@@ -9,7 +9,8 @@ from pathlib import Path
 from tests.unit.cli import cases
 
 from pyopenshell.cli.completion import FOLDER
-from pyopenshell.cli.parser import SHELLS, build
+from pyopenshell.cli.parser import build
+from pyopenshell.cli.verbs_local import SHELLS
 
 HEAD = "# Generated from src/pyopenshell/cli/parser.py by: python -m tests.unit.cli.regenerate"
 

@@ -131,7 +131,7 @@ def test_reader_that_leaves_early(tmp_path):
     os.close(read)
     done = subprocess.run(
         [*COMMAND, "sandbox", "inspect", "demo"],
-        env={"XDG_STATE_HOME": str(tmp_path)},
+        env={"XDG_STATE_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)},
         stdout=write,
         stderr=subprocess.PIPE,
         text=True,

@@ -16,10 +16,15 @@ complete openshell \
         'c/-C=/d/' \
         'c/--output=/(table json yaml)/' \
         'c/-o=/(table json yaml)/' \
+        'c/--approval-mode=/(manual auto)/' \
+        'c/--binary=/f/' \
         'c/-o=/(table json)/' \
         'c/--output=/(table json)/' \
-        'c/--/(all base cdi-spec-dir connect create delete device env execute explain full gpu help ids ioctl limit list max-abi name names output policy policy-only python quiet read syscall timeout unsafe-unconfined verbose verify version workdir write)/' \
-        'c/-/(- C V e h n o p q v)/' \
+        'c/--ca=/f/' \
+        'c/--cert=/f/' \
+        'c/--key=/f/' \
+        'c/--/(add-allow add-deny add-endpoint all approval-mode background base binary ca cdi-spec-dir cert config connect cpu create credential delete detach device driver-config-json dry-run editor env execute explain forward from full gateway gateway-endpoint gateway-insecure global gpu help host ids ioctl key label level limit list max-abi memory name names no-auto-providers no-git-ignore no-keep no-login-shell no-tty offset output plaintext policy policy-only port provider python quiet read remove-endpoint remove-rule rev rule-name san selector since source syscall tail timeout tty type unsafe-unconfined upload verbose verify version wait workdir workspace write yes)/' \
+        'c/-/(- C V d e g h l n o p q v y)/' \
         'n/--policy/f/' \
         'n/-p/f/' \
         'n/--cdi-spec-dir/d/' \
@@ -27,19 +32,29 @@ complete openshell \
         'n/-C/d/' \
         'n/--output/(table json yaml)/' \
         'n/-o/(table json yaml)/' \
+        'n/--approval-mode/(manual auto)/' \
+        'n/--binary/f/' \
         'n/-o/(table json)/' \
         'n/--output/(table json)/' \
-        'p/1/(run policy sandbox why doctor gpu logs completions)/' \
+        'n/--ca/f/' \
+        'n/--cert/f/' \
+        'n/--key/f/' \
+        'p/1/(run sandbox policy logs status gateway provider forward ssh-proxy why doctor gpu term inference completions)/' \
         'n/run/f/' \
-        'n/policy/(get default validate schema diff)/' \
-        'n/sandbox/(list inspect get verify delete)/' \
+        'n/sandbox/(create list inspect get verify delete stop start exec connect upload download ssh-config)/' \
+        'n/policy/(get list set update delete default validate schema diff)/' \
+        'n/gateway/(start stop add remove select list info)/' \
+        'n/provider/(create list get delete)/' \
+        'n/forward/(start stop list)/' \
         'n/why/f/' \
         'n/doctor/(check)/' \
         'n/gpu/(list lint diagnose probe)/' \
+        'n/inference/(get)/' \
         'n/completions/(bash zsh fish tcsh)/' \
+        'n/create/f/' \
+        'n/exec/f/' \
         'n/validate/f/' \
         'n/diff/f/' \
         'n/lint/f/' \
         'n/diagnose/f/' \
-        'p/4/f/' \
         'p/*/()/'

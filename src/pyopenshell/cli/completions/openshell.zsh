@@ -13,14 +13,43 @@ _shtab_openshell_commands() {
   local _commands=(
     completions:'Print a shell'"'"'s completions.'
     doctor:'Say whether a sandbox would work on this host.'
+    forward:'Ports of this machine that lead into a sandbox.'
+    gateway:'The gateways that are known here, and this machine'"'"'s.'
     gpu:'The GPUs of this host, their CDI specs, and what goes wrong with them.'
+    inference:'Routes to models (this gateway has none).'
     logs:'Print the events of a sandbox.'
     policy:'What a sandbox may do, and policy files.'
+    provider:'Credentials that the gateway keeps for sandboxes.'
     run:'Run a command in a sandbox.'
     sandbox:'The sandboxes there are and were.'
+    ssh-proxy:'Lead ssh into a sandbox; its ProxyCommand.'
+    status:'Say whether the gateway answers.'
+    term:'The terminal interface (not in this version).'
     why:'Say whether a path or a system call is allowed, and what decides.'
   )
   _describe 'openshell commands' _commands
+}
+
+_shtab_openshell_forward_commands() {
+  local _commands=(
+    list:'List forwardings that run.'
+    start:'Forward a port into a sandbox.'
+    stop:'End a forwarding.'
+  )
+  _describe 'openshell forward commands' _commands
+}
+
+_shtab_openshell_gateway_commands() {
+  local _commands=(
+    add:'Make a gateway known here, and the active one.'
+    info:'Show how a gateway is reached and what it can do.'
+    list:'List the gateways that are known here.'
+    remove:'Forget a gateway, and the keys for it.'
+    select:'Make a gateway the active one.'
+    start:'Start a gateway on this machine.'
+    stop:'Stop this machine'"'"'s gateway; its sandboxes go on.'
+  )
+  _describe 'openshell gateway commands' _commands
 }
 
 _shtab_openshell_gpu_commands() {
@@ -33,23 +62,52 @@ _shtab_openshell_gpu_commands() {
   _describe 'openshell gpu commands' _commands
 }
 
+_shtab_openshell_inference_commands() {
+  local _commands=(
+    get:'Show the route to a model.'
+  )
+  _describe 'openshell inference commands' _commands
+}
+
 _shtab_openshell_policy_commands() {
   local _commands=(
     default:'Print the built-in default policy.'
+    delete:'Remove the gateway'"'"'s policy.'
     diff:'Compare two saved effective policies.'
     get:'Show the policy of a sandbox.'
+    list:'List the revisions of a sandbox'"'"'s policy.'
     schema:'Print the JSON Schema of policy files, for editors.'
+    set:'Give a sandbox another network policy.'
+    update:'Change a sandbox'"'"'s network policy.'
     validate:'Check a policy file and name every mistake.'
   )
   _describe 'openshell policy commands' _commands
 }
 
+_shtab_openshell_provider_commands() {
+  local _commands=(
+    create:'Store credentials under a name.'
+    delete:'Remove providers.'
+    get:'Show a provider, never its credentials.'
+    list:'List providers, never their credentials.'
+  )
+  _describe 'openshell provider commands' _commands
+}
+
 _shtab_openshell_sandbox_commands() {
   local _commands=(
-    delete:'Remove what is stored of sandboxes that ended.'
+    connect:'Attach to a sandbox'"'"'s main process, or start a shell.'
+    create:'Make a sandbox that stays, through the gateway; without a gateway in the configuration, one is started here. With COMMAND, that is its main process, attached to unless --detach is given, and its exit code is passed on. Without COMMAND, a login shell is, where this is a terminal.'
+    delete:'Remove sandboxes, and what is stored of them.'
+    download:'Copy a file or folder out of a sandbox.'
+    exec:'Run a command in a sandbox, under its policy. Standard input is passed on until its end. The exit code is the command'"'"'s; 124 where its time was over; 125 where it could not be run; 126 and 127 as in a shell.'
     get:'Show a sandbox in short.'
     inspect:'Show all that is known about a sandbox.'
     list:'List sandboxes, the newest first.'
+    ssh-config:'Print what makes ssh reach a sandbox.'
+    start:'Start it again.'
+    stop:'End a sandbox'"'"'s programs, and keep the rest.'
+    upload:'Copy a file or folder into a sandbox.'
     verify:'Try in a sandbox that runs what it may and must not.'
   )
   _describe 'openshell sandbox commands' _commands
@@ -59,6 +117,10 @@ _shtab_openshell_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   {-V,--version}"[print the version]"
   {-v,--verbose}"[with an error, also its code and its cause]"
+  {--gateway,-g}"[the gateway of this name (the active one)]:NAME:"
+  "--gateway-endpoint[the gateway at this address]:URL:"
+  "--gateway-insecure[do not check who the gateway is]"
+  "--workspace[the workspace (default)]:NAME:"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -82,6 +144,127 @@ _shtab_openshell_doctor_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_openshell_doctor_defaults_added=0
+
+_shtab_openshell_forward_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_openshell_forward_defaults_added=0
+
+_shtab_openshell_forward_list_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  {-o,--output}"[how to print (table)]:output:(table json yaml)"
+  {--gateway,-g}"[the gateway of this name (the active one)]:NAME:"
+  "--gateway-endpoint[the gateway at this address]:URL:"
+  "--gateway-insecure[do not check who the gateway is]"
+  "--workspace[the workspace (default)]:NAME:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_openshell_forward_list_defaults_added=0
+
+_shtab_openshell_forward_start_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  {--background,-d}"[leave it running and return]"
+  {--gateway,-g}"[the gateway of this name (the active one)]:NAME:"
+  "--gateway-endpoint[the gateway at this address]:URL:"
+  "--gateway-insecure[do not check who the gateway is]"
+  "--workspace[the workspace (default)]:NAME:"
+  ":the port, here and in the sandbox:"
+  ":the sandbox (the last used):"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_openshell_forward_start_defaults_added=0
+
+_shtab_openshell_forward_stop_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  {--gateway,-g}"[the gateway of this name (the active one)]:NAME:"
+  "--gateway-endpoint[the gateway at this address]:URL:"
+  "--gateway-insecure[do not check who the gateway is]"
+  "--workspace[the workspace (default)]:NAME:"
+  ":the port, here and in the sandbox:"
+  ":the sandbox (the last used):"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_openshell_forward_stop_defaults_added=0
+
+_shtab_openshell_gateway_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_openshell_gateway_defaults_added=0
+
+_shtab_openshell_gateway_add_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--name[the name it is to have here (its host)]:NAME:"
+  "--ca[the certificate of the authority that its own is checked by]:FILE:_files"
+  "--cert[the client\'s certificate]:FILE:_files"
+  "--key[the client\'s private key]:FILE:_files"
+  ":its address\: https\:\/\/host\:port, or http\:\/\/ without TLS:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_openshell_gateway_add_defaults_added=0
+
+_shtab_openshell_gateway_info_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  {-o,--output}"[how to print (table)]:output:(table json yaml)"
+  {--gateway,-g}"[the gateway of this name (the active one)]:NAME:"
+  "--gateway-endpoint[the gateway at this address]:URL:"
+  "--gateway-insecure[do not check who the gateway is]"
+  "--workspace[the workspace (default)]:NAME:"
+  ":its name here (the active one):"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_openshell_gateway_info_defaults_added=0
+
+_shtab_openshell_gateway_list_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  {-o,--output}"[how to print (table)]:output:(table json yaml)"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_openshell_gateway_list_defaults_added=0
+
+_shtab_openshell_gateway_remove_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  ":its name here:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_openshell_gateway_remove_defaults_added=0
+
+_shtab_openshell_gateway_select_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  ":its name here (without it\: print the active one\'s):"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_openshell_gateway_select_defaults_added=0
+
+_shtab_openshell_gateway_start_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  {--detach,-d}"[leave it running and return once it answers]"
+  "--host[the address it listens on (127.0.0.1)]:ADDRESS:"
+  "--port[its port\; 0\: any (17670, or any where that is taken)]:PORT:"
+  "*--san[another name in its certificate]:NAME:"
+  "--plaintext[no TLS and no certificates\; on loopback only]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_openshell_gateway_start_defaults_added=0
+
+_shtab_openshell_gateway_stop_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_openshell_gateway_stop_defaults_added=0
 
 _shtab_openshell_gpu_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -129,11 +312,38 @@ _shtab_openshell_gpu_probe_options=(
 # guard to ensure default positional specs are added only once per session
 _shtab_openshell_gpu_probe_defaults_added=0
 
+_shtab_openshell_inference_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_openshell_inference_defaults_added=0
+
+_shtab_openshell_inference_get_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  {-o,--output}"[how to print (table)]:output:(table json yaml)"
+  {--gateway,-g}"[the gateway of this name (the active one)]:NAME:"
+  "--gateway-endpoint[the gateway at this address]:URL:"
+  "--gateway-insecure[do not check who the gateway is]"
+  "--workspace[the workspace (default)]:NAME:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_openshell_inference_get_defaults_added=0
+
 _shtab_openshell_logs_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "-n[only the last N events]:N:"
+  "--tail[then go on with those that come, until Ctrl-C]"
+  "--since[only those that are not older\: 90s, 5m, 2h, 1d]:AGE:"
+  "*--source[only this source\'s\; repeatable]:SOURCE:"
+  "--level[only from this severity on\: info, low, medium, high, critical]:LEVEL:"
   {-o,--output}"[shorthand, or OCSF as JSON lines]:output:(table json)"
-  ":the sandbox\'s name, or a run\'s id:"
+  {--gateway,-g}"[the gateway of this name (the active one)]:NAME:"
+  "--gateway-endpoint[the gateway at this address]:URL:"
+  "--gateway-insecure[do not check who the gateway is]"
+  "--workspace[the workspace (default)]:NAME:"
+  ":the sandbox\'s name, or a run\'s id (the last used):"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -153,6 +363,19 @@ _shtab_openshell_policy_default_options=(
 # guard to ensure default positional specs are added only once per session
 _shtab_openshell_policy_default_defaults_added=0
 
+_shtab_openshell_policy_delete_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--global[the gateway\'s policy for all sandboxes]"
+  {--yes,-y}"[do not ask]"
+  {--gateway,-g}"[the gateway of this name (the active one)]:NAME:"
+  "--gateway-endpoint[the gateway at this address]:URL:"
+  "--gateway-insecure[do not check who the gateway is]"
+  "--workspace[the workspace (default)]:NAME:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_openshell_policy_delete_defaults_added=0
+
 _shtab_openshell_policy_diff_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   {-o,--output}"[how to print (table)]:output:(table json yaml)"
@@ -167,12 +390,33 @@ _shtab_openshell_policy_get_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--full[then everything in force, with origin, reason and outcome]"
   "--base[exactly as it was stored]"
+  "--rev[a revision (the active one)]:N:"
+  "--global[the gateway\'s policy for all sandboxes]"
   {-o,--output}"[how to print (table)]:output:(table json yaml)"
+  {--gateway,-g}"[the gateway of this name (the active one)]:NAME:"
+  "--gateway-endpoint[the gateway at this address]:URL:"
+  "--gateway-insecure[do not check who the gateway is]"
+  "--workspace[the workspace (default)]:NAME:"
   ":the sandbox\'s name, or a run\'s id:"
 )
 
 # guard to ensure default positional specs are added only once per session
 _shtab_openshell_policy_get_defaults_added=0
+
+_shtab_openshell_policy_list_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--limit[print no more than N]:N:"
+  "--global[the gateway\'s policy\'s]"
+  {-o,--output}"[how to print (table)]:output:(table json yaml)"
+  {--gateway,-g}"[the gateway of this name (the active one)]:NAME:"
+  "--gateway-endpoint[the gateway at this address]:URL:"
+  "--gateway-insecure[do not check who the gateway is]"
+  "--workspace[the workspace (default)]:NAME:"
+  ":the sandbox\'s name (the last used):"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_openshell_policy_list_defaults_added=0
 
 _shtab_openshell_policy_schema_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -180,6 +424,47 @@ _shtab_openshell_policy_schema_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_openshell_policy_schema_defaults_added=0
+
+_shtab_openshell_policy_set_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  {--policy,-p}"[the whole policy]:FILE:_files"
+  "--wait[return when the sandbox has loaded it\; 124\: not in time]"
+  "--timeout[how long to wait (60)]:SECONDS:"
+  "--global[for all sandboxes of the gateway]"
+  {--yes,-y}"[do not ask]"
+  {-o,--output}"[how to print (table)]:output:(table json yaml)"
+  {--gateway,-g}"[the gateway of this name (the active one)]:NAME:"
+  "--gateway-endpoint[the gateway at this address]:URL:"
+  "--gateway-insecure[do not check who the gateway is]"
+  "--workspace[the workspace (default)]:NAME:"
+  ":the sandbox\'s name (the last used):"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_openshell_policy_set_defaults_added=0
+
+_shtab_openshell_policy_update_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "*--add-endpoint[allow an endpoint\; repeatable]:HOST:PORT[:ACCESS[:PROTOCOL[:ENFORCEMENT]]]:"
+  "*--remove-endpoint[remove an endpoint\; repeatable]:HOST:PORT:"
+  "*--add-allow[allow requests to an endpoint\; repeatable]:HOST:PORT:METHOD:PATH:"
+  "*--add-deny[deny requests to an endpoint\; repeatable]:HOST:PORT:METHOD:PATH:"
+  "*--remove-rule[remove a rule\; repeatable]:NAME:"
+  "*--binary[a program that may use what --add-endpoint adds\; repeatable]:PATH:_files"
+  "--rule-name[the rule that --add-endpoint adds to (the endpoint\'s)]:NAME:"
+  "--dry-run[print what would be changed, and change nothing]"
+  "--wait[return when the sandbox has loaded it\; 124\: not in time]"
+  "--timeout[how long to wait (60)]:SECONDS:"
+  {-o,--output}"[how to print (table)]:output:(table json yaml)"
+  {--gateway,-g}"[the gateway of this name (the active one)]:NAME:"
+  "--gateway-endpoint[the gateway at this address]:URL:"
+  "--gateway-insecure[do not check who the gateway is]"
+  "--workspace[the workspace (default)]:NAME:"
+  ":the sandbox\'s name (the last used):"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_openshell_policy_update_defaults_added=0
 
 _shtab_openshell_policy_validate_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -189,6 +474,66 @@ _shtab_openshell_policy_validate_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_openshell_policy_validate_defaults_added=0
+
+_shtab_openshell_provider_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_openshell_provider_defaults_added=0
+
+_shtab_openshell_provider_create_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--name[its name]:NAME:"
+  "--type[its kind, as clients spell it\: openai, github]:TYPE:"
+  "*--credential[a credential, by default the value of this environment\'s variable\; repeatable]:KEY[=VALUE]:"
+  "*--config[a setting\; repeatable]:KEY=VALUE:"
+  {--gateway,-g}"[the gateway of this name (the active one)]:NAME:"
+  "--gateway-endpoint[the gateway at this address]:URL:"
+  "--gateway-insecure[do not check who the gateway is]"
+  "--workspace[the workspace (default)]:NAME:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_openshell_provider_create_defaults_added=0
+
+_shtab_openshell_provider_delete_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  {--gateway,-g}"[the gateway of this name (the active one)]:NAME:"
+  "--gateway-endpoint[the gateway at this address]:URL:"
+  "--gateway-insecure[do not check who the gateway is]"
+  "--workspace[the workspace (default)]:NAME:"
+  "(*):their names:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_openshell_provider_delete_defaults_added=0
+
+_shtab_openshell_provider_get_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  {-o,--output}"[how to print (table)]:output:(table json yaml)"
+  {--gateway,-g}"[the gateway of this name (the active one)]:NAME:"
+  "--gateway-endpoint[the gateway at this address]:URL:"
+  "--gateway-insecure[do not check who the gateway is]"
+  "--workspace[the workspace (default)]:NAME:"
+  ":its name:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_openshell_provider_get_defaults_added=0
+
+_shtab_openshell_provider_list_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--names[print only the names]"
+  {-o,--output}"[how to print (table)]:output:(table json yaml)"
+  {--gateway,-g}"[the gateway of this name (the active one)]:NAME:"
+  "--gateway-endpoint[the gateway at this address]:URL:"
+  "--gateway-insecure[do not check who the gateway is]"
+  "--workspace[the workspace (default)]:NAME:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_openshell_provider_list_defaults_added=0
 
 _shtab_openshell_run_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -218,19 +563,107 @@ _shtab_openshell_sandbox_options=(
 # guard to ensure default positional specs are added only once per session
 _shtab_openshell_sandbox_defaults_added=0
 
+_shtab_openshell_sandbox_connect_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--editor[open it in this editor instead\: vscode or cursor]:EDITOR:"
+  {--gateway,-g}"[the gateway of this name (the active one)]:NAME:"
+  "--gateway-endpoint[the gateway at this address]:URL:"
+  "--gateway-insecure[do not check who the gateway is]"
+  "--workspace[the workspace (default)]:NAME:"
+  ":the sandbox\'s name, or a run\'s id (the last used):"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_openshell_sandbox_connect_defaults_added=0
+
+_shtab_openshell_sandbox_create_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  {--name,-n}"[its name (without it\: one is chosen)]:NAME:"
+  {--policy,-p}"[the policy (without it\: the built-in default policy)]:FILE:_files"
+  "--workdir[its working directory on this machine (the current folder)\; none\: a folder of its own. On another machine it always has a folder of its own]:DIR:_files -/"
+  "--gpu[ask for a GPU, for COUNT, or all]:COUNT:"
+  "--cpu[limit it to so many processors\: 2, 0.5, 500m]:N:"
+  "--memory[limit its memory\: 512Mi, 4Gi, 4G, or bytes]:SIZE:"
+  "*"{--env,-e}"[a variable for all its programs\; repeatable]:KEY=VALUE:"
+  "*--label[a label to select it by\; repeatable]:KEY=VALUE:"
+  "*--provider[attach a provider\; repeatable]:NAME:"
+  "--no-auto-providers[attach no others (none ever are)]"
+  "*--upload[upload a file or folder before anything else\; repeatable]:PATH[:DEST]:"
+  "--no-git-ignore[upload what .gitignore excludes too]"
+  "*--forward[forward a port\; repeatable]:[ADDRESS:]PORT:"
+  "--from[what it is made of\: base or host, this host\'s files as the policy grants them (the default)\; images need a gateway with a container engine]:IMAGE:"
+  "--approval-mode[who approves proposals for its policy]:approval_mode:(manual auto)"
+  "--driver-config-json[settings for the gateway\'s compute driver]:JSON:"
+  "--editor[then open it in this editor\: vscode or cursor]:EDITOR:"
+  {--detach,-d}"[do not attach to the main process]"
+  "--no-keep[delete it when the main process has ended]"
+  "--tty[give the main process a terminal]"
+  "--no-tty[give it pipes (without either\: a terminal where this is one)]"
+  {-o,--output}"[how to print (table)]:output:(table json yaml)"
+  {--gateway,-g}"[the gateway of this name (the active one)]:NAME:"
+  "--gateway-endpoint[the gateway at this address]:URL:"
+  "--gateway-insecure[do not check who the gateway is]"
+  "--workspace[the workspace (default)]:NAME:"
+  "(*)::the command and its arguments\; -- stands before them:_files"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_openshell_sandbox_create_defaults_added=0
+
 _shtab_openshell_sandbox_delete_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
-  "--all[every sandbox that ended]"
+  "--all[every sandbox\; without a gateway, every one that ended]"
+  {--gateway,-g}"[the gateway of this name (the active one)]:NAME:"
+  "--gateway-endpoint[the gateway at this address]:URL:"
+  "--gateway-insecure[do not check who the gateway is]"
+  "--workspace[the workspace (default)]:NAME:"
   "(*)::a sandbox\'s name, or a run\'s id:"
 )
 
 # guard to ensure default positional specs are added only once per session
 _shtab_openshell_sandbox_delete_defaults_added=0
 
+_shtab_openshell_sandbox_download_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  {--gateway,-g}"[the gateway of this name (the active one)]:NAME:"
+  "--gateway-endpoint[the gateway at this address]:URL:"
+  "--gateway-insecure[do not check who the gateway is]"
+  "--workspace[the workspace (default)]:NAME:"
+  ":the sandbox\'s name:"
+  ":the file or folder in the sandbox:"
+  ":where to (the current folder):_files"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_openshell_sandbox_download_defaults_added=0
+
+_shtab_openshell_sandbox_exec_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  {--name,-n}"[the sandbox (the last used)]:NAME:"
+  "--workdir[the folder it starts in (the sandbox\'s working directory)]:DIR:_files -/"
+  "--timeout[end it after so long]:SECONDS:"
+  "*"{--env,-e}"[a variable\; repeatable]:KEY=VALUE:"
+  "--no-login-shell[start it as it is, not through a login shell]"
+  "--tty[give it a terminal]"
+  "--no-tty[give it pipes (without either\: a terminal where this is one)]"
+  {--gateway,-g}"[the gateway of this name (the active one)]:NAME:"
+  "--gateway-endpoint[the gateway at this address]:URL:"
+  "--gateway-insecure[do not check who the gateway is]"
+  "--workspace[the workspace (default)]:NAME:"
+  "(*)::the command and its arguments\; -- stands before them:_files"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_openshell_sandbox_exec_defaults_added=0
+
 _shtab_openshell_sandbox_get_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--policy-only[print its policy exactly as it was stored]"
   {-o,--output}"[how to print (table)]:output:(table json yaml)"
+  {--gateway,-g}"[the gateway of this name (the active one)]:NAME:"
+  "--gateway-endpoint[the gateway at this address]:URL:"
+  "--gateway-insecure[do not check who the gateway is]"
+  "--workspace[the workspace (default)]:NAME:"
   ":the sandbox\'s name, or a run\'s id:"
 )
 
@@ -240,6 +673,10 @@ _shtab_openshell_sandbox_get_defaults_added=0
 _shtab_openshell_sandbox_inspect_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   {-o,--output}"[how to print (table)]:output:(table json yaml)"
+  {--gateway,-g}"[the gateway of this name (the active one)]:NAME:"
+  "--gateway-endpoint[the gateway at this address]:URL:"
+  "--gateway-insecure[do not check who the gateway is]"
+  "--workspace[the workspace (default)]:NAME:"
   ":the sandbox\'s name, or a run\'s id:"
 )
 
@@ -251,20 +688,116 @@ _shtab_openshell_sandbox_list_options=(
   "--ids[print only the runs\' ids]"
   "--names[print only the names]"
   "--limit[print no more than N]:N:"
+  "--offset[leave the first N out]:N:"
+  {--selector,-l}"[only those with these labels]:KEY=VALUE,...:"
   {-o,--output}"[how to print (table)]:output:(table json yaml)"
+  {--gateway,-g}"[the gateway of this name (the active one)]:NAME:"
+  "--gateway-endpoint[the gateway at this address]:URL:"
+  "--gateway-insecure[do not check who the gateway is]"
+  "--workspace[the workspace (default)]:NAME:"
 )
 
 # guard to ensure default positional specs are added only once per session
 _shtab_openshell_sandbox_list_defaults_added=0
 
+_shtab_openshell_sandbox_ssh_config_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  {--gateway,-g}"[the gateway of this name (the active one)]:NAME:"
+  "--gateway-endpoint[the gateway at this address]:URL:"
+  "--gateway-insecure[do not check who the gateway is]"
+  "--workspace[the workspace (default)]:NAME:"
+  ":the sandbox\'s name, or a run\'s id (the last used):"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_openshell_sandbox_ssh_config_defaults_added=0
+
+_shtab_openshell_sandbox_start_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  {--gateway,-g}"[the gateway of this name (the active one)]:NAME:"
+  "--gateway-endpoint[the gateway at this address]:URL:"
+  "--gateway-insecure[do not check who the gateway is]"
+  "--workspace[the workspace (default)]:NAME:"
+  ":the sandbox\'s name (the last used):"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_openshell_sandbox_start_defaults_added=0
+
+_shtab_openshell_sandbox_stop_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  {--gateway,-g}"[the gateway of this name (the active one)]:NAME:"
+  "--gateway-endpoint[the gateway at this address]:URL:"
+  "--gateway-insecure[do not check who the gateway is]"
+  "--workspace[the workspace (default)]:NAME:"
+  ":the sandbox\'s name (the last used):"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_openshell_sandbox_stop_defaults_added=0
+
+_shtab_openshell_sandbox_upload_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--no-git-ignore[copy what .gitignore excludes too]"
+  {--gateway,-g}"[the gateway of this name (the active one)]:NAME:"
+  "--gateway-endpoint[the gateway at this address]:URL:"
+  "--gateway-insecure[do not check who the gateway is]"
+  "--workspace[the workspace (default)]:NAME:"
+  ":the sandbox\'s name:"
+  ":the file or folder here:_files"
+  ":where to (its working directory):"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_openshell_sandbox_upload_defaults_added=0
+
 _shtab_openshell_sandbox_verify_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   {-o,--output}"[how to print (table)]:output:(table json yaml)"
+  {--gateway,-g}"[the gateway of this name (the active one)]:NAME:"
+  "--gateway-endpoint[the gateway at this address]:URL:"
+  "--gateway-insecure[do not check who the gateway is]"
+  "--workspace[the workspace (default)]:NAME:"
   ":the sandbox\'s name, or a run\'s id:"
 )
 
 # guard to ensure default positional specs are added only once per session
 _shtab_openshell_sandbox_verify_defaults_added=0
+
+_shtab_openshell_ssh_proxy_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  {--gateway,-g}"[the gateway of this name (the active one)]:NAME:"
+  "--gateway-endpoint[the gateway at this address]:URL:"
+  "--gateway-insecure[do not check who the gateway is]"
+  "--workspace[the workspace (default)]:NAME:"
+  ":the sandbox\'s name, or a run\'s id:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_openshell_ssh_proxy_defaults_added=0
+
+_shtab_openshell_status_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  {-o,--output}"[how to print (table)]:output:(table json yaml)"
+  {--gateway,-g}"[the gateway of this name (the active one)]:NAME:"
+  "--gateway-endpoint[the gateway at this address]:URL:"
+  "--gateway-insecure[do not check who the gateway is]"
+  "--workspace[the workspace (default)]:NAME:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_openshell_status_defaults_added=0
+
+_shtab_openshell_term_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  {--gateway,-g}"[the gateway of this name (the active one)]:NAME:"
+  "--gateway-endpoint[the gateway at this address]:URL:"
+  "--gateway-insecure[do not check who the gateway is]"
+  "--workspace[the workspace (default)]:NAME:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_openshell_term_defaults_added=0
 
 _shtab_openshell_why_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -310,12 +843,73 @@ _shtab_openshell() {
       case $line[1] in
         completions) _arguments -C -s $_shtab_openshell_completions_options ;;
         doctor) _arguments -C -s $_shtab_openshell_doctor_options ;;
+        forward) _shtab_openshell_forward ;;
+        gateway) _shtab_openshell_gateway ;;
         gpu) _shtab_openshell_gpu ;;
+        inference) _shtab_openshell_inference ;;
         logs) _arguments -C -s $_shtab_openshell_logs_options ;;
         policy) _shtab_openshell_policy ;;
+        provider) _shtab_openshell_provider ;;
         run) _arguments -C -s $_shtab_openshell_run_options ;;
         sandbox) _shtab_openshell_sandbox ;;
+        ssh-proxy) _arguments -C -s $_shtab_openshell_ssh_proxy_options ;;
+        status) _arguments -C -s $_shtab_openshell_status_options ;;
+        term) _arguments -C -s $_shtab_openshell_term_options ;;
         why) _arguments -C -s $_shtab_openshell_why_options ;;
+      esac
+  esac
+}
+
+_shtab_openshell_forward() {
+  local context state line curcontext="$curcontext" one_or_more='(*)' remainder='(-)*:' default='*::: :->forward'
+
+  # Add default positional/remainder specs only if none exist, and only once per session
+  if (( ! _shtab_openshell_forward_defaults_added )); then
+    if (( ${_shtab_openshell_forward_options[(I)${(q)one_or_more}*]} +          ${_shtab_openshell_forward_options[(I)${(q)remainder}*]} +          ${_shtab_openshell_forward_options[(I)${(q)default}]} == 0 )); then
+      _shtab_openshell_forward_options+=(': :_shtab_openshell_forward_commands' '*::: :->forward')
+    fi
+    _shtab_openshell_forward_defaults_added=1
+  fi
+  _arguments -C -s $_shtab_openshell_forward_options
+
+  case $state in
+    forward)
+      words=($line[1] "${words[@]}")
+      (( CURRENT += 1 ))
+      curcontext="${curcontext%:*:*}:_shtab_openshell_forward-$line[1]:"
+      case $line[1] in
+        list) _arguments -C -s $_shtab_openshell_forward_list_options ;;
+        start) _arguments -C -s $_shtab_openshell_forward_start_options ;;
+        stop) _arguments -C -s $_shtab_openshell_forward_stop_options ;;
+      esac
+  esac
+}
+
+_shtab_openshell_gateway() {
+  local context state line curcontext="$curcontext" one_or_more='(*)' remainder='(-)*:' default='*::: :->gateway'
+
+  # Add default positional/remainder specs only if none exist, and only once per session
+  if (( ! _shtab_openshell_gateway_defaults_added )); then
+    if (( ${_shtab_openshell_gateway_options[(I)${(q)one_or_more}*]} +          ${_shtab_openshell_gateway_options[(I)${(q)remainder}*]} +          ${_shtab_openshell_gateway_options[(I)${(q)default}]} == 0 )); then
+      _shtab_openshell_gateway_options+=(': :_shtab_openshell_gateway_commands' '*::: :->gateway')
+    fi
+    _shtab_openshell_gateway_defaults_added=1
+  fi
+  _arguments -C -s $_shtab_openshell_gateway_options
+
+  case $state in
+    gateway)
+      words=($line[1] "${words[@]}")
+      (( CURRENT += 1 ))
+      curcontext="${curcontext%:*:*}:_shtab_openshell_gateway-$line[1]:"
+      case $line[1] in
+        add) _arguments -C -s $_shtab_openshell_gateway_add_options ;;
+        info) _arguments -C -s $_shtab_openshell_gateway_info_options ;;
+        list) _arguments -C -s $_shtab_openshell_gateway_list_options ;;
+        remove) _arguments -C -s $_shtab_openshell_gateway_remove_options ;;
+        select) _arguments -C -s $_shtab_openshell_gateway_select_options ;;
+        start) _arguments -C -s $_shtab_openshell_gateway_start_options ;;
+        stop) _arguments -C -s $_shtab_openshell_gateway_stop_options ;;
       esac
   esac
 }
@@ -346,6 +940,29 @@ _shtab_openshell_gpu() {
   esac
 }
 
+_shtab_openshell_inference() {
+  local context state line curcontext="$curcontext" one_or_more='(*)' remainder='(-)*:' default='*::: :->inference'
+
+  # Add default positional/remainder specs only if none exist, and only once per session
+  if (( ! _shtab_openshell_inference_defaults_added )); then
+    if (( ${_shtab_openshell_inference_options[(I)${(q)one_or_more}*]} +          ${_shtab_openshell_inference_options[(I)${(q)remainder}*]} +          ${_shtab_openshell_inference_options[(I)${(q)default}]} == 0 )); then
+      _shtab_openshell_inference_options+=(': :_shtab_openshell_inference_commands' '*::: :->inference')
+    fi
+    _shtab_openshell_inference_defaults_added=1
+  fi
+  _arguments -C -s $_shtab_openshell_inference_options
+
+  case $state in
+    inference)
+      words=($line[1] "${words[@]}")
+      (( CURRENT += 1 ))
+      curcontext="${curcontext%:*:*}:_shtab_openshell_inference-$line[1]:"
+      case $line[1] in
+        get) _arguments -C -s $_shtab_openshell_inference_get_options ;;
+      esac
+  esac
+}
+
 _shtab_openshell_policy() {
   local context state line curcontext="$curcontext" one_or_more='(*)' remainder='(-)*:' default='*::: :->policy'
 
@@ -365,10 +982,40 @@ _shtab_openshell_policy() {
       curcontext="${curcontext%:*:*}:_shtab_openshell_policy-$line[1]:"
       case $line[1] in
         default) _arguments -C -s $_shtab_openshell_policy_default_options ;;
+        delete) _arguments -C -s $_shtab_openshell_policy_delete_options ;;
         diff) _arguments -C -s $_shtab_openshell_policy_diff_options ;;
         get) _arguments -C -s $_shtab_openshell_policy_get_options ;;
+        list) _arguments -C -s $_shtab_openshell_policy_list_options ;;
         schema) _arguments -C -s $_shtab_openshell_policy_schema_options ;;
+        set) _arguments -C -s $_shtab_openshell_policy_set_options ;;
+        update) _arguments -C -s $_shtab_openshell_policy_update_options ;;
         validate) _arguments -C -s $_shtab_openshell_policy_validate_options ;;
+      esac
+  esac
+}
+
+_shtab_openshell_provider() {
+  local context state line curcontext="$curcontext" one_or_more='(*)' remainder='(-)*:' default='*::: :->provider'
+
+  # Add default positional/remainder specs only if none exist, and only once per session
+  if (( ! _shtab_openshell_provider_defaults_added )); then
+    if (( ${_shtab_openshell_provider_options[(I)${(q)one_or_more}*]} +          ${_shtab_openshell_provider_options[(I)${(q)remainder}*]} +          ${_shtab_openshell_provider_options[(I)${(q)default}]} == 0 )); then
+      _shtab_openshell_provider_options+=(': :_shtab_openshell_provider_commands' '*::: :->provider')
+    fi
+    _shtab_openshell_provider_defaults_added=1
+  fi
+  _arguments -C -s $_shtab_openshell_provider_options
+
+  case $state in
+    provider)
+      words=($line[1] "${words[@]}")
+      (( CURRENT += 1 ))
+      curcontext="${curcontext%:*:*}:_shtab_openshell_provider-$line[1]:"
+      case $line[1] in
+        create) _arguments -C -s $_shtab_openshell_provider_create_options ;;
+        delete) _arguments -C -s $_shtab_openshell_provider_delete_options ;;
+        get) _arguments -C -s $_shtab_openshell_provider_get_options ;;
+        list) _arguments -C -s $_shtab_openshell_provider_list_options ;;
       esac
   esac
 }
@@ -391,10 +1038,18 @@ _shtab_openshell_sandbox() {
       (( CURRENT += 1 ))
       curcontext="${curcontext%:*:*}:_shtab_openshell_sandbox-$line[1]:"
       case $line[1] in
+        connect) _arguments -C -s $_shtab_openshell_sandbox_connect_options ;;
+        create) _arguments -C -s $_shtab_openshell_sandbox_create_options ;;
         delete) _arguments -C -s $_shtab_openshell_sandbox_delete_options ;;
+        download) _arguments -C -s $_shtab_openshell_sandbox_download_options ;;
+        exec) _arguments -C -s $_shtab_openshell_sandbox_exec_options ;;
         get) _arguments -C -s $_shtab_openshell_sandbox_get_options ;;
         inspect) _arguments -C -s $_shtab_openshell_sandbox_inspect_options ;;
         list) _arguments -C -s $_shtab_openshell_sandbox_list_options ;;
+        ssh-config) _arguments -C -s $_shtab_openshell_sandbox_ssh_config_options ;;
+        start) _arguments -C -s $_shtab_openshell_sandbox_start_options ;;
+        stop) _arguments -C -s $_shtab_openshell_sandbox_stop_options ;;
+        upload) _arguments -C -s $_shtab_openshell_sandbox_upload_options ;;
         verify) _arguments -C -s $_shtab_openshell_sandbox_verify_options ;;
       esac
   esac

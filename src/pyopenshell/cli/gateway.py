@@ -1,0 +1,69 @@
+"""``openshell gateway start`` and ``stop``: this machine's own."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from pyopenshell.cli import gateway_process, output
+from pyopenshell.errors import OpenShellError
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def start(arguments: argparse.Namespace) -> int:
+    """Run a gateway until it is stopped, or leave one running. One that runs already is what was wanted."""
+    if arguments.detach:
+        return _detached(arguments)
+    main = gateway_process.process()
+    port = gateway_process.port(arguments.host) if arguments.port is None else arguments.port
+    address = f"[{arguments.host}]:{port}" if ":" in arguments.host else f"{arguments.host}:{port}"
+    names = (arguments.host, *arguments.san)
+    options = (
+        main.Options(tls=None, plaintext=address, names=names)
+        if arguments.plaintext
+        else main.Options(tls=address, names=names)
+    )
+    _log()
+    main.run(options, _ready)
+    return 0
+
+
+def _ready(told: dict[str, object]) -> None:
+    output.line(f"gateway {told['name']} answers: {told['endpoint']} and {told['socket']} (process {told['pid']})")
+    sys.stdout.flush()
+
+
+def _log() -> None:
+    import logging
+
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+
+def _detached(arguments: argparse.Namespace) -> int:
+    told = gateway_process.running()
+    if told is not None:
+        output.line(f"gateway {told.get('name', '')} runs already: {told.get('endpoint', 'it is starting')}")
+        return 0
+    words = ["--host", arguments.host, *(f"--san={name}" for name in arguments.san)]
+    words += [] if arguments.port is None else ["--port", str(arguments.port)]
+    words += ["--plaintext"] if arguments.plaintext else []
+    try:
+        gateway = gateway_process.start_detached(words)
+    except OpenShellError:
+        if gateway_process.running():  # another was faster
+            return _detached(arguments)
+        raise
+    output.line(f"gateway {gateway.name} answers: {gateway.endpoint}; openshell gateway stop ends it")
+    return 0
+
+
+def stop(_arguments: argparse.Namespace) -> int:
+    """End this machine's gateway. Its sandboxes go on, and the next gateway finds them."""
+    told = gateway_process.stop()
+    output.line(f"stopped gateway {told.get('name', '')}; its sandboxes go on")
+    return 0
+
+
+VERBS = {"start": start, "stop": stop}
