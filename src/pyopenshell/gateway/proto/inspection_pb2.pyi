@@ -201,13 +201,15 @@ class Ended(_message.Message):
     def __init__(self, exit_code: _Optional[int] = ..., signal: _Optional[int] = ..., timed_out: bool = ...) -> None: ...
 
 class AttachOutput(_message.Message):
-    __slots__ = ("attached", "stdout", "stderr", "ended")
+    __slots__ = ("attached", "stdout", "stderr", "ended", "skipped")
     ATTACHED_FIELD_NUMBER: _ClassVar[int]
     STDOUT_FIELD_NUMBER: _ClassVar[int]
     STDERR_FIELD_NUMBER: _ClassVar[int]
     ENDED_FIELD_NUMBER: _ClassVar[int]
+    SKIPPED_FIELD_NUMBER: _ClassVar[int]
     attached: Attached
     stdout: bytes
     stderr: bytes
     ended: Ended
-    def __init__(self, attached: _Optional[_Union[Attached, _Mapping]] = ..., stdout: _Optional[bytes] = ..., stderr: _Optional[bytes] = ..., ended: _Optional[_Union[Ended, _Mapping]] = ...) -> None: ...
+    skipped: int
+    def __init__(self, attached: _Optional[_Union[Attached, _Mapping]] = ..., stdout: _Optional[bytes] = ..., stderr: _Optional[bytes] = ..., ended: _Optional[_Union[Ended, _Mapping]] = ..., skipped: _Optional[int] = ...) -> None: ...

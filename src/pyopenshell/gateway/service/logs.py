@@ -1,0 +1,296 @@
+"""RPCs about what happens in a sandbox: its log, and following log, events and state as they come."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import aclosing
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from openshell._proto import openshell_pb2
+
+from pyopenshell import runs
+from pyopenshell.errors import NoSuchSandbox, StateError, UsageError
+from pyopenshell.gateway import lines, messages
+from pyopenshell.gateway.adopted import ORIGIN
+from pyopenshell.gateway.box import TERMINAL
+from pyopenshell.gateway.record import NoRecord, record_of
+from pyopenshell.gateway.scope import workspace_of
+from pyopenshell.gateway.store import Store
+from pyopenshell.runs.names import is_id
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+    from typing import Any
+
+    from pyopenshell.gateway.engine import Engine
+    from pyopenshell.gateway.lines import Line, Wanted
+    from pyopenshell.gateway.store import Sandbox
+
+TICK = 0.2
+"""Seconds between two looks at a log that somebody follows. Nobody looks while nobody does."""
+SLOW_TICK = 1.0
+"""Seconds between two looks at a sandbox of ``openshell run``, which tells no gateway how it fares."""
+LINES, MOST_LINES = 500, 5000
+"""Lines of one answer when a client does not say how many, and the most."""
+MOST_BYTES = 3 << 20
+"""Of all messages of one answer: below what clients take. The newest are kept."""
+
+
+class LogService:
+    """Logs of sandboxes."""
+
+    def __init__(self, engine: Engine, fingerprint: Callable[[str], str]) -> None:
+        """Serve the logs of an engine's sandboxes. ``fingerprint``: of a sandbox's SSH host key, by its id."""
+        self._engine = engine
+        self._fingerprint = fingerprint
+
+    async def GetSandboxLogs(self, request: openshell_pb2.GetSandboxLogsRequest, _context: object) -> Any:  # noqa: N802
+        """Return the newest lines that are wanted, the oldest of them first."""
+        wanted = lines.wanted(_milliseconds(request, "since_time"), request.sources, request.min_level)
+        row = await self._engine.get(workspace_of(request), request.sandbox)
+        found = await self._tail(row, _count(request.lines, "lines") or LINES, wanted)
+        kept: list[openshell_pb2.SandboxLogLine] = []
+        size = 0
+        for line in reversed(found):
+            message = _message(row, line)
+            size += message.ByteSize()
+            if size > MOST_BYTES:
+                break
+            kept.append(message)
+        return openshell_pb2.GetSandboxLogsResponse(logs=reversed(kept), buffer_total=len(found))
+
+    async def _tail(self, row: Sandbox, most: int, wanted: Wanted, end: int | None = None) -> list[Line]:
+        """Return the newest lines of both sources, the oldest of them first: events up to an offset of the last run."""
+        past = [line for line in await self._past(row) if wanted.takes(line)]
+        events: list[Line] = []
+        if not wanted.sources or lines.SANDBOX in wanted.sources:
+            events = await asyncio.to_thread(lines.newest, _records(row), most, wanted, end)
+        return sorted([*past, *events], key=lambda line: line.time)[-most:]
+
+    async def _past(self, row: Sandbox) -> list[Line]:
+        """Return what the gateway has to say of a sandbox until now."""
+        stored = [] if ORIGIN in row.annotations else await self._engine.store.call(Store.revisions, row.id, 100)
+        found = lines.history(row, stored)
+        if row.phase in ("ERROR", "STOPPED"):  # when is not stored: after all else
+            found += lines.changes(None, row, found[-1].time)
+        return found
+
+    async def WatchSandbox(  # noqa: N802
+        self, request: openshell_pb2.WatchSandboxRequest, _context: object
+    ) -> AsyncGenerator[openshell_pb2.SandboxStreamEvent, None]:
+        """Yield a sandbox's state, events and log lines as they come, until it is deleted.
+
+        With ``stop_on_terminal`` until it is in a phase that it does not leave by itself.
+        """
+        if not (request.follow_status or request.follow_logs or request.follow_events):
+            raise UsageError("nothing is to be followed", hint="set follow_status, follow_logs or follow_events")
+        tail, events = (_count(getattr(request, name), name) for name in ("log_tail_lines", "event_tail"))
+        wanted = lines.wanted(_milliseconds(request, "since_time"), request.log_sources, request.log_min_level)
+        row = await self._engine.get(workspace_of(request), request.sandbox)
+        watch = _Watch(request, wanted, self._fingerprint)
+        try:
+            for event in watch.begin(row):
+                yield event
+            if events and request.follow_events:
+                for line in (await self._past(row))[-events:]:
+                    yield watch.platform(line)
+            if request.follow_logs and not request.resume_after_cursor and (tail or wanted.since):
+                for line in await self._tail(row, tail or MOST_LINES, wanted, watch.offset):
+                    yield watch.log(line)
+            async for event in self._follow(watch, row):
+                yield event
+        finally:
+            watch.close()
+
+    async def _follow(self, watch: _Watch, row: Sandbox) -> AsyncIterator[openshell_pb2.SandboxStreamEvent]:
+        async with aclosing(self._rows(row)) as rows:
+            coming = asyncio.ensure_future(_next(rows))
+            try:
+                while True:
+                    await asyncio.wait({coming}, timeout=TICK if watch.request.follow_logs else None)
+                    over = False
+                    if coming.done():
+                        now = coming.result()
+                        over = now is None
+                        if now is not None:
+                            for event in watch.changed(now):
+                                yield event
+                            coming = asyncio.ensure_future(_next(rows))
+                    over = over or (watch.request.stop_on_terminal and watch.row.phase in TERMINAL)
+                    while found := watch.read():  # all that there is: whoever ends has written it
+                        for event in found:
+                            yield event
+                    if over:
+                        return
+            finally:
+                coming.cancel()
+                await asyncio.wait({coming})
+
+    async def _rows(self, row: Sandbox) -> AsyncGenerator[Sandbox, None]:
+        """Yield a sandbox as it is and as it becomes, until it is deleted."""
+        if ORIGIN not in row.annotations:
+            async for now in self._engine.watch(row.id):
+                yield now
+            return
+        while True:
+            try:
+                yield await self._engine.get(row.workspace, row.name)
+            except NoSuchSandbox:
+                return
+            await asyncio.sleep(SLOW_TICK)
+
+
+class _Watch:
+    """What one client was told, and what it is to be told next."""
+
+    def __init__(
+        self, request: openshell_pb2.WatchSandboxRequest, wanted: Wanted, fingerprint: Callable[[str], str]
+    ) -> None:
+        self.request = request
+        self.row: Sandbox
+        self._wanted = wanted
+        self._fingerprint = fingerprint
+        self._reader: lines.Reader | None = None
+        self._cursor = ""
+
+    def begin(self, row: Sandbox) -> Iterator[openshell_pb2.SandboxStreamEvent]:
+        """Take the sandbox as it is. Where a client resumes, go on behind what it has."""
+        self.row = row
+        self._open(row, None)
+        if self.request.resume_after_cursor:
+            run, offset = _place(self.request.resume_after_cursor)
+            if self._reader and self._reader.run == run:
+                self._open(row, offset)
+            else:
+                self._open(row, 0)
+                yield self._event(
+                    warning=openshell_pb2.SandboxStreamWarning(
+                        message="the sandbox was started anew since: its log is told from that start on"
+                    )
+                )
+        if self.request.follow_status:
+            yield self._status()
+
+    def changed(self, row: Sandbox) -> Iterator[openshell_pb2.SandboxStreamEvent]:
+        """Tell of a change; a sandbox that was started anew has another log."""
+        before, self.row = self.row, row
+        if before == row:
+            return
+        if self.request.follow_logs and row.run_id != before.run_id:
+            yield from self.read()
+            self._open(row, 0)
+        if self.request.follow_status:
+            yield self._status()
+        for line in lines.changes(before, row, time.time_ns() // 1_000_000):
+            if self.request.follow_events:
+                yield self.platform(line)
+            if self.request.follow_logs and self._wanted.takes(line):
+                yield self.log(line)
+
+    def read(self) -> list[openshell_pb2.SandboxStreamEvent]:
+        """Return the next lines of the log, if there are any."""
+        found: list[openshell_pb2.SandboxStreamEvent] = []
+        while self.request.follow_logs and self._reader and not found:
+            before = self._reader.offset
+            lot = self._reader.read()
+            if self._reader.offset == before:
+                break
+            self._cursor = f"{self._reader.run}.{self._reader.offset}"
+            found = [self.log(line) for line in lot if self._wanted.takes(line)]
+        return found
+
+    @property
+    def offset(self) -> int | None:
+        """Where the log goes on that is still to be told."""
+        return self._reader.offset if self._reader else None
+
+    def close(self) -> None:
+        """Follow no longer."""
+        if self._reader:
+            self._reader.close()
+            self._reader = None
+
+    def _open(self, row: Sandbox, offset: int | None) -> None:
+        self.close()
+        try:
+            self._reader = lines.Reader(record_of(row).path, offset)
+        except NoRecord:
+            return
+        self._cursor = f"{self._reader.run}.{self._reader.offset}"
+
+    def log(self, line: Line) -> openshell_pb2.SandboxStreamEvent:
+        """Return the event of a log line."""
+        return self._event(log=_message(self.row, line))
+
+    def platform(self, line: Line) -> openshell_pb2.SandboxStreamEvent:
+        """Return the event of something that the gateway did or saw."""
+        kind = "Warning" if line.level in ("WARN", "ERROR") else "Normal"
+        event = openshell_pb2.PlatformEvent(source=line.source, type=kind, reason=line.reason, message=line.message)
+        messages.moment(event.event_time, line.time)
+        return self._event(event=event)
+
+    def _status(self) -> openshell_pb2.SandboxStreamEvent:
+        return self._event(sandbox=messages.sandbox(self.row, self._fingerprint(self.row.id)))
+
+    def _event(self, **payload: Any) -> openshell_pb2.SandboxStreamEvent:
+        return openshell_pb2.SandboxStreamEvent(cursor=self._cursor, **payload)
+
+
+async def _next(rows: AsyncIterator[Sandbox]) -> Sandbox | None:
+    return await anext(rows, None)
+
+
+def _records(row: Sandbox) -> Iterator[str]:
+    """Yield the paths of the records of a sandbox's runs, the newest first; others than that only when asked for."""
+
+    def older() -> Iterator[str]:
+        for view in runs.list_runs() if ORIGIN not in row.annotations else []:
+            try:
+                if view.id != row.run_id and view.meta().get("sandbox_id") == row.id:
+                    yield view.path
+            except StateError:
+                continue
+
+    try:
+        return chain([record_of(row).path], older())
+    except NoRecord:
+        return older()
+
+
+def _message(row: Sandbox, line: Line) -> openshell_pb2.SandboxLogLine:
+    message = openshell_pb2.SandboxLogLine(
+        sandbox_id=row.id,
+        level=line.level,
+        target=line.target,
+        message=line.message,
+        source=line.source,
+        fields=line.fields,
+    )
+    messages.moment(message.event_time, line.time)
+    return message
+
+
+def _milliseconds(request: Any, field: str) -> int:
+    """Return a time of a request in milliseconds since 1970; 0 where there is none. Raises UsageError."""
+    if not request.HasField(field):
+        return 0
+    try:
+        return int(getattr(request, field).ToMilliseconds())
+    except ValueError as error:
+        raise UsageError(f"{field} is no point in time: {error}") from None
+
+
+def _count(number: int, field: str) -> int:
+    if number > MOST_LINES:
+        raise UsageError(f"{field} cannot be {number}: at most {MOST_LINES} are told at once")
+    return number
+
+
+def _place(cursor: str) -> tuple[str, int]:
+    """Return the run and the offset that a cursor means. Raises UsageError."""
+    run, _, offset = cursor.partition(".")
+    if len(cursor) > 64 or not is_id(run) or not (offset.isascii() and offset.isdigit() and len(offset) < 19):
+        raise UsageError("resume_after_cursor is none of this gateway's", hint="give the cursor of the last event")
+    return run, int(offset)
