@@ -93,17 +93,18 @@ class Connection:
         """Have a handle closed without waiting for it."""
         if self._failure is None:
             body = wire.pack(wire.REQUESTS[wire.CLOSE], handle)
-            self._put(wire.CLOSE, body, "", took_room=False).add_done_callback(_seen)
+            self._put(wire.CLOSE, body, "", took_room=False)
 
     def _put(self, operation: int, body: bytes, about: str, *, took_room: bool) -> Future[list[Any]]:
         if self._failure is not None:
             if took_room:
                 self._room.release()
-            raise self._failure
+            raise _again(self._failure)
         loop = asyncio.get_running_loop()
         if not self._waiting:
             self._heard = loop.time()
         future: Future[list[Any]] = loop.create_future()
+        future.add_done_callback(seen)
         self._waiting.append(_Due(operation, about, future, took_room=took_room))
         self._writer.write(wire.head(len(body), operation) + body)
         return future
@@ -141,7 +142,7 @@ class Connection:
         if self._failure is None:
             self._failure = failure
         while self._waiting:
-            self._settle(self._failure)
+            self._settle(_again(self._failure))
         self._writer.transport.abort()
 
     def _settle(self, outcome: list[Any] | Exception) -> None:
@@ -157,7 +158,12 @@ class Connection:
             due.future.set_result(outcome)
 
 
-def _seen(future: Future[list[Any]]) -> None:
-    """Take note of an error that nobody waits for."""
+def _again(failure: OpenShellError) -> OpenShellError:
+    """Return the same failure for somebody else: an exception that is raised twice carries both tracebacks."""
+    return type(failure)(failure.message, code=failure.code)
+
+
+def seen(future: Future[list[Any]]) -> None:
+    """Take note of an error, so that asyncio does not complain where nobody waits for it any more."""
     if not future.cancelled():
         future.exception()

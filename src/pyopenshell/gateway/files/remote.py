@@ -11,7 +11,7 @@ import asyncio
 import errno
 import itertools
 import os
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from pyopenshell.gateway.files.answers import Space, Status
 from pyopenshell.gateway.files.connection import Connection
@@ -28,6 +28,25 @@ CHUNK = wire.CHUNK
 """Bytes that can be read or written at once."""
 
 __all__ = ["CHUNK", "RemoteFile", "RemoteFiles", "Space", "Status"]
+
+
+class Asked(Protocol):
+    """What is asked: a connection to an agent, or an agent itself."""
+
+    async def __aenter__(self) -> Self:
+        """Begin."""
+
+    async def __aexit__(self, *exception: object) -> None:
+        """End."""
+
+    async def ask(self, operation: int, *values: Any, about: bytes = b"") -> list[Any]:
+        """Return what is answered."""
+
+    async def send(self, operation: int, *values: Any, about: bytes = b"") -> Future[list[Any]]:
+        """Return where the answer will be."""
+
+    def forget(self, handle: int) -> None:
+        """Have a handle closed."""
 
 
 class RemoteFile:
@@ -124,7 +143,7 @@ class RemoteFiles:
 
     def __init__(self, connection: socket) -> None:
         """Take over a socket whose other end an agent serves (``Supervised.files``)."""
-        self.connection = Connection(connection)
+        self.connection: Asked = Connection(connection)
         self._handles = itertools.count(wire.HERE + 1)
 
     async def __aenter__(self) -> Self:
@@ -195,10 +214,10 @@ class RemoteFiles:
         """Remove what is not a folder."""
         await self._ask(wire.REMOVE, path, base, 0)
 
-    async def rename(self, path: Path, new: Path, *, replace: bool = False) -> None:
+    async def rename(self, path: Path, new: Path, *, replace: bool = False, base: RemoteFile | None = None) -> None:
         """Give a file another name; raises FileExistsError where there is one already and it is not to be replaced."""
-        old = os.fsencode(path)
-        await self.connection.ask(wire.RENAME, wire.HERE, old, wire.HERE, os.fsencode(new), int(replace), about=old)
+        old, folder = os.fsencode(path), _handle(base)
+        await self.connection.ask(wire.RENAME, folder, old, folder, os.fsencode(new), int(replace), about=old)
 
     async def readlink(self, path: Path, *, base: RemoteFile | None = None) -> bytes:
         """Return where a link points."""

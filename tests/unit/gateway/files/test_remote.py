@@ -243,7 +243,7 @@ def test_an_agent_that_lies_is_left(answer):
             asked = asyncio.create_task(files.status("."))
             await loop.sock_recv(theirs, 4096)
             await loop.sock_sendall(theirs, answer)
-            await asyncio.wait([asked])
+            await asyncio.gather(asked, return_exceptions=True)
             with pytest.raises(OpenShellError, match="makes no sense"):
                 await asyncio.wait_for(files.status("."), 10)
 
