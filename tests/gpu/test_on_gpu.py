@@ -3,19 +3,16 @@
 import json
 import os
 import shutil
-from pathlib import Path
 
 import pytest
 from evidence import gpu_host
 
 from tests.confined.landlock.harness import needs_landlock
 from tests.confined.launch import world
-from tests.gpu.inside import AT_ONCE
+from tests.gpu import ways
 
 pytestmark = needs_landlock
 
-INSIDE = Path(__file__).with_name("inside.py").read_text()
-HOW = {"the command": (), "a grandchild": ("grandchild",), "several at once": ("several",)}
 WORKING = ("auto", *(mode for mode in gpu_host.MODES if mode != "off"))
 THREAD_NAMES = "/proc/self/task/<tid>/comm"
 SMI = shutil.which("nvidia-smi", path=os.environ.get("PATH", "") + ":/usr/bin:/usr/local/nvidia/bin")
@@ -27,7 +24,7 @@ for path in sys.argv[1:]:
     except PermissionError:
         print(path)
 """
-each_way = pytest.mark.parametrize("how", HOW)
+each_way = pytest.mark.parametrize("how", ways.HOW)
 
 
 @pytest.fixture
@@ -40,16 +37,10 @@ def run(anyone, place, torch):
     folders = [place, *gpu_host.places_of(python), *libraries, *(torch.folders if torch else ())]
 
     def started(mode, how, *command, gpu=("--gpu",), read_only=()):
-        words = [python, "-I", "-S", "-c", INSIDE, *HOW[how], *command] if HOW[how] else command
         options = ["-q", *gpu, *passed]
         policy = gpu_host.policy(mode, [*folders, *read_only])
-        done = anyone.run(*options, "--", *words, policy=policy, timeout=gpu_host.SECONDS)
-        if not HOW[how]:
-            return [(done.returncode, done.stdout, done.stderr)]
-        assert 0 == done.returncode, done.stderr
-        answers = json.loads(done.stdout)
-        assert len(answers) == (AT_ONCE if how == "several at once" else 1)
-        return answers
+        words = ways.words(how, command)
+        return ways.answers(how, anyone.run(*options, "--", *words, policy=policy, timeout=gpu_host.SECONDS))
 
     return started
 

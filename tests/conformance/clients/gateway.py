@@ -19,26 +19,30 @@ START_SECONDS = 30
 
 
 class Gateway:
-    """A gateway in a folder of its own, that runs from entering to leaving. ``folder`` is one that others can enter."""
+    """A gateway in a folder of its own, that runs from entering to leaving. ``folder`` is one that others can enter.
 
-    def __init__(self, folder: Path, *options: str, around: tuple[str, ...] = ()) -> None:
+    ``around`` is a command that starts it; ``settings`` are options of subprocess for all that is started here, such as
+    whose processes they are: the folder is theirs.
+    """
+
+    def __init__(self, folder: Path, *options: str, around: tuple[str, ...] = (), **settings: Any) -> None:
         self.folder = folder
-        self.config = folder / "config"
         self.programs = folder / "programs"
         self.options = options
         self.around = around
-        homes = {"XDG_CONFIG_HOME": self.config, "XDG_STATE_HOME": folder / "state", "XDG_DATA_HOME": folder / "data"}
-        self.environment = {**os.environ, **{name: str(path) for name, path in homes.items()}}
+        self.settings = settings
+        homes = {f"XDG_{name.upper()}_HOME": str(folder / name) for name in ("config", "state", "data", "cache")}
+        self.environment = {**os.environ, **homes, "HOME": str(folder)}
         self.environment["PATH"] = f"{self.programs}:{self.environment['PATH']}"
         self.environment.pop("OPENSHELL_GATEWAY", None)
 
     def __enter__(self) -> Gateway:
         self._provide_command()
-        log = (self.folder / "gateway.log").open("wb")
         command = [*self.around, "openshell", "gateway", "start", "--port", "0", *self.options]
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=self.environment, cwd="/"
-        )
+        settings: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stderr": subprocess.STDOUT, "cwd": "/"}
+        settings |= {"env": self.environment, **self.settings}
+        with (self.folder / "gateway.log").open("wb") as log:
+            self.process = subprocess.Popen(command, stdout=log, **settings)
         end = time.monotonic() + START_SECONDS
         while self.run("status").returncode != 0:
             if self.process.poll() is not None or time.monotonic() > end:
@@ -71,7 +75,7 @@ class Gateway:
         settings |= {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         if "input" not in options:
             settings["stdin"] = subprocess.DEVNULL
-        return subprocess.run([*map(str, command)], **(settings | options))
+        return subprocess.run([*map(str, command)], **(settings | self.settings | options))
 
     def client(self, environment: Environment, script: str, **given: Any) -> dict[str, dict[str, Any]]:
         """Run a client's script in its own environment; return what came of each of its checks."""
