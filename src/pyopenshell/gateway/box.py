@@ -6,14 +6,13 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from pyopenshell.errors import OpenShellError
-from pyopenshell.gateway.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from typing import Any
 
     from pyopenshell.gateway.store import AsyncStore, Sandbox
-    from pyopenshell.supervisor.client import Supervised
+    from pyopenshell.supervisor.supervised import Supervised
 
 ALIVE = ("READY", "COMPLETED")
 """Phases in which there is a supervisor."""
@@ -66,7 +65,7 @@ class Box:
         if before:
             await asyncio.wait([before])
         try:
-            await self._store.call(Store.update_sandbox, id_, **changes)
+            await self._store.call(lambda store: store.update_sandbox(id_, **changes))
             self.trouble = None
         except OpenShellError as error:  # a full disk: what is true is told all the same, from memory
             self.trouble = error

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from pyopenshell.policy.model import Policy
-    from pyopenshell.supervisor.client import Supervised, Supervisors
+    from pyopenshell.supervisor.client import Supervisors
+    from pyopenshell.supervisor.supervised import Supervised
 
 
 class NewSandbox(Record):

@@ -177,9 +177,7 @@ def _told(options: Options, served: Running) -> dict[str, object]:
     return {"pid": os.getpid(), "name": options.name, "endpoint": endpoint, **addresses}
 
 
-def _registration(
-    options: Options, certificates: Certificates, endpoint: str, token: str
-) -> Callable[[], None]:
+def _registration(options: Options, certificates: Certificates, endpoint: str, token: str) -> Callable[[], None]:
     """Return what registers this gateway for its user's clients, also after a renewal. Raises StateError."""
 
     def register() -> None:

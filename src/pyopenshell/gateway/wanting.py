@@ -11,7 +11,8 @@ from openshell._proto import openshell_pb2
 from pyopenshell.errors import UsageError
 from pyopenshell.planning import RunRequest
 from pyopenshell.state import state_root
-from pyopenshell.supervisor.client import Program, Wanted
+from pyopenshell.supervisor.client import Wanted
+from pyopenshell.supervisor.session import Program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -109,8 +110,8 @@ def resources(spec: openshell_pb2.SandboxSpec) -> tuple[float | None, int | None
         )
     cpu, memory = given.get("cpu"), given.get("memory")
     return (
-        None if cpu is None else quantities.cpus(str(cpu)),
-        None if memory is None else quantities.size(str(memory)),
+        None if cpu is None else quantities.cpu(str(cpu)),
+        None if memory is None else quantities.memory(str(memory)),
     )
 
 

@@ -1,4 +1,4 @@
-"""The template's own start: ``python -I -S …/supervisor/__main__.py PID``, with the door as descriptor 3 (``template``).
+"""The template's own start: ``python -I -S …/supervisor/__main__.py PID``, with the door as descriptor 3.
 
 Isolated from its owner's Python environment, and started by path: the package is found from here.
 """

@@ -20,7 +20,7 @@ class Bearer:
     """Forks one sandbox, and waits for its end. What ``zygote.birth`` takes for its server."""
 
     def __init__(self, loop: Loop, joined: Callable[[int], None]) -> None:
-        """``joined`` is called with the pid before that is sent its plan."""
+        """Call ``joined`` with the pid before that is sent its plan."""
         self.loop = loop
         self.unbounded = not process.has_capability(process.CAP_SETPCAP)
         if not self.unbounded:

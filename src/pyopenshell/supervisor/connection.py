@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     Frame = tuple[bytes, bytes, list[int]]
+    """Kind, payload, descriptors."""
 
 _PIECE = 1 << 18
 _ROOM = socket.CMSG_SPACE(4 * wire.MAX_DESCRIPTORS)
@@ -87,7 +88,7 @@ class Connection:
         if self._fd < 0:
             raise BrokenPipeError
         future = asyncio.get_running_loop().create_future()
-        add(self._fd, _wake, future)
+        add(self._fd, wake, future)
         try:
             await future
         finally:
@@ -108,6 +109,7 @@ class Connection:
             self._frames.clear()
 
 
-def _wake(future: asyncio.Future[None]) -> None:
+def wake(future: asyncio.Future[None]) -> None:
+    """Let who waits go on."""
     if not future.done():
         future.set_result(None)

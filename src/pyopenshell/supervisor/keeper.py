@@ -9,9 +9,9 @@ import os
 from pyopenshell import runs
 from pyopenshell.errors import LaunchError, OpenShellError, SandboxGone
 from pyopenshell.launch import dynamic_id, private, wire
-from pyopenshell.launch.endpoint import Endpoint
 from pyopenshell.supervisor import protocol
 from pyopenshell.supervisor.bearer import Bearer
+from pyopenshell.supervisor.doors import Doors
 from pyopenshell.supervisor.mainly import Main
 from pyopenshell.supervisor.program import Program
 from pyopenshell.supervisor.visitor import Visitor
@@ -50,8 +50,7 @@ class Keeper:
         self._record: runs.Run | None = None
         self._story: Story | None = None
         self._birth: Birth | None = None
-        self._listening: _socket.socket | None = None
-        self._endpoint: Endpoint | None = None
+        self._doors: Doors | None = None
         self._folder_lock: int | None = None
         self._waiting: list[Visitor] = []
         self._count = protocol.MAIN
@@ -117,7 +116,7 @@ class Keeper:
             return
         try:
             self.story.enforced({**receipt, "effective_digest": self.story.digest})
-            self._open()
+            self._doors = Doors(self, self._chosen)
             self._holds = True
             self.main.begin()
         except (OSError, OpenShellError) as error:
@@ -125,21 +124,6 @@ class Keeper:
             self.launch_failed(_ours(error))
             return
         self.changed()
-
-    def _open(self) -> None:
-        """Make the places where clients come: the probe's door, and the supervisor's own socket."""
-        folder = self._chosen.lock
-        self._chosen.write(protocol.KEY, self.key)
-        self._listening = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
-        self._listening.bind(f"/proc/self/fd/{folder}/{protocol.SOCKET}")
-        self._listening.listen(128)
-        self._listening.setblocking(False)
-        self.loop.watch(self._listening.fileno(), self._come)
-        try:
-            self._endpoint = Endpoint(folder, lambda fd: self.tell(wire.PROBE, b"", [fd]))
-            self.loop.watch(self._endpoint.fd, self._endpoint.serve)
-        except OSError:  # its file system has no FIFOs: then there is no door, and a client is told so
-            pass
 
     def launch_failed(self, error: OpenShellError) -> None:
         """End a launch that did not come to its receipt."""
@@ -163,13 +147,6 @@ class Keeper:
             self._birth.send(wire.GO)
         self._birth.send(kind, payload, descriptors)
 
-    def _come(self) -> None:
-        try:
-            fd, _address = self._listening._accept()  # type: ignore[union-attr]  # what socket.accept wraps
-        except OSError:  # it has gone again; or there are no descriptors left, and it waits
-            return
-        self.visitors.add(Visitor(self, _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, fd)))
-
     def start(self, asked: dict[str, Any]) -> Program:
         """Start a program. Raises SandboxGone, OSError."""
         self._count += 1
@@ -177,7 +154,7 @@ class Keeper:
 
     def run(self, number: int, asked: dict[str, Any], before: Program | None = None) -> Program:
         """Start a program with a number, in the place of one ``before``. Raises SandboxGone, OSError."""
-        program = self.programs[number] = Program(self, number, asked, before and before.replay)
+        program = self.programs[number] = Program(self, number, asked, before.replay if before else None)
         return program
 
     def signal(self, number: int, signal: int) -> None:
@@ -294,21 +271,9 @@ class Keeper:
 
     def _leave(self, told: dict[str, Any] | None = None) -> None:
         """Undo what was made, tell, and go."""
-        if self._listening:
-            self._listening.close()
-        if self._endpoint:
-            self._endpoint.close()
-        planned = self._warm.planned
-        if self._folder_lock is not None:
-            private.remove(planned.private)
-        if planned.identity_lock is not None:
-            dynamic_id.release(planned.identity.uid, planned.identity_lock)
-        if self._record:
-            for name in (protocol.SOCKET, protocol.KEY):
-                try:
-                    os.unlink(name, dir_fd=self._record.lock)
-                except OSError:  # it was never made, or the record is being removed
-                    pass
+        if self._doors:
+            self._doors.close()
+        self._unfurnish()
         if self._story:
             self._story.close()
         if self._record:
@@ -320,6 +285,13 @@ class Keeper:
                 visitor.fail(failure.pack(SandboxGone(told["lost"] or f"sandbox {self.name} was stopped")))
             visitor.leave()
         self.loop.stopped = True
+
+    def _unfurnish(self) -> None:
+        planned = self._warm.planned
+        if self._folder_lock is not None:
+            private.remove(planned.private)
+        if planned.identity_lock is not None:
+            dynamic_id.release(planned.identity.uid, planned.identity_lock)
 
 
 def _ours(error: OSError | OpenShellError) -> OpenShellError:

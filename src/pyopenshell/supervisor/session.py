@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Program(Record):
-    """What is to be run: ``env`` is over the sandbox's own, ``cwd`` a folder of the sandbox, from its working directory.
+    """What is to be run: ``env`` is over the sandbox's own, ``cwd`` a folder in it, from its working directory.
 
     ``terminal`` is (rows, columns), or None for pipes; ``timeout`` in seconds. Without ``stdin`` it reads nothing.
     """

@@ -77,9 +77,7 @@ class Visitor:
     def end(self, program: Program) -> None:
         """Tell it how the program ended."""
         self._tell_skipped()
-        self.send(
-            protocol.ENDED, {"code": program.code, "signal": program.signal, "timed_out": program.timed_out}
-        )
+        self.send(protocol.ENDED, {"code": program.code, "signal": program.signal, "timed_out": program.timed_out})
         self.part()
 
     def give(self, fd: int) -> None:
@@ -202,9 +200,7 @@ class Visitor:
     def _attach(self, asked: dict[str, Any]) -> None:
         program = self._keeper.programs.get(asked["number"])
         if program is None:
-            raise UsageError(
-                f"sandbox {self._keeper.name} has no session {asked['number']}", code="session.unknown"
-            )
+            raise UsageError(f"sandbox {self._keeper.name} has no session {asked['number']}", code="session.unknown")
         if program.state == "failed":
             raise SandboxGone(f"session {program.number} could not be started", code="session.failed")
         self._follow(program, onlooker=True)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
             """There will be no sandbox."""
 
         def holds(self, receipt: dict[str, Any]) -> None:
-            """It holds, by this receipt."""
+            """Take its receipt: it holds."""
 
         def brokered(self, use: Use) -> None:
             """Its broker reports."""
