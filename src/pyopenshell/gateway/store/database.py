@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from contextlib import contextmanager
 
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
@@ -59,8 +58,6 @@ def failures(path: str) -> Iterator[None]:
         raise UsageError("a value is too large to be stored", hint="numbers have 64 bits, with their sign") from error
     except DBAPIError as error:
         raise sqlite.explained(error.orig or error, path) from error
-    except sqlite3.Error as error:  # while connecting
-        raise sqlite.explained(error, path) from error
     except UnicodeEncodeError as error:
         raise UsageError("a text is not valid Unicode", hint="it holds half of a surrogate pair") from error
     except ValueError as error:  # what is stored is no JSON, or no UTF-8

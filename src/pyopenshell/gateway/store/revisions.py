@@ -53,11 +53,11 @@ class Revisions(Database):
     def update_revision(
         self, sandbox_id: str, version: int, *, status: Status, error: str = "", loaded: int | None = None
     ) -> Revision:
-        """Say what became of a revision; return it. Raises NotKept."""
+        """Say what became of a revision; return it. Raises NotKept; Conflict when a later one is in force already."""
         mine = (revisions.c.sandbox_id == sandbox_id, revisions.c.version == version)
         changes = {"status": status, "error": error, "loaded": loaded}
         with self._writing() as connection:
-            statement = revisions.update().where(*mine).values(**changes).returning(*revisions.c)
+            statement = revisions.update().where(*mine).values(**changes).returning(revisions)
             row = connection.execute(statement).mappings().one_or_none()
             if row is None:
                 raise _unknown(sandbox_id, version)
@@ -107,6 +107,11 @@ def _supersede(connection: Connection, revision: Revision, *statuses: str) -> No
 def _in_force(connection: Connection, revision: Revision, sandbox: Sandbox) -> Sandbox:
     if revision.status != "loaded":
         return sandbox
+    if revision.version < sandbox.policy_version:
+        raise Conflict(
+            f"the policy of {sandbox.name!r} is at version {sandbox.policy_version} already",
+            hint="a later revision was loaded meanwhile, and stays in force",
+        )
     _supersede(connection, revision, "pending", "loaded")
     return rows.change(
         connection,

@@ -50,7 +50,7 @@ def change(
     """
     version = table.c.resource_version
     now = (*where, version == expected) if expected is not None else where
-    statement = table.update().where(*now).values(**changes, resource_version=version + 1).returning(*table.c)
+    statement = table.update().where(*now).values(**changes, resource_version=version + 1).returning(table)
     row = connection.execute(statement).mappings().one_or_none()
     if row is not None:
         return kind(**row)

@@ -108,8 +108,14 @@ def without_foreign_keys(connection: Connection) -> Iterator[None]:
         raw.close()
 
 
+def broken_reference(connection: Connection) -> str | None:
+    """Return a table with rows that refer to what is not there, or None."""
+    found = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+    return None if found is None else str(found[0])
+
+
 def check(connection: Connection, path: str) -> None:
-    """Read the whole database. Raises StateError, or sqlite3's error, when it is damaged."""
+    """Read the whole database. Raises StateError, or SQLAlchemy's error, when it is damaged."""
     found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
     if found != "ok":
         raise damaged(path)

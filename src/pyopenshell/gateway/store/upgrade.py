@@ -1,4 +1,4 @@
-"""The schema's version: told without alembic (which takes 0.4 s to import), brought up to date with it."""
+"""The schema's version: told without alembic, which takes 0.1 s to import, and brought up to date with it."""
 
 from __future__ import annotations
 
@@ -60,10 +60,10 @@ def _migrate(connection: Connection, version: str | None, path: str) -> None:
         )
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
-    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+    broken = sqlite.broken_reference(connection)
     if broken is not None:
         raise StateError(
-            f"the store {path} cannot be brought up to date: rows of {broken[0]} refer to what is not there",
+            f"the store {path} cannot be brought up to date: rows of {broken} refer to what is not there",
             hint="it is as it was; go on with the version that wrote it, and report this",
         )
 

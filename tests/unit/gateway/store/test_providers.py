@@ -1,5 +1,6 @@
 """Workspaces, providers and profiles."""
 
+import logging
 import traceback
 
 import pytest
@@ -111,6 +112,14 @@ def test_credentials_are_in_no_error(store, wrong):
     with pytest.raises(OpenShellError) as told:
         store.add_provider(provider("other", **{"id": "new", **wrong}))
     assert "hunter2" not in "".join(traceback.format_exception(told.value))
+
+
+def test_credentials_are_in_no_log(store, caplog):
+    """Not when every statement is logged: its values are not."""
+    with caplog.at_level(logging.INFO, "sqlalchemy.engine"):
+        store.add_provider(provider())
+        store.update_provider("default", "keys", credentials={"API_KEY": "hunter2 again"})
+    assert ("INSERT INTO providers" in caplog.text, "hunter2" in caplog.text) == (True, False)
 
 
 def test_credentials_are_overwritten(path, store):

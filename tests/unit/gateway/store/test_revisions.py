@@ -66,6 +66,15 @@ def test_a_version_that_someone_else_took(kept, version):
     assert (["loaded", "pending"], 1) == statuses(kept)
 
 
+def test_a_revision_that_is_loaded_too_late(kept):
+    """One that a later one has replaced does not come into force again."""
+    kept.add_revision(revision(version=2))
+    kept.add_revision(revision(version=3, status="loaded"))
+    with pytest.raises(Conflict, match="at version 3 already"):
+        kept.update_revision("one", 2, status="loaded")
+    assert (["superseded", "superseded", "loaded"], 3) == statuses(kept)
+
+
 def test_pages(kept):
     """The newest first, so many at a time."""
     for version in range(2, 6):
