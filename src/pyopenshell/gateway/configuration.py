@@ -43,13 +43,22 @@ class Gateway(Record):
     insecure: bool = False
 
     def token(self) -> str | None:
-        """Return the bearer token to send, None where none is to be sent. Raises StateError."""
+        """Return the bearer token to send, None where none is to be sent. Raises StateError.
+
+        A local gateway's lies beside its socket.
+        """
+        if self.endpoint.scheme == "unix" and self.token_file is None:
+            try:
+                return files.read(f"{os.path.dirname(self.endpoint.host)}/token").strip() or None
+            except FileNotFoundError:
+                return None
         if self.token_file is None:
             return None
-        if not self.token_file.endswith(".json"):
-            return files.read(self.token_file).strip() or None
-        token = _object(self.token_file).get("access_token")
-        if not isinstance(token, str) or not token:
+        try:
+            token = _object(self.token_file).get("access_token")
+        except FileNotFoundError:
+            token = None
+        if not isinstance(token, str) or not token or not token.isascii() or not token.isprintable():
             raise StateError(f"{self.token_file} has no access_token", hint="register the gateway again")
         return token
 

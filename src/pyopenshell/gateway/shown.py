@@ -1,4 +1,4 @@
-"""What a gateway shows of itself before it is trusted: for --gateway-insecure, and to say why there is no connection."""
+"""What a gateway shows before it is trusted: for --gateway-insecure, and to say why there is no connection."""
 
 from __future__ import annotations
 
@@ -64,9 +64,12 @@ def why_unreachable(gateway: Gateway) -> str | None:
         return None
     try:
         authority, own = _load(gateway.ca), _load(gateway.certificate)
+    except (OSError, ValueError):
+        return f"{gateway.ca} or {gateway.certificate} is no certificate"
+    try:
         shown = certificate_and_name(gateway.endpoint, gateway.certificate, gateway.key)[0]
         server = x509.load_pem_x509_certificate(shown)
-    except (OSError, ValueError, OpenShellError):
+    except (ValueError, OpenShellError):
         return None
     now = datetime.now(UTC)
     for what, one in ((gateway.ca, authority), (gateway.certificate, own), ("the gateway's certificate", server)):

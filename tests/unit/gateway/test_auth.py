@@ -1,0 +1,86 @@
+"""The token's file, and how a client judges a socket before it speaks."""
+
+import os
+import socket
+
+import pytest
+
+from pyopenshell.errors import OpenShellError, StateError
+from pyopenshell.gateway import auth
+from pyopenshell.gateway.channel import check_socket
+
+
+def test_a_token_is_kept(tmp_path):
+    """The token is long, closed to others, and the same at the next start."""
+    token = auth.own_token(str(tmp_path))
+    assert (43, token, 0o600) == (
+        len(token),
+        auth.own_token(str(tmp_path)),
+        (tmp_path / "token").stat().st_mode & 0o777,
+    )
+
+
+@pytest.mark.parametrize("damage", [b"", b"short\n", b"\xff" * 40, None])
+def test_half_a_token_is_made_anew(tmp_path, damage):
+    """A file that is missing, cut or no text is replaced: nobody is let in with an empty token."""
+    first = auth.own_token(str(tmp_path))
+    (tmp_path / "token").unlink() if damage is None else (tmp_path / "token").write_bytes(damage)
+    second = auth.own_token(str(tmp_path))
+    assert 43 == len(second)
+    assert first != second
+
+
+def test_a_token_that_is_a_link(tmp_path):
+    """A symbolic link in the token's place is not read."""
+    (tmp_path / "token").symlink_to("/etc/hostname")
+    with pytest.raises(StateError):
+        auth.own_token(str(tmp_path))
+
+
+@pytest.fixture
+def listening(tmp_path):
+    """A socket that somebody listens on, in a folder of its own; gives its path."""
+    folder = tmp_path / "folder"
+    folder.mkdir(mode=0o700)
+    path = str(folder / "gateway.sock")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        yield path
+
+
+def test_our_own_socket(listening):
+    """A socket of ours, in a folder of ours, is spoken to."""
+    check_socket(listening)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs: root")
+@pytest.mark.parametrize("whose", ["folder", "socket"])
+def test_another_users_socket(listening, whose):
+    """A socket of another user's, or in another user's folder, is not spoken to."""
+    os.chown(os.path.dirname(listening) if whose == "folder" else listening, 1234, 1234)
+    with pytest.raises(OpenShellError, match="belongs to uid 1234") as refused:
+        check_socket(listening)
+    assert "gateway.unsafe" == refused.value.code
+
+
+def test_a_folder_that_others_may_write(listening):
+    """Where others may put a socket of their own in its place, it is not spoken to."""
+    os.chmod(os.path.dirname(listening), 0o777)
+    with pytest.raises(OpenShellError, match="others may write") as refused:
+        check_socket(listening)
+    assert "gateway.unsafe" == refused.value.code
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"), [("none", "gateway.unreachable"), ("file", "gateway.unsafe"), ("link", "gateway.unsafe")]
+)
+def test_what_is_no_socket(listening, kind, code):
+    """A missing socket is a gateway that does not run; a file or a link is not followed."""
+    path = f"{listening}.{kind}"
+    if kind == "file":
+        open(path, "w").close()
+    elif kind == "link":
+        os.symlink(listening, path)
+    with pytest.raises(OpenShellError) as refused:
+        check_socket(path)
+    assert code == refused.value.code
