@@ -118,8 +118,8 @@ class Reader:
         self.offset = whole_size(self.path) if offset is None else offset
         self._fd: int | None = None
 
-    def read(self) -> list[Line]:
-        """Return what is there by now: at most 64 KiB of it at once. Never waits."""
+    def read(self) -> list[tuple[int, Line]]:
+        """Return what is there by now, each line with where it ends: at most 64 KiB of it at once. Never waits."""
         if self._fd is None:
             try:
                 self._fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
@@ -130,8 +130,12 @@ class Reader:
         if not end and len(data) == _BLOCK:  # a line that is longer than any event: passed over piece by piece
             self.offset += len(data)
             return []
-        self.offset += end
-        return [of_event(text) for text in data[:end].splitlines() if text]
+        found = []
+        for text in data[:end].split(b"\n")[:-1]:
+            self.offset += len(text) + 1
+            if text:
+                found.append((self.offset, of_event(text)))
+        return found
 
     def close(self) -> None:
         """Read no more."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from pyopenshell.errors import OpenShellError
+from pyopenshell.errors import NoSuchSandbox
 from pyopenshell.runs.view import RunView
 from pyopenshell.state import state_root
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pyopenshell.gateway.store import Sandbox
 
 
-class NoRecord(OpenShellError):
+class NoRecord(NoSuchSandbox):
     """A sandbox has no run record: it did not start yet, or its record was removed."""
 
     code = "record.missing"

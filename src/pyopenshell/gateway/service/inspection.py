@@ -167,7 +167,10 @@ async def _until(session: Session, feeding: asyncio.Task[bool]) -> AsyncGenerato
         if answer is None:
             return
         if isinstance(answer, Output):
-            yield inspection_pb2.AttachOutput(**{"stdout" if answer.stream == 1 else "stderr": answer.data})
+            if answer.stream == 1:
+                yield inspection_pb2.AttachOutput(stdout=answer.data)
+            else:
+                yield inspection_pb2.AttachOutput(stderr=answer.data)
         elif isinstance(answer, Ended):
             ended = inspection_pb2.Ended(exit_code=answer.code, signal=answer.signal or 0, timed_out=answer.timed_out)
             yield inspection_pb2.AttachOutput(ended=ended)
