@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -63,8 +64,11 @@ def _in_background(arguments: argparse.Namespace, listener: socket.socket, entry
     if said == b"\0":
         _say(entry)
         return 0
-    first, _, hint = said.decode(errors="replace").partition("\0")
-    raise OpenShellError(first or "the process that was to forward the port ended", hint=hint or None)
+    told_of = json.loads(said) if said else {"message": "the process that was to forward the port was killed"}
+    code = told_of.pop("exit_code", OpenShellError.exit_code)
+    error = OpenShellError(**told_of)
+    error.exit_code = code
+    raise error
 
 
 def _be_background(
@@ -85,7 +89,8 @@ def _be_background(
         code = _serve(arguments, listener, entry, ready)
     except OpenShellError as error:
         try:
-            os.write(told, f"{error.message}\0{error.hint or ''}".encode(errors="replace"))
+            words = {"message": error.message, "hint": error.hint, "code": error.code, "exit_code": error.exit_code}
+            os.write(told, json.dumps(words).encode())
         except OSError:  # nobody waits any more
             pass
     finally:

@@ -125,8 +125,9 @@ class Ssh:
         task.add_done_callback(self._aside.discard)
 
     async def close(self) -> None:
-        """Wait until what vanished clients left behind has ended, when the gateway ends."""
-        if self._aside:
+        """End all connections, when the gateway ends, and wait until what their clients had started has ended."""
+        self._visits.end("the gateway is ending")
+        while self._aside:
             await asyncio.wait(set(self._aside))
 
 

@@ -192,7 +192,7 @@ class SandboxSession(SSHServerStreamSession[bytes]):
     async def _hang_up(self, session: Session, showing: asyncio.Task[Ended]) -> None:
         """End the program of a client that went away: first as a terminal's loss does, then for certain."""
         try:
-            await session.signal(signal.SIGHUP)
+            await session.signal(int(signal.SIGHUP))
             await asyncio.wait({showing}, timeout=GRACE)
             if not showing.done():
                 await session.cancel()
@@ -223,7 +223,7 @@ def _rows_and_columns(width: int, height: int) -> tuple[int, int]:
 def _number(name: str) -> int | None:
     """Return the number of a signal as SSH names it: without SIG (RFC 4254, section 6.10)."""
     try:
-        return signal.Signals[f"SIG{name}"]
+        return int(signal.Signals[f"SIG{name}"])
     except KeyError:
         return None
 

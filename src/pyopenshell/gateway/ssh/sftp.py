@@ -7,7 +7,9 @@ a test holds the two lists against each other.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 import asyncssh
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
+_DENIED = (errno.EPERM, errno.EROFS)
 FILES = 200
 """Files open at a time; an agent has room for 256 handles."""
 
@@ -50,9 +53,10 @@ class SandboxFiles(asyncssh.SFTPServer):
     async def _do(self, method: Any, *values: Any, **named: Any) -> Any:
         """Return what a method of the agent's client returns. Raises OSError, SFTPError."""
         try:
-            return await method(await self._files(), *values, **named)
+            files = await self._files()
         except OpenShellError as error:
             raise asyncssh.SFTPConnectionLost(error.message) from error
+        return await _told(method(files, *values, **named))
 
     async def open(self, path: bytes, pflags: int, attrs: SFTPAttrs) -> object:
         """Open a file (SFTP 3)."""
@@ -121,11 +125,15 @@ class SandboxFiles(asyncssh.SFTPServer):
         await _told(_file(file_obj).change(**changes(attrs)))
 
     async def scandir(self, path: bytes) -> AsyncIterator[SFTPName]:
-        """Yield the entries of a folder."""
+        """Yield the entries of a folder, but for SCP, which has no word for a link, what links lead to."""
+        follows = self.channel.get_subsystem() is None
         folder: RemoteFile = await self._do(RemoteFiles.open, path or b".", os.O_RDONLY | os.O_DIRECTORY)
         try:
             while entries := await _told(folder.entries()):
                 for name, status in entries:
+                    if follows and status.is_link:
+                        with suppress(OSError):
+                            status = await self._do(RemoteFiles.status, name, base=folder)  # noqa: PLW2901
                     yield SFTPName(name, attrs=attributes(status))
         finally:
             folder.forget()
@@ -182,10 +190,12 @@ class SandboxFiles(asyncssh.SFTPServer):
         await _told(_file(file_obj).sync())
 
     async def exit(self) -> None:
-        """Close the connection to the agent, which ends it."""
+        """Close the connection to the agent, which ends it, and say that all went well: scp(1) asks for that."""
         agent, self._agent = self._agent, None
         if agent is not None:
             await asyncio.shield(agent.__aexit__(None, None, None))
+        if self.channel.get_subsystem():
+            self.channel.exit(0)
 
     def format_user(self, uid: int | None) -> str:
         """Return the number: names would be those of this process's host."""
@@ -203,10 +213,15 @@ def _file(file_obj: object) -> RemoteFile:
 
 
 async def _told(work: Awaitable[T]) -> T:
+    """Return what is awaited. Raises OSError, SFTPError."""
     try:
         return await work
     except OpenShellError as error:
         raise asyncssh.SFTPConnectionLost(error.message) from error
+    except OSError as error:
+        if error.errno in _DENIED:  # SFTP 3 has one word for all of them, and clients show no other
+            raise PermissionError(errno.EACCES, error.strerror) from error
+        raise
 
 
 def _space(space: Space) -> SFTPVFSAttrs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 
 import asyncssh
 from asyncssh import SFTPAttrs
@@ -19,6 +20,15 @@ _DISPOSITIONS = {
     ssh.FXF_CREATE_TRUNCATE: os.O_CREAT | os.O_TRUNC,
     ssh.FXF_OPEN_OR_CREATE: os.O_CREAT,
     ssh.FXF_TRUNCATE_EXISTING: os.O_TRUNC,
+}
+_TYPES = {
+    stat.S_IFREG: ssh.FILEXFER_TYPE_REGULAR,
+    stat.S_IFDIR: ssh.FILEXFER_TYPE_DIRECTORY,
+    stat.S_IFLNK: ssh.FILEXFER_TYPE_SYMLINK,
+    stat.S_IFSOCK: ssh.FILEXFER_TYPE_SOCKET,
+    stat.S_IFCHR: ssh.FILEXFER_TYPE_CHAR_DEVICE,
+    stat.S_IFBLK: ssh.FILEXFER_TYPE_BLOCK_DEVICE,
+    stat.S_IFIFO: ssh.FILEXFER_TYPE_FIFO,
 }
 _SECOND = 1_000_000_000
 
@@ -54,6 +64,7 @@ def _access(*, reads: bool, writes: bool) -> int:
 def attributes(status: Status) -> SFTPAttrs:
     """Return what is told of a file."""
     return SFTPAttrs(
+        type=_TYPES.get(stat.S_IFMT(status.mode), ssh.FILEXFER_TYPE_SPECIAL),
         size=status.size,
         uid=status.uid & 0xFFFFFFFF,
         gid=status.gid & 0xFFFFFFFF,

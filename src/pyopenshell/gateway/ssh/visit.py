@@ -77,6 +77,11 @@ class Visits:
         if callback is not None:
             visit.supervised.gone.remove_done_callback(callback)
 
+    def end(self, reason: str) -> None:
+        """End all connections."""
+        for visit in list(self._every):
+            visit.end(reason)
+
     def revoked(self, digest: str) -> None:
         """End all connections that a token opened."""
         for visit in [visit for visit in self._every if visit.digest == digest]:
