@@ -57,7 +57,7 @@ class LogService:
             size += told.ByteSize()
             if size > MOST_BYTES:
                 break
-            kept.append(message)
+            kept.append(told)
         return openshell_pb2.GetSandboxLogsResponse(logs=reversed(kept), buffer_total=len(found))
 
     async def _tail(self, row: Sandbox, most: int, wanted: Wanted, end: int | None = None) -> list[Line]:
