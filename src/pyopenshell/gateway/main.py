@@ -17,6 +17,7 @@ from pyopenshell.gateway import configuration, server
 from pyopenshell.gateway.auth import own_token
 from pyopenshell.gateway.certificates import Certificates
 from pyopenshell.gateway.engine import Engine
+from pyopenshell.gateway.exposures import Exposures
 from pyopenshell.gateway.service.sandboxes import PROTOCOL
 from pyopenshell.gateway.services import services
 from pyopenshell.gateway.store import AsyncStore
@@ -138,8 +139,11 @@ async def _run(options: Options, ready: Callable[[dict[str, object]], None]) -> 
         engine = Engine(store, Supervisors())
         stack.push_async_callback(engine.close)
         await engine.recover()
+        exposures = Exposures(engine)
+        stack.push_async_callback(exposures.close)
+        await exposures.recover()
         served = await server.serve(
-            services(engine, folder(), options.protocol),
+            services(engine, exposures, folder(), options.protocol),
             server.Options(
                 tls=options.tls,
                 certificates=certificates if options.tls else None,

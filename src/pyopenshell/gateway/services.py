@@ -15,13 +15,17 @@ from pyopenshell.gateway.ssh.hostkey import HostKeys
 
 if TYPE_CHECKING:
     from pyopenshell.gateway.engine import Engine
+    from pyopenshell.gateway.exposures import Exposures
     from pyopenshell.gateway.server import Service
 
 
-def services(engine: Engine, folder: str, protocol: str) -> list[Service]:
+def services(engine: Engine, exposures: Exposures, folder: str, protocol: str) -> list[Service]:
     """Return the services of a gateway whose own folder this is. Raises StateError."""
     keys = HostKeys.load(folder)
     joined = OpenShell(
-        SandboxService(engine, keys.fingerprint, protocol), ExecService(engine), PolicyService(engine), Ssh(engine, keys)
+        SandboxService(engine, exposures, keys.fingerprint, protocol),
+        ExecService(engine),
+        PolicyService(engine),
+        Ssh(engine, keys),
     )
     return [(openshell_pb2_grpc.add_OpenShellServicer_to_server, joined)]

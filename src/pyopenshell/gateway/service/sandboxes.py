@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from openshell._proto import openshell_pb2
@@ -11,6 +12,7 @@ from pyopenshell.errors import NoSuchSandbox, UsageError
 from pyopenshell.gateway import messages, policy_wire, validate, wanting
 from pyopenshell.gateway.auth import caller
 from pyopenshell.gateway.engine import NewSandbox
+from pyopenshell.gateway.exposures import requested
 from pyopenshell.gateway.scope import scope_of, workspace_of
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from grpc.aio import ServicerContext
 
     from pyopenshell.gateway.engine import Engine
+    from pyopenshell.gateway.exposures import Exposures
     from pyopenshell.gateway.store import Sandbox
 
     Context = ServicerContext[Any, Any]
@@ -33,9 +36,12 @@ PROTOCOL = "0.1.5"
 class SandboxService:
     """The life of sandboxes."""
 
-    def __init__(self, engine: Engine, fingerprint: Callable[[str], str], protocol: str = PROTOCOL) -> None:
+    def __init__(
+        self, engine: Engine, exposures: Exposures, fingerprint: Callable[[str], str], protocol: str = PROTOCOL
+    ) -> None:
         """Serve the sandboxes of an engine. ``fingerprint`` returns that of the host key of a sandbox, by its id."""
         self._engine = engine
+        self._exposures = exposures
         self._fingerprint = fingerprint
         self._protocol = protocol
 
@@ -72,7 +78,16 @@ class SandboxService:
         self, request: openshell_pb2.CreateSandboxRequest, _context: Context
     ) -> openshell_pb2.SandboxResponse:
         """Make a sandbox; it is ready when this answers."""
-        return self._answer(await self._engine.create(_new(request)))
+        services = requested(request)
+        row = await self._engine.create(_new(request))
+        try:
+            urls = await self._exposures.expose(row.workspace, row.name, services)
+        except BaseException:
+            await asyncio.shield(self._engine.delete(row.workspace, row.name))
+            raise
+        return openshell_pb2.SandboxResponse(
+            sandbox=self._message(self._engine.box(row.workspace, row.name).row), service_urls=urls
+        )
 
     async def GetSandbox(  # noqa: N802
         self, request: openshell_pb2.GetSandboxRequest, _context: Context
@@ -90,9 +105,7 @@ class SandboxService:
         start = validate.after(request.page_token, [row.id for row in rows])
         page = rows[start : start + size]
         more = page[-1].id if start + size < len(rows) else ""
-        return openshell_pb2.ListSandboxesResponse(
-            sandboxes=[self._message(row) for row in page], next_page_token=more
-        )
+        return openshell_pb2.ListSandboxesResponse(sandboxes=[self._message(row) for row in page], next_page_token=more)
 
     async def StopSandbox(  # noqa: N802
         self, request: openshell_pb2.StopSandboxRequest, _context: Context
@@ -116,9 +129,7 @@ class SandboxService:
             if not request.allow_missing:
                 raise
             return openshell_pb2.DeleteSandboxResponse(outcome=openshell_pb2.DELETION_OUTCOME_ALREADY_ABSENT)
-        return openshell_pb2.DeleteSandboxResponse(
-            outcome=openshell_pb2.DELETION_OUTCOME_COMPLETED, sandbox_id=row.id
-        )
+        return openshell_pb2.DeleteSandboxResponse(outcome=openshell_pb2.DELETION_OUTCOME_COMPLETED, sandbox_id=row.id)
 
     def _message(self, row: Sandbox) -> openshell_pb2.Sandbox:
         return messages.sandbox(row, self._fingerprint(row.id))
