@@ -124,6 +124,21 @@ def test_a_new_file_that_another_opens_too(path, monkeypatch):
     other.close()
 
 
+def test_a_copy_made_while_it_is_used(path, store):
+    """SQLite's own copy is whole while a store is open, and can take its place (docs/gateway-store.md)."""
+    store.add_sandbox(sandbox(), revision())
+    here, copy = sqlite3.connect(path), sqlite3.connect(f"{path}.copy")
+    here.backup(copy)
+    here.close()
+    copy.close()
+    store.remove_sandbox("one")
+    store.close()
+    os.rename(f"{path}.copy", path)
+    again = Store.open(path)
+    assert ([sandbox()], [revision()]) == (again.sandboxes(), again.revisions("one"))
+    again.close()
+
+
 def test_read_only(path, store, tmp_path):
     """On a read-only file system there is one clear error, with a store and without one."""
     store.close()
