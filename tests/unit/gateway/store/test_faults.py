@@ -13,7 +13,7 @@ from pyopenshell.errors import StateError
 from pyopenshell.gateway.store import Store, sqlite
 from tests.unit.gateway.store.harness import revision, sandbox, start, with_mounts
 
-ROUNDS = 150 if os.environ.get("OPENSHELL_TORTURE") == "full" else 6
+ROUNDS = 60 if os.environ.get("OPENSHELL_TORTURE") == "full" else 6
 
 
 def test_who_may_read_it(path, store):
