@@ -20,10 +20,11 @@ def start(arguments: argparse.Namespace) -> int:
     port = gateway_process.port(arguments.host) if arguments.port is None else arguments.port
     address = f"[{arguments.host}]:{port}" if ":" in arguments.host else f"{arguments.host}:{port}"
     names = (arguments.host, *arguments.san)
+    protocol = arguments.protocol or main.PROTOCOL
     options = (
-        main.Options(tls=None, plaintext=address, names=names)
+        main.Options(tls=None, plaintext=address, names=names, protocol=protocol)
         if arguments.plaintext
-        else main.Options(tls=address, names=names)
+        else main.Options(tls=address, names=names, protocol=protocol)
     )
     _log()
     main.run(options, _ready)
@@ -48,6 +49,7 @@ def _detached(arguments: argparse.Namespace) -> int:
         return 0
     words = ["--host", arguments.host, *(f"--san={name}" for name in arguments.san)]
     words += [] if arguments.port is None else ["--port", str(arguments.port)]
+    words += [] if arguments.protocol is None else ["--protocol", arguments.protocol]
     words += ["--plaintext"] if arguments.plaintext else []
     try:
         gateway = gateway_process.start_detached(words)

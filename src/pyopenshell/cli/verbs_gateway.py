@@ -21,6 +21,11 @@ def gateway(verbs: Group, parent: Parser) -> None:
         "--port", metavar="PORT", type=parsing.port, help="its port; 0: any (17670, or any where that is taken)"
     )
     start.add_argument("--san", metavar="NAME", action="append", default=[], help="another name in its certificate")
+    start.add_argument(
+        "--protocol",
+        choices=[f"0.1.{minor}" for minor in range(6)],
+        help="the version of OpenShell's protocol that clients are told (0.1.5), for clients that take only one",
+    )
     start.add_argument("--plaintext", action="store_true", help="no TLS and no certificates; on loopback only")
     parsing.verb(group, parser, "stop", "gateway:stop", "stop this machine's gateway; its sandboxes go on")
     add = parsing.verb(group, parser, "add", "gateways:add", "make a gateway known here, and the active one")

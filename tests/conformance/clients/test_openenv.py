@@ -24,7 +24,7 @@ def told(open_place):
     python = reachable(OPENENV.folder / "bin/python")
     secret = open_place / "secret"
     secret.write_text("secret\n")
-    with Gateway(open_place, "--protocol-version", PINNED) as gateway:
+    with Gateway(open_place, "--protocol", PINNED) as gateway:
         yield gateway.client(
             OPENENV,
             "openenv_client.py",

@@ -52,7 +52,7 @@ function _shtab_openshell_using
 end
 
 set -g _shtab_openshell_commands run sandbox 'sandbox create' 'sandbox list' 'sandbox inspect' 'sandbox get' 'sandbox verify' 'sandbox delete' 'sandbox stop' 'sandbox start' 'sandbox exec' 'sandbox connect' 'sandbox upload' 'sandbox download' 'sandbox ssh-config' policy 'policy get' 'policy list' 'policy set' 'policy update' 'policy delete' 'policy default' 'policy validate' 'policy schema' 'policy diff' logs status gateway 'gateway start' 'gateway stop' 'gateway add' 'gateway remove' 'gateway select' 'gateway list' 'gateway info' provider 'provider create' 'provider list' 'provider get' 'provider delete' forward 'forward start' 'forward stop' 'forward list' ssh-proxy why doctor gpu 'gpu list' 'gpu lint' 'gpu diagnose' 'gpu probe' term inference 'inference get' completions
-set -g _shtab_openshell_opts_with_value --add-allow --add-deny --add-endpoint --approval-mode --binary --ca --cdi-spec-dir --cert --config --cpu --credential --device --driver-config-json --editor --env --forward --from --gateway --gateway-endpoint --gpu --host --key --label --level --limit --max-abi --memory --name --offset --output --policy --port --provider --python --remove-endpoint --remove-rule --rev --rule-name --san --selector --since --source --syscall --timeout --type --upload --workdir --workspace -C -e -g -l -n -o -p
+set -g _shtab_openshell_opts_with_value --add-allow --add-deny --add-endpoint --approval-mode --binary --ca --cdi-spec-dir --cert --config --cpu --credential --device --driver-config-json --editor --env --forward --from --gateway --gateway-endpoint --gpu --host --key --label --level --limit --max-abi --memory --name --offset --output --policy --port --protocol --provider --python --remove-endpoint --remove-rule --rev --rule-name --san --selector --since --source --syscall --timeout --type --upload --workdir --workspace -C -e -g -l -n -o -p
 
 complete -c openshell -e
 complete -c openshell -f
@@ -305,6 +305,7 @@ complete -c openshell -n '_shtab_openshell_using gateway start' -l detach -s d -
 complete -c openshell -n '_shtab_openshell_using gateway start' -l host -x -d 'the address it listens on (127.0.0.1)'
 complete -c openshell -n '_shtab_openshell_using gateway start' -l port -x -d 'its port; 0: any (17670, or any where that is taken)'
 complete -c openshell -n '_shtab_openshell_using gateway start' -l san -x -d 'another name in its certificate'
+complete -c openshell -n '_shtab_openshell_using gateway start' -l protocol -xka "0.1.0 0.1.1 0.1.2 0.1.3 0.1.4 0.1.5" -d 'the version of OpenShell'"'"'s protocol that clients are told (0.1.5), for clients that take only one'
 complete -c openshell -n '_shtab_openshell_using gateway start' -l plaintext -d 'no TLS and no certificates; on loopback only'
 complete -c openshell -n '_shtab_openshell_using gateway; and test $_shtab_openshell_npos -eq 0' -a stop -d 'Stop this machine'"'"'s gateway; its sandboxes go on.'
 complete -c openshell -n '_shtab_openshell_using gateway stop' -s h -l help -d 'show this help message and exit'

@@ -20,10 +20,11 @@ complete openshell \
         'c/--binary=/f/' \
         'c/-o=/(table json)/' \
         'c/--output=/(table json)/' \
+        'c/--protocol=/(0.1.0 0.1.1 0.1.2 0.1.3 0.1.4 0.1.5)/' \
         'c/--ca=/f/' \
         'c/--cert=/f/' \
         'c/--key=/f/' \
-        'c/--/(add-allow add-deny add-endpoint all approval-mode background base binary ca cdi-spec-dir cert config connect cpu create credential delete detach device driver-config-json dry-run editor env execute explain forward from full gateway gateway-endpoint gateway-insecure global gpu help host ids ioctl key label level limit list max-abi memory name names no-auto-providers no-git-ignore no-keep no-login-shell no-tty offset output plaintext policy policy-only port provider python quiet read remove-endpoint remove-rule rev rule-name san selector since source syscall tail timeout tty type unsafe-unconfined upload verbose verify version wait workdir workspace write yes)/' \
+        'c/--/(add-allow add-deny add-endpoint all approval-mode background base binary ca cdi-spec-dir cert config connect cpu create credential delete detach device driver-config-json dry-run editor env execute explain forward from full gateway gateway-endpoint gateway-insecure global gpu help host ids ioctl key label level limit list max-abi memory name names no-auto-providers no-git-ignore no-keep no-login-shell no-tty offset output plaintext policy policy-only port protocol provider python quiet read remove-endpoint remove-rule rev rule-name san selector since source syscall tail timeout tty type unsafe-unconfined upload verbose verify version wait workdir workspace write yes)/' \
         'c/-/(- C V d e g h l n o p q v y)/' \
         'n/--policy/f/' \
         'n/-p/f/' \
@@ -36,6 +37,7 @@ complete openshell \
         'n/--binary/f/' \
         'n/-o/(table json)/' \
         'n/--output/(table json)/' \
+        'n/--protocol/(0.1.0 0.1.1 0.1.2 0.1.3 0.1.4 0.1.5)/' \
         'n/--ca/f/' \
         'n/--cert/f/' \
         'n/--key/f/' \

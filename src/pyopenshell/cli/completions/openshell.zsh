@@ -253,6 +253,7 @@ _shtab_openshell_gateway_start_options=(
   "--host[the address it listens on (127.0.0.1)]:ADDRESS:"
   "--port[its port\; 0\: any (17670, or any where that is taken)]:PORT:"
   "*--san[another name in its certificate]:NAME:"
+  "--protocol[the version of OpenShell\'s protocol that clients are told (0.1.5), for clients that take only one]:protocol:(0.1.0 0.1.1 0.1.2 0.1.3 0.1.4 0.1.5)"
   "--plaintext[no TLS and no certificates\; on loopback only]"
 )
 
