@@ -64,10 +64,11 @@ def _in_background(arguments: argparse.Namespace, listener: socket.socket, entry
     if said == b"\0":
         _say(entry)
         return 0
-    told_of = json.loads(said) if said else {"message": "the process that was to forward the port was killed"}
-    code = told_of.pop("exit_code", OpenShellError.exit_code)
-    error = OpenShellError(**told_of)
-    error.exit_code = code
+    if not said:
+        raise OpenShellError("the process that was to forward the port was killed")
+    words = json.loads(said)
+    error = OpenShellError(words["message"], hint=words["hint"], code=words["code"])
+    error.exit_code = words["exit_code"]
     raise error
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable
     from typing import Any, TypeVar
 
+    from asyncssh.channel import SSHChannel
     from asyncssh.stream import SSHServerStreamSession
 
     from pyopenshell.gateway.files.remote import Space
@@ -38,7 +39,7 @@ FILES = 200
 class SandboxFiles(asyncssh.SFTPServer):
     """The files of a sandbox, for one client. Requests are served one after another, as asyncssh asks for them."""
 
-    def __init__(self, chan: asyncssh.SSHChannel[bytes], visit: Visit, session: SSHServerStreamSession[bytes]) -> None:
+    def __init__(self, chan: SSHChannel[bytes], visit: Visit, session: SSHServerStreamSession[bytes]) -> None:
         """Connect to nothing yet: what fails then can be told as an answer to the first request."""
         super().__init__(cast("asyncssh.SSHServerChannel[bytes]", chan))
         self._visit, self._session = visit, session
