@@ -15,7 +15,7 @@ from pyopenshell.gateway.files.order import Disorder, Order
 from pyopenshell.gateway.files.place import Place
 from pyopenshell.gateway.files.remote import CHUNK
 from pyopenshell.gateway.files.send import UNTOLD
-from pyopenshell.gateway.files.words import failed
+from pyopenshell.gateway.files.words import failed, shown
 from pyopenshell.gateway.proto import files_pb2
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Receiver:
         Raises Disorder for a name that is none.
         """
         if name and not is_name(name):
-            raise Disorder(f"{name.decode('utf-8', 'backslashreplace')!r} is no name of a file")
+            raise Disorder(f"{shown(name[:80])!r} is no name of a file")
         self._files, self._where = files, where
         self._place = Place(files, destination, name)
         self._order = Order()
