@@ -151,7 +151,7 @@ def set_(arguments: argparse.Namespace) -> int:
             _agreed(arguments, "This policy will be that of every sandbox of the gateway.")
         from pyopenshell.gateway import policy_wire
 
-        fields = {"policy": policy_wire.to_wire(policy), "annotations": policy_wire.annotations(policy)}
+        fields = {"policy": policy_wire.to_wire(policy), "annotations": policy_wire.runtime_annotation(policy)}
         return _update(there, arguments, about, fields)
 
 

@@ -147,32 +147,30 @@ def required(arguments: argparse.Namespace) -> Remote:
     return Remote(gateway, workspace(arguments))
 
 
-def either(
-    arguments: argparse.Namespace, there: Callable[[Remote], T], here: Callable[[], T], *, reads: bool = True
-) -> T:
-    """Do something through the gateway that is meant, or by the records of this machine.
+def either(arguments: argparse.Namespace, there: Callable[[Remote], T], here: Callable[[], T]) -> T:
+    """Read something through the gateway that is meant, or from the records of this machine.
 
-    Without a gateway: here. With this machine's: here too for what it does not know, and, for a verb that ``reads``
-    only, where it does not answer, which is said. Raises OpenShellError.
+    Without a gateway: here. With this machine's: here too for what it does not know, and where it is the active one and
+    does not answer, which is said. Raises OpenShellError.
     """
     gateway = configured(arguments)
     if gateway is None:
         return here()
-    local = not named(arguments) and is_own(gateway)
-    if local and not _can_be_asked(getattr(arguments, "name", None)):
+    own = is_own(gateway)
+    if own and not _can_be_asked(getattr(arguments, "name", None)):
         return here()
     try:
         with Remote(gateway, workspace(arguments)) as remote:
             return there(remote)
     except NoSuchSandbox as unknown:
-        if not is_own(gateway):
+        if not own:
             raise
         try:
             return here()
         except NoSuchSandbox:
             raise unknown from None
     except OpenShellError as problem:
-        if problem.code not in (UNREACHABLE, "gateway.not-installed") or not (local and reads):
+        if problem.code not in (UNREACHABLE, "gateway.not-installed") or not own or named(arguments):
             raise
         note(f"{problem.message}; showing this machine's records")
         return here()

@@ -151,13 +151,27 @@ def delete(arguments: argparse.Namespace) -> int:
 
 
 def _all() -> list[str]:
-    return [view.id for view in runs.list_runs()]
+    """Return the ids of all runs but those of a gateway's sandboxes, which a stopped one needs again."""
+    return [view.id for view in runs.list_runs() if not _is_kept(view)]
+
+
+def _is_kept(view: RunView) -> bool:
+    try:
+        return "sandbox_id" in view.meta()
+    except StateError:
+        return False
 
 
 def _delete_records(names: Iterable[str], *, everything: bool) -> list[OpenShellError]:
     failures: list[OpenShellError] = []
     for name in names:
         try:
+            if _is_kept(runs.find(name)):
+                raise NameInUse(
+                    f"sandbox {name} is a gateway's: its record is not removed alone",
+                    hint="openshell gateway start, then openshell sandbox delete, with its --workspace",
+                    code="sandbox.kept",
+                )
             removed = runs.delete(name)
         except NameInUse as problem:
             if not everything:  # --all means those that ended

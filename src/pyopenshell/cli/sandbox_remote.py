@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pyopenshell.cli import output, remote, sandbox_view
 from pyopenshell.errors import OpenShellError, UsageError
+from pyopenshell.gateway import configuration
 
 if TYPE_CHECKING:
     import argparse
@@ -174,6 +175,8 @@ def delete(there: Remote, arguments: argparse.Namespace) -> tuple[list[str], lis
                 failures.append(problem)
         else:
             output.line(f"deleted {name}")
+            if configuration.last_sandbox() == name:
+                configuration.remember_sandbox(None)
     return unknown, failures
 
 

@@ -45,7 +45,7 @@ def build(
         from pyopenshell.gateway import policy_wire
 
         spec.policy.CopyFrom(policy_wire.to_wire(policy))
-        notes |= policy_wire.annotations(policy)
+        notes |= policy_wire.runtime_annotation(policy)
     folder = _workdir(there, arguments.workdir)
     if folder is not None:
         notes[WORKDIR] = folder
