@@ -70,31 +70,32 @@ def hand_on(folder: str, names: list[str], *, is_top: bool) -> dict[str, OSError
 
     ``is_top``: nothing is seen above it.
     """
-    refused = _switched_on(folder, names)
-    if any(error.errno == errno.EBUSY for error in refused.values()) and (is_top or _is_delegated(folder)):
-        try:
-            _clear(folder)
-        except OSError:
-            return refused
-        refused = _switched_on(folder, names)
-    return refused
-
-
-def _switched_on(folder: str, names: list[str]) -> dict[str, OSError]:
     there = files.read(f"{folder}/cgroup.controllers").split()
+    if _has_processes(folder) and not set(there).isdisjoint(names):
+        # Checked before anything is switched on: cpu and pids could be, and then nothing in there would be a cgroup
+        # for processes any more ("domain invalid").
+        try:
+            if not (is_top or _is_delegated(folder)):
+                raise OSError(errno.EBUSY, f"processes are in the cgroup {folder}, which is not openshell's to divide")
+            _clear(folder)
+        except OSError as error:
+            return dict.fromkeys(names, error)
+    on = files.read(f"{folder}/cgroup.subtree_control").split()
     refused: dict[str, OSError] = {}
     for name in names:
-        if name in files.read(f"{folder}/cgroup.subtree_control").split():
-            continue
         try:
             if name not in there:
                 raise OSError(errno.ENOENT, f"the cgroup {folder} is not given the {name} controller")
-            files.write(f"{folder}/cgroup.subtree_control", f"+{name}")
+            if name not in on:
+                files.write(f"{folder}/cgroup.subtree_control", f"+{name}")
         except OSError as error:
             refused[name] = error
-            if error.errno == errno.EBUSY:
-                error.strerror = f"there are processes in the cgroup {folder}, which is not openshell's own to divide"
     return refused
+
+
+def _has_processes(folder: str) -> bool:
+    """Whether processes are in the way. In the real root, which has no type, they are not."""
+    return os.path.exists(f"{folder}/cgroup.type") and bool(files.read(f"{folder}/cgroup.procs").strip())
 
 
 def _is_delegated(folder: str) -> bool:
