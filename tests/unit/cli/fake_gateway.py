@@ -29,13 +29,18 @@ def refuse(context, error):
     context.abort(code, text)
 
 
+def nobody(_requests, _context):
+    """Answer nothing."""
+    return iter(())
+
+
 class Service(openshell_pb2_grpc.OpenShellServicer):
     """OpenShell's methods as far as tests need them. ``seen`` has the requests."""
 
     def __init__(self):
         self.seen = []
         self.sandboxes = {"demo": sandbox()}
-        self.interactive = None
+        self.interactive = nobody
 
     def __getattribute__(self, name):
         """Keep what is asked."""
@@ -91,7 +96,7 @@ class Inspection(inspection_pb2_grpc.InspectionServicer):
     """Our own methods; ``attached`` answers AttachSession."""
 
     def __init__(self):
-        self.attached = None
+        self.attached = nobody
         self.inspection = {}
         self.sessions = []
 

@@ -71,7 +71,7 @@ def test_without_detaching_all_passes(typed):
 def test_what_is_told_wakes_the_reader(typed):
     """A new size comes through while nothing is typed; stop ends it; the end of the input comes once."""
     keys = Keys(typed[0])
-    found = []
+    found: list[object] = []
     reader = threading.Thread(target=lambda: found.extend(keys))
     reader.start()
     keys.tell((80, 24))
@@ -164,7 +164,7 @@ def test_a_pipe_that_does_not_block(typed):
 def test_no_terminal_has_no_size(monkeypatch):
     """Then the program's window is left as it is."""
     assert not terminal.is_terminal() or sys.stdin.isatty()
-    monkeypatch.setattr(terminal.fcntl, "ioctl", _no_terminal)
+    monkeypatch.setattr("fcntl.ioctl", _no_terminal)
     assert (0, 0) == terminal.size()
 
 
