@@ -8,13 +8,14 @@ from __future__ import annotations
 import inspect
 import logging
 import secrets
+import time
 from contextlib import aclosing
 
 import grpc
 from google.protobuf.message import DecodeError
 
 from pyopenshell.errors import OpenShellError, UsageError
-from pyopenshell.gateway import status
+from pyopenshell.gateway import limits, status
 from pyopenshell.policy.problems import show
 
 TYPE_CHECKING = False
@@ -29,6 +30,27 @@ if TYPE_CHECKING:
     Handlers = dict[str, grpc.RpcMethodHandler[Any, Any]]
 
 LOG = logging.getLogger("pyopenshell.gateway")
+
+
+class Refusals:
+    """Logs calls that are refused, so many in a minute and the number of the others: no stranger fills our disk."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Begin a minute."""
+        self._clock = clock
+        self._since = clock()
+        self._count = 0
+
+    def log(self, method: str, peer: str, why: str) -> None:
+        """Log one."""
+        now = self._clock()
+        if now - self._since >= 60:
+            if self._count > limits.REFUSALS:
+                LOG.warning("refused %d more calls", self._count - limits.REFUSALS)
+            self._since, self._count = now, 0
+        self._count += 1
+        if self._count <= limits.REFUSALS:
+            LOG.warning("refused %s from %s: %s", show(method), show(peer), why)
 
 
 class Malformed:
@@ -56,6 +78,7 @@ class Methods(grpc.GenericRpcHandler):
     def __init__(self, services: dict[str, Handlers], door: Doorkeeper) -> None:
         """Wrap the methods."""
         self._door = door
+        self._refusals = Refusals()
         self._methods = {
             f"/{service}/{name}": self._wrapped(f"/{service}/{name}", handler)
             for service, handlers in services.items()
@@ -95,7 +118,7 @@ class Methods(grpc.GenericRpcHandler):
         return wrapped
 
     def _guarded(self, method: str, behaviour: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-        door = self._door
+        door, refusals = self._door, self._refusals
 
         async def answer(request: Any, context: ServicerContext[Any, Any]) -> Any:
             try:
@@ -109,7 +132,7 @@ class Methods(grpc.GenericRpcHandler):
                 failure = told(method, error)
                 code, text, trailing = status.to_rpc(failure)
                 if failure.code.startswith("auth."):
-                    LOG.warning("refused %s from %s: %s", show(method), context.peer(), failure.message)
+                    refusals.log(method, context.peer(), failure.message)
             return await context.abort(code, text, trailing)
 
         return answer

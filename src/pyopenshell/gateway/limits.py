@@ -20,6 +20,8 @@ KEEPALIVE, KEEPALIVE_ANSWER = 60, 20
 """A client is asked whether it still is there, and has so long to answer."""
 PING_EVERY = 10
 """A client may ask as often; one that asks more often is sent away."""
+REFUSALS = 30
+"""Refused calls that are logged in a minute; of the others the number is."""
 GRACE = 5
 """Calls may end by themselves when the gateway is told to stop."""
 

@@ -3,23 +3,19 @@
 Bounds are in ``limits``. The grammar of labels and of their selectors is Kubernetes', as OpenShell's clients know it.
 """
 
-from __future__ import annotations
-
 import math
 import re
+from collections.abc import Callable, Mapping, Sequence, Sized
+
+from google.protobuf.duration_pb2 import Duration
 
 from pyopenshell.errors import UsageError
 from pyopenshell.gateway import limits
 from pyopenshell.policy.problems import show
 from pyopenshell.runs.names import NAME_LENGTH, is_name
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence, Sized
-
-    from google.protobuf.duration_pb2 import Duration
-
-    Test = Callable[[Mapping[str, str]], bool]
+Test = Callable[[Mapping[str, str]], bool]
+"""Whether labels fit."""
 
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 _PREFIX = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
@@ -81,7 +77,7 @@ def labels(given: Mapping[str, str], field: str = "labels") -> None:
             )
 
 
-def annotations(given: Mapping[str, str], field: str = "annotations") -> None:  # type: ignore[no-redef]  # not the future
+def annotations(given: Mapping[str, str], field: str = "annotations") -> None:
     """Accept annotations: keys like labels', any text, bounded together."""
     count(given, field)
     for key, value in given.items():

@@ -6,16 +6,17 @@ import os
 import socket
 import time
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc  # type: ignore[import-untyped]
 from openshell import SandboxClient
 from openshell._proto import openshell_pb2, openshell_pb2_grpc
 
 from pyopenshell.errors import OpenShellError, PolicyRefused, UsageError
-from pyopenshell.gateway import channel, configuration, limits, server, shown, status
+from pyopenshell.gateway import calls, channel, configuration, limits, server, shown, status
 from pyopenshell.gateway.endpoint import Endpoint
 from tests.unit.gateway import tiny
 
@@ -145,7 +146,8 @@ def test_the_token_is_wanted(folder, headers, caplog):
         for target in (f"unix:{running.socket}", running.plaintext):
             async with grpc.aio.insecure_channel(target) as connected:
                 for method in ("/test.Tiny/Echo", "/none/none", "/grpc.health.v1.Health/Check"):
-                    call = connected.unary_unary(method)(b"", timeout=10, metadata=metadata)
+                    ask: Any = connected.unary_unary(method)
+                    call = ask(b"", timeout=10, metadata=metadata)
                     code, error = await failed(call)
                     assert (grpc.StatusCode.UNAUTHENTICATED, "auth.missing") == (code, error.code)
         assert token not in caplog.text
@@ -244,7 +246,7 @@ def test_a_renewed_certificate_is_served_at_once(folder):
         certificate, _name = await asyncio.to_thread(shown.certificate_and_name, endpoint, None, None)
         assert certificate == certificates.server.certificate != before
         new = configuration.load("local")
-        assert Path(old.certificate).read_bytes() != Path(new.certificate).read_bytes()
+        assert Path(str(old.certificate)).read_bytes() != Path(str(new.certificate)).read_bytes()
         for gateway in (old, new):
             async with channel.connect_aio(gateway) as connected:
                 assert "hello" == await tiny.Client(connected)("Echo", "hello")
@@ -286,7 +288,7 @@ def test_an_address_in_use(folder):
             server.Options(None, socket=running.socket),
             server.Options(None, plaintext=running.plaintext),
         ):
-            with pytest.raises(OpenShellError, match="Address already in use|another gateway") as refused:
+            with pytest.raises(OpenShellError, match=r"Address already in use|another gateway") as refused:
                 await server.serve([], options)
             assert "gateway.address" == refused.value.code
         assert "hello" == await client("Echo", "hello")
@@ -306,6 +308,21 @@ def test_a_socket_that_a_dead_gateway_left(folder):
         assert 0o600 == os.stat(running.socket).st_mode & 0o777
 
     run(folder, test)
+
+
+def test_refusals_do_not_fill_the_log(caplog):
+    """Of many refused calls so many a minute are logged, then their number; what a caller sent is escaped."""
+    now = [0.0]
+    refusals = calls.Refusals(lambda: now[0])
+    for _ in range(100):
+        refusals.log("/a\nb" * 99, "unix:", "no")
+    assert limits.REFUSALS == len(caplog.records)
+    assert "\n" not in caplog.records[0].getMessage()
+    now[0] = 60.0
+    refusals.log("/a", "unix:", "no")
+    assert ["refused 70 more calls", "refused '/a' from 'unix:': no"] == [
+        record.getMessage() for record in caplog.records[limits.REFUSALS :]
+    ]
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0:0", "[::]:0", "10.1.2.3:5", "example.com:5", ":5"])

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from typing import Any
 
 import grpc
 
@@ -66,9 +67,8 @@ def add(tiny, to):
     ways = {"Count": grpc.unary_stream_rpc_method_handler, "Join": grpc.stream_unary_rpc_method_handler}
     ways |= {"Chat": grpc.stream_stream_rpc_method_handler}
     names = ("Echo", "Who", "Refuse", "Break", "Missing", "Count", "Join", "Chat")
-    handlers = {
-        name: ways.get(name, grpc.unary_unary_rpc_method_handler)(getattr(tiny, name), text, None)
-        for name in names
+    handlers: dict[str, Any] = {
+        name: ways.get(name, grpc.unary_unary_rpc_method_handler)(getattr(tiny, name), text, None) for name in names
     }
     to.add_registered_method_handlers("test.Tiny", handlers)
 
@@ -90,7 +90,7 @@ class Client:
 
 @asynccontextmanager
 async def serving(folder, *, plaintext=None, tls="127.0.0.1:0", services=(), clock=None):
-    """Serve on a free port with TLS and on a socket; gives the running server, the tiny service and the certificates."""
+    """Serve on a free port with TLS and on a socket; gives the running server, the service and the certificates."""
     options = {} if clock is None else {"clock": clock}
     certificates = Certificates(f"{folder}/tls", "tester", **options)
     tiny = Tiny()
