@@ -73,7 +73,7 @@ def environment(
     for provider in providers:
         profile = profiles.get(provider.type)
         names = {one.name: list(one.env_vars) for one in profile.credentials} if profile else {}
-        for credential, value in provider.credentials.items():
+        for credential, value in sorted(provider.credentials.items()):
             expires = provider.expirations.get(credential)
             if expires is not None and expires <= now:
                 raise CredentialExpired(
