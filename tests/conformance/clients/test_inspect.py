@@ -16,7 +16,7 @@ EXPECTED = {
     "binary": True,
     "missing": "FileNotFoundError",
     "folder": "IsADirectoryError",
-    "denied": ["PermissionError", "PermissionError"],
+    "denied": ["PermissionError", True],
     "command_unknown": [False, 127],
     "timeout": ["SandboxTimeoutError", "gone\n"],
     "connection": ["openshell", "--tty -- /bin/bash"],
