@@ -16,7 +16,7 @@ import threading
 import time
 from datetime import UTC, datetime
 
-from pyopenshell.errors import StateError
+from pyopenshell.errors import OpenShellError
 from pyopenshell.gateway import issuing
 from pyopenshell.record import Record
 from pyopenshell.state import lock, open_folder, unusable, write_whole
@@ -52,7 +52,7 @@ class Certificates:
     ) -> None:
         """Read what the folder has; make, renew and mend the rest. ``names`` are more hosts the server is known by.
 
-        Raises StateError where the folder cannot be used.
+        Raises StateError where the folder cannot be used, UsageError for a name that is none.
         """
         self._folder = folder
         self._server = issuing.Wanted("openshell gateway", server=True, names=tuple(dict.fromkeys((*NAMES, *names))))
@@ -60,6 +60,7 @@ class Certificates:
         self._clock = clock
         self._guard = threading.Lock()
         self._retry = 0.0
+        self._is_untold = False
         self.on_renewal: Callable[[], None] = lambda: None
         """Called after a renewal, by whatever thread found it due: here the user's own copies are written."""
         self._renew()
@@ -67,15 +68,18 @@ class Certificates:
     def refresh(self) -> bool:
         """Renew what is due, and return whether anything was. A failure is logged, and what was stays in use."""
         with self._guard:
-            now = self._now()
-            if self._first <= now < self._due or time.monotonic() < self._retry:
+            is_due = not self._first <= self._now() < self._due
+            if not (is_due or self._is_untold) or time.monotonic() < self._retry:
                 return False
             try:
-                self._renew()
+                if is_due:
+                    self._renew()
+                    self._is_untold = True
                 self.on_renewal()
-            except StateError as error:
+                self._is_untold = False
+            except OpenShellError as error:
                 self._retry = time.monotonic() + _AGAIN
-                _LOG.error("the certificates cannot be renewed: %s", error.message)
+                _LOG.error("the certificates are due, and cannot be renewed everywhere: %s", error.message)
                 return False
             return True
 

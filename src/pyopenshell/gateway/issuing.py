@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import re
 from datetime import timedelta
 
 from cryptography import x509
@@ -12,6 +13,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from pyopenshell.errors import UsageError
+from pyopenshell.policy.problems import show
 from pyopenshell.record import Record
 
 TYPE_CHECKING = False
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
 AUTHORITY, LEAF = timedelta(days=3650), timedelta(days=365)
 """How long the authority and the others live."""
+_HOST = re.compile(r"(\*\.)?[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?")
 _BEFORE = timedelta(days=1)
 """A certificate is valid since a day already: clocks are set back."""
 
@@ -166,4 +170,9 @@ def _general(name: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
-        return x509.DNSName(name)
+        pass
+    if len(name) > 253 or not _HOST.fullmatch(name):
+        raise UsageError(
+            f"{show(name)} cannot be a name in a certificate", hint="give a host's name or address, without a port"
+        )
+    return x509.DNSName(name)

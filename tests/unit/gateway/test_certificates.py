@@ -10,7 +10,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from pyopenshell.errors import StateError
+from pyopenshell.errors import StateError, UsageError
+from pyopenshell.gateway import certificates as certificates_module
 from pyopenshell.gateway.certificates import Certificates
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC).timestamp()
@@ -162,6 +163,30 @@ def test_other_names_and_another_user(folder):
     assert "CN=" + ("somebody" * 20)[:64] == parsed(other.client.certificate).subject.rfc4514_string()
 
 
+@pytest.mark.parametrize("name", ["", "a b", "ü.example", "a:5", "https://a", "-a", "a" * 254, "a\n"])
+def test_names_that_are_none(folder, name):
+    """What cannot be a host's name is refused before anything is made."""
+    with pytest.raises(UsageError, match="cannot be a name in a certificate"):
+        made(folder, names=[name])
+
+
+def test_copies_that_cannot_be_written_are_written_later(folder, monkeypatch):
+    """A renewal of which somebody could not be told is told at the next look, though nothing is due any more."""
+    monkeypatch.setattr(certificates_module, "_AGAIN", 0.0)
+    clock, told = Clock(), []
+    certificates = Certificates(str(folder), "me", clock=clock)
+
+    def copies():
+        told.append(certificates.client)
+        if len(told) == 1:
+            raise StateError("full")
+
+    certificates.on_renewal = copies
+    clock.now += 300 * DAY
+    assert [False, True, False] == [certificates.refresh() for _ in range(3)]
+    assert [certificates.client] * 2 == told
+
+
 def test_renewal_while_it_runs(folder):
     """A gateway that runs renews what is due when it is looked at, and tells whoever keeps copies."""
     clock, told = Clock(), []
@@ -188,7 +213,7 @@ def test_a_renewal_that_fails_keeps_what_there_is(folder, caplog):
     folder.write_text("")
     assert [False, False] == [certificates.refresh(), certificates.refresh()]
     assert before == certificates.server
-    assert 1 == caplog.text.count("the certificates cannot be renewed")
+    assert 1 == caplog.text.count("cannot be renewed everywhere")
 
 
 @pytest.mark.parametrize("spoil", ["file", "link", "open"])
