@@ -6,7 +6,7 @@ import asyncio
 
 from openshell._proto import openshell_pb2, sandbox_pb2
 
-from pyopenshell.errors import OpenShellError, PolicyRefused, UsageError
+from pyopenshell.errors import NoSuchSandbox, OpenShellError, PolicyRefused, UsageError
 from pyopenshell.gateway import messages, policy_merge, policy_wire, provenance, revisions, validate
 from pyopenshell.gateway.adopted import ORIGIN
 from pyopenshell.gateway.record import record_of
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from pyopenshell.gateway.box import Box
     from pyopenshell.gateway.engine import Engine
     from pyopenshell.gateway.store import Revision, Sandbox
 
@@ -46,18 +47,27 @@ class PolicyService:
         workspace = workspace_of(request)
         await self._refuse_runs(workspace, request.sandbox)
         box = self._engine.box(workspace, request.sandbox)
+        # To its end also where the client vanishes: what the sandbox was told must be what is stored.
+        revision = await asyncio.shield(self._change(box, make, told, request.expected_resource_version))
+        return openshell_pb2.UpdateConfigResponse(
+            version=revision.version, policy_hash=revision.hash, annotations=revision.annotations
+        )
+
+    async def _change(
+        self, box: Box, make: Callable[[Policy], Policy], annotations: dict[str, str], expected: int
+    ) -> Revision:
         async with box.lock:
-            _check_expected(box.row, request.expected_resource_version)
+            if box.is_deleted:
+                raise NoSuchSandbox(f"there is no sandbox {box.row.name!r} any more")
+            _check_expected(box.row, expected)
             revise = box.supervised.revise if box.supervised else None
-            revision = await revisions.change(self._engine.store, box.row, make, revise, told)
+            revision = await revisions.change(self._engine.store, box.row, make, revise, annotations)
             if revision.version != box.row.policy_version:
                 version = box.row.resource_version + 1  # as the store has counted
                 await self._engine.revised(
                     box, box.row.replace(policy_version=revision.version, resource_version=version)
                 )
-        return openshell_pb2.UpdateConfigResponse(
-            version=revision.version, policy_hash=revision.hash, annotations=revision.annotations
-        )
+        return revision
 
     async def _refuse_runs(self, workspace: str, name: str) -> None:
         """Raise PolicyRefused for a sandbox of ``openshell run``, NoSuchSandbox for none."""
