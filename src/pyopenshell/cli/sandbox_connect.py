@@ -25,7 +25,7 @@ DETACHED = 0
 
 
 def connect(arguments: argparse.Namespace) -> int:
-    """Attach to the main process; where none runs, start a login shell."""
+    """Attach to the main process. Where it has ended: on a terminal a login shell, else its output and exit code."""
     name = remote.sandbox(arguments.name)
     with remote.required(arguments) as there:
         if arguments.editor:
@@ -35,7 +35,7 @@ def connect(arguments: argparse.Namespace) -> int:
         sessions = there.report("ListSessions", name).sessions
         configuration.remember_sandbox(name)
         main = next((one for one in sessions if one.number == 0), None)
-        if main is not None and main.running:
+        if main is not None and (main.running or not terminal.is_terminal()):
             return attach(there, name, main.terminal, forwarding=False)
         if main is not None:
             remote.note(f"the main process of {name} has ended (exit code {main.exit_code}): this is a new shell")
