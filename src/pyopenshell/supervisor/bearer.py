@@ -23,8 +23,6 @@ class Bearer:
         """Call ``joined`` with the pid before that is sent its plan."""
         self.loop = loop
         self.unbounded = not process.has_capability(process.CAP_SETPCAP)
-        if not self.unbounded:
-            process.drop_bounding_set()
         self._joined = joined
         self._events = process.signal_fd((signals.SIGCHLD,))
         self._birth: Birth | None = None

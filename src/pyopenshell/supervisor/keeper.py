@@ -6,16 +6,16 @@ import _socket
 import marshal
 import os
 
-from pyopenshell import runs
 from pyopenshell.errors import LaunchError, OpenShellError, SandboxGone
-from pyopenshell.launch import dynamic_id, private, wire
+from pyopenshell.launch import dynamic_id, frames, private, wire
+from pyopenshell.runs.registry import Run
 from pyopenshell.supervisor import protocol
 from pyopenshell.supervisor.bearer import Bearer
 from pyopenshell.supervisor.doors import Doors
 from pyopenshell.supervisor.mainly import Main
 from pyopenshell.supervisor.program import Program
 from pyopenshell.supervisor.visitor import Visitor
-from pyopenshell.zygote import failure
+from pyopenshell.zygote import carry, failure
 from pyopenshell.zygote.birth import Birth
 from pyopenshell.zygote.loop import Loop
 from pyopenshell.zygote.story import Story
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from pyopenshell.audit.context import Context
+    from pyopenshell.launch.plan import Plan
     from pyopenshell.launch.reports import Use
-    from pyopenshell.zygote.warm import Warm
+    from pyopenshell.zygote.birth import Proof
 
 KEPT = 16
 """Sessions that ended while nobody followed them, whose end and last words are kept."""
@@ -36,19 +36,23 @@ KEPT = 16
 class Keeper:
     """A sandbox from its plan to its end, as its supervisor's whole occupation."""
 
-    def __init__(self, connection: _socket.socket, asked: dict[str, Any], warm: Warm, here: Context) -> None:
-        """Take over the connection of who asked for it."""
+    def __init__(self, told: dict[str, Any], descriptors: list[int]) -> None:
+        """Take over: the connection of who asked for it, the record, the link to who writes that, an id's lock."""
+        connection, folder, link, *locks = descriptors
         self.loop = Loop()
         self.programs: dict[int, Program] = {}
         self.visitors: set[Visitor] = set()
-        self.name = ""
+        self.name: str = told["name"]
         self.key = os.urandom(protocol.KEY_SIZE)
-        self.main = Main(self, asked)
-        self._asked = asked
-        self._warm = warm
-        self._here = here
-        self._record: runs.Run | None = None
-        self._story: Story | None = None
+        self.main = Main(self, told)
+        self._record = Run(told["run_id"], self.name, told["record"], folder)
+        here = carry.unpack(told["here"]).replace(pid=os.getpid())
+        self.story = Story(self._record, here, carry.unpack(told["process"]))
+        self._told = told
+        self._identity_lock = locks[0] if locks else None
+        self._private = carry.unpack(told["private"])
+        self._link = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, link)
+        self._link_reader = frames.Reader(self._link)
         self._birth: Birth | None = None
         self._doors: Doors | None = None
         self._folder_lock: int | None = None
@@ -57,81 +61,91 @@ class Keeper:
         self._holds = False
         self._ending = False
         self._let_go = False
-        self.visitors.add(Visitor(self, connection, is_known=True))
-
-    @property
-    def story(self) -> Story:
-        """What its programs are told to."""
-        assert self._story  # noqa: S101 - there are programs only in a sandbox that holds
-        return self._story
-
-    @property
-    def _chosen(self) -> runs.Run:
-        assert self._record  # noqa: S101 - as above
-        return self._record
+        self._uid = 0
+        first = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, connection)
+        self.visitors.add(Visitor(self, first, is_known=True))
+        self.loop.watch(link, self._scribed)
 
     # From the plan to the receipt.
 
     def launch(self) -> None:
         """Have the sandbox made. What goes wrong is told to who asked for it."""
-        planned = self._warm.planned
-        run_id = runs.new_id() if self._warm.is_lasting else planned.effective.run_id
-        self.name = self._asked["request"]["name"] or runs.generated_name(run_id)
+        plan: Plan = carry.unpack(self._told.pop("plan"))
+        self._uid = plan.uid
         try:
-            self._furnish()
-            meta = {**self._warm.meta, **self._asked["meta"], "supervisor_pid": os.getpid()}
-            meta |= {"started": self._here.now().time}
-            self._record = runs.create(self.name, planned.policy.source.text, meta, run_id=run_id, tidy=False)
-            here = self._here.replace(sandbox=self.name, run_id=run_id, pid=os.getpid())
-            self._story = Story(self._warm, self._record, here, self._warm.process)
-            self._birth = Birth(Bearer(self.loop, self._join), self, planned.plan, self._warm.plain)
+            self._furnish(plan)
+            self._birth = Birth(Bearer(self.loop, self._join), self, plan, self._told.pop("plain"))
         except (OSError, OpenShellError) as error:
             self.launch_failed(_ours(error))
             if not self._birth:
                 self._leave()
 
-    def _furnish(self) -> None:
+    def _furnish(self, plan: Plan) -> None:
         """Make what the plan wants to find: the sandbox's own folder, a private one of the host."""
-        planned = self._warm.planned
-        if planned.request.own_folder:
-            fd = os.open(planned.request.own_folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        if self._told["own_folder"] and os.geteuid() == 0:
+            fd = os.open(self._told["own_folder"], os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:
-                if os.geteuid() == 0:
-                    os.fchown(fd, planned.identity.uid, planned.identity.gid)
+                os.fchown(fd, plan.uid, plan.gid)
             finally:
                 os.close(fd)
-        if planned.private.host:
+        if self._private:
             private.sweep()
-            self._folder_lock = private.make(planned.private, planned.identity.uid, planned.identity.gid)
+            self._folder_lock = private.make(self._private, plan.uid, plan.gid)
 
     def _join(self, _pid: int) -> None:
         """Put init, or its stem, where its limits hold."""
 
-    def holds(self, receipt: dict[str, Any]) -> None:
-        """Take the receipt: write it down, let init serve, start the main process, and tell."""
+    def proved(self, proof: Proof) -> None:
+        """Have it looked at what says that the sandbox holds, and written down: both take memory."""
         if self._ending:
             return
         if not any(visitor.watches for visitor in self.visitors):  # who asked for it is gone, and told nobody of it
             self.launch_failed(SandboxGone("nobody waits for the sandbox any more"))
             return
         try:
-            self.story.enforced({**receipt, "effective_digest": self.story.digest})
-            self._doors = Doors(self, self._chosen)
+            frames.send(self._link, protocol.PROOF, carry.pack(proof))
+        except OSError as error:  # the template has ended, and with it the gateway
+            self.launch_failed(_ours(error))
+
+    def _scribed(self) -> None:
+        """Go on once the record says what the sandbox is: let init serve, start the main process, and tell."""
+        for _kind, payload, _ in self._link_reader.take():
+            error = marshal.loads(payload)  # noqa: S302 - from our template
+            self._close_link()
+            if not self._ending:
+                self._begin(error)
+        if self._link_reader.ended and not self._holds:
+            self._close_link()
+            self.launch_failed(SandboxGone("the gateway ended while the sandbox was made"))
+
+    def _begin(self, error: dict[str, Any] | None) -> None:
+        try:
+            if error:
+                raise failure.unpack(error)
+            self._doors = Doors(self, self._record)
             self._holds = True
             self.main.begin()
-        except (OSError, OpenShellError) as error:
+        except (OSError, OpenShellError) as problem:
             self._holds = False
-            self.launch_failed(_ours(error))
+            self.launch_failed(_ours(problem))
             return
         self.changed()
+
+    def _close_link(self) -> None:
+        if self._link.fileno() >= 0:
+            self.loop.forget(self._link.fileno())
+            self._link.close()
 
     def launch_failed(self, error: OpenShellError) -> None:
         """End a launch that did not come to its receipt."""
         if not self._ending:
-            if self._story:
-                self._story.failed(error)
+            packed = failure.pack(error)
+            try:
+                frames.send(self._link, protocol.FAILED, packed)
+            except OSError:  # the template has ended
+                pass
             for visitor in tuple(self.visitors):
-                visitor.fail(failure.pack(error))
+                visitor.fail(packed)
         self._ending = True
         if self._birth:
             self._birth.end()
@@ -228,7 +242,7 @@ class Keeper:
 
     def state(self) -> dict[str, Any]:
         """Return what is told of the sandbox as a whole."""
-        record = self._chosen
+        record = self._record
         told = {"name": record.name, "run_id": record.id, "record": record.path, "pid": os.getpid()}
         return told | {"init": self._birth.init_pid if self._birth else 0, "main": self.main.told()}
 
@@ -274,10 +288,9 @@ class Keeper:
         if self._doors:
             self._doors.close()
         self._unfurnish()
-        if self._story:
-            self._story.close()
-        if self._record:
-            self._record.close()  # the name is free from here on, and who is told finds it so
+        self._close_link()
+        self.story.close()
+        self._record.close()  # the name is free from here on, and who is told finds it so
         for visitor in tuple(self.visitors):
             if told and visitor.watches:
                 visitor.send(protocol.GONE, told)
@@ -287,11 +300,10 @@ class Keeper:
         self.loop.stopped = True
 
     def _unfurnish(self) -> None:
-        planned = self._warm.planned
         if self._folder_lock is not None:
-            private.remove(planned.private)
-        if planned.identity_lock is not None:
-            dynamic_id.release(planned.identity.uid, planned.identity_lock)
+            private.remove(self._private)
+        if self._identity_lock is not None:
+            dynamic_id.release(self._uid, self._identity_lock)
 
 
 def _ours(error: OSError | OpenShellError) -> OpenShellError:

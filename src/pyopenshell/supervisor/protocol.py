@@ -71,6 +71,10 @@ LISTED = b"T"
 DONE = b"D"
 GIVEN = b"M"
 
+PROOF = b"P"
+"""supervisor → template: a ``zygote.birth.Proof``, to be looked at and written down; answered ``DONE``, with None or an
+error."""
+
 MAIN = 0
 """The main process's number."""
 TIMED_OUT = 124

@@ -12,14 +12,16 @@ import marshal
 import os
 import resource
 
+from pyopenshell import runs
 from pyopenshell.audit import context
 from pyopenshell.errors import OpenShellError
 from pyopenshell.kernel import process, signals
 from pyopenshell.launch import frames
 from pyopenshell.supervisor import protocol
-from pyopenshell.supervisor.keeper import Keeper
-from pyopenshell.zygote import failure
+from pyopenshell.supervisor.cradle import Cradle
+from pyopenshell.zygote import carry, failure
 from pyopenshell.zygote import protocol as door
+from pyopenshell.zygote.beginning import Beginning
 from pyopenshell.zygote.limits import Limits
 from pyopenshell.zygote.loop import Loop
 from pyopenshell.zygote.planners import Planners
@@ -27,7 +29,7 @@ from pyopenshell.zygote.warm import Warmed, key
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, NoReturn
+    from typing import Any
 
     from pyopenshell.zygote.limits import Differing
     from pyopenshell.zygote.warm import Warm
@@ -36,34 +38,35 @@ _ASKED = ("request", "policy", "environ", "cwd")
 """What a plan follows from."""
 
 
-def main(owner: int) -> None:
+def main(owner: int, cradle: Cradle) -> None:
     """Serve the gateway with this pid until it has ended, or closed the door."""
     signals.expect_children()
     os.umask(0o022)
     os.chdir("/")
-    process.close_fds((0, 1, 2, door.DOOR))
+    process.close_fds((0, 1, 2, door.DOOR, cradle.fd))
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     try:
-        template = Template(owner)
+        template = Template(owner, cradle)
     except ProcessLookupError:  # the gateway has ended already
         return
     gc.collect()
     gc.freeze()  # what is there now is there for good
-    gc.disable()
     template.loop.run()
 
 
 class Template:
     """Plans sandboxes for a gateway, and forks their supervisors."""
 
-    def __init__(self, owner: int) -> None:
+    def __init__(self, owner: int, cradle: Cradle) -> None:
         """Watch the gateway, the door and the ends of children. ProcessLookupError: the gateway has ended."""
         self.loop = Loop()
         self.limits = Limits(owner)
         self.warmed = Warmed()
         self.planners = Planners(self)
         self.here = context.here("", "")
+        self._cradle = cradle
+        self.loop.watch(cradle.fd, self._cradled)
         self._door = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0, door.DOOR)
         os.set_inheritable(door.DOOR, False)
         self._signals = process.signal_fd((signals.SIGCHLD,))
@@ -78,6 +81,18 @@ class Template:
             self._end()
         for connection in connections or ():
             Wish(self, connection)
+
+    def bear(self, told: dict[str, Any], descriptors: list[int]) -> None:
+        """Have a supervisor forked."""
+        self._cradle.bear(told, descriptors)
+        self.loop.want_room(self._cradle.fd, wanted=self._cradle.waits)
+
+    def _cradled(self) -> None:
+        """Send what waits. That the cradle can be read means that it has ended, and there is no reason to go on."""
+        self._cradle.flush()
+        self.loop.want_room(self._cradle.fd, wanted=self._cradle.waits)
+        if not self._cradle.is_alive:
+            self._end()
 
     def _reap(self) -> None:
         while process.read_signal(self._signals) is not None:
@@ -101,7 +116,11 @@ class Wish:
         self.key = b""
         self.limits: Differing = ()
         self._template = template
-        self._connection = connection
+        self._connection: _socket.socket | None = connection
+        self._link: _socket.socket | None = None
+        self._record: runs.Run | None = None
+        self._beginning: Beginning | None = None
+        self._warm: Warm | None = None
         self._reader = frames.Reader(connection)
         template.loop.watch(connection.fileno(), self._heard)
 
@@ -116,7 +135,7 @@ class Wish:
                 self.plan()
         if self._reader.ended:
             self._template.planners.forget(self)
-            self._close()
+            self._let_go()
 
     def plan(self) -> None:
         """Take a plan that holds, or have one made."""
@@ -130,55 +149,107 @@ class Wish:
             self.failed(OpenShellError(f"cannot plan the sandbox: fork: {error.strerror}", code="planning.died"))
 
     def launch(self, warm: Warm) -> None:
-        """Fork its supervisor."""
+        """Have its supervisor forked, with a record to write to."""
+        planned, self._warm = warm.planned, warm
+        os.environ.clear()
+        os.environ.update(self.asked["environ"])  # where the state is kept follows from that
+        run_id = runs.new_id() if warm.is_lasting else planned.effective.run_id
+        name = self.asked["request"]["name"] or runs.generated_name(run_id)
+        meta = {**warm.meta, **self.asked["meta"], "started": context.now()}
         try:
-            pid = os.fork()
-        except OSError as error:
-            self.failed(OpenShellError(f"cannot start a supervisor: fork: {error.strerror}", code="system"))
+            self._record = runs.create(name, planned.policy.source.text, meta, run_id=run_id, tidy=False)
+            here = self._template.here.replace(sandbox=name, run_id=run_id)
+            self._beginning = Beginning(warm, self._record, here)
+            self._hand_over(warm, self._record, here)
+        except (OSError, OpenShellError) as error:
+            if isinstance(error, OSError):
+                error = OpenShellError(f"cannot start a supervisor: {error}", code="system")
+            self.failed(error)
             return
-        if pid == 0:
-            _supervise(self, warm)
-        if warm.planned.identity_lock is not None:
-            os.close(warm.planned.identity_lock)  # the supervisor holds it
-        self._close()
+        finally:
+            if planned.identity_lock is not None:
+                os.close(planned.identity_lock)  # the supervisor holds it
+        self._let_go()
+
+    def _hand_over(self, warm: Warm, record: runs.Run, here: context.Context) -> None:
+        """Have the supervisor forked. Raises OSError."""
+        planned, lock = warm.planned, warm.planned.identity_lock
+        if not self._connection:
+            return
+        self._link, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
+        told = {
+            "name": record.name,
+            "run_id": record.id,
+            "record": record.path,
+            "plan": carry.pack(planned.plan),
+            "plain": warm.plain,
+            "private": carry.pack(planned.private) if planned.private.host else None,
+            "own_folder": planned.request.own_folder,
+            "here": carry.pack(here),
+            "process": carry.pack(warm.process),
+            "main": self.asked["main"],
+            "held": self.asked["held"],
+            "restart": self.asked["restart"],
+        }
+        descriptors = [self._connection.fileno(), record.lock, theirs.fileno(), *(() if lock is None else (lock,))]
+        try:
+            self._template.bear(told, descriptors)
+        finally:
+            theirs.close()
+        self._reader = frames.Reader(self._link)
+        self._template.loop.watch(self._link.fileno(), self._scribe)
+
+    def _scribe(self) -> None:
+        """Write down what the supervisor tells of its launch: it is to stay small, and this takes memory."""
+        for kind, payload, descriptors in self._reader.take():
+            for fd in descriptors:
+                os.close(fd)
+            told = marshal.loads(payload)  # noqa: S302 - from our supervisor
+            if not self._beginning or not self._link:
+                continue
+            answer: dict[str, Any] | None = None
+            if kind == protocol.PROOF and self._warm:
+                try:
+                    receipt = carry.unpack(told).receipt(self._warm.planned.plan)
+                    self._beginning.enforced({**receipt, "effective_digest": self._beginning.digest})
+                except (OSError, OpenShellError) as error:
+                    answer = failure.pack(error)
+                frames.Outbox(self._link).send(protocol.DONE, marshal.dumps(answer))
+            elif kind == protocol.FAILED:
+                self._beginning.failed(failure.unpack(told))
+        if self._reader.ended:
+            self._finish()
+
+    def _finish(self) -> None:
+        """Let go of the record: it is the supervisor's alone."""
+        if self._link:
+            self._template.loop.forget(self._link.fileno())
+            self._reader.close()
+            self._link.close()
+            self._link = None
+        if self._beginning:
+            self._beginning.close()
+            self._beginning = None
+        if self._record:
+            self._record.close()
+            self._record = None
 
     def failed(self, error: OpenShellError) -> None:
         """Tell that there will be no sandbox."""
-        frames.Outbox(self._connection).send(protocol.FAILED, marshal.dumps(failure.pack(error)))
-        self._close()
+        if self._beginning:
+            self._beginning.failed(error)
+        if self._connection:
+            frames.Outbox(self._connection).send(protocol.FAILED, marshal.dumps(failure.pack(error)))
+        self._let_go()
+        self._finish()
 
     def broke(self, error: Exception) -> None:
         """Tell that we have a defect."""
         self.failed(OpenShellError(f"openshell has a defect: {type(error).__name__}: {error}", code="internal"))
 
-    def _close(self) -> None:
-        self._template.loop.forget(self._connection.fileno())
-        self._reader.close()
-        self._connection.close()
-
-    @property
-    def here(self) -> context.Context:
-        """The surroundings of its events."""
-        return self._template.here
-
-    @property
-    def connection(self) -> _socket.socket:
-        """The connection of who asked for it."""
-        return self._connection
-
-
-def _supervise(wish: Wish, warm: Warm) -> NoReturn:
-    """Become the supervisor of a sandbox: in a session of its own, with nothing of the template's."""
-    code = 1
-    try:
-        os.setsid()
-        lock = warm.planned.identity_lock
-        process.close_fds((0, 1, 2, wish.connection.fileno(), *(() if lock is None else (lock,))))
-        os.environ.clear()
-        os.environ.update(wish.asked["environ"])
-        keeper = Keeper(wish.connection, wish.asked, warm, wish.here)
-        keeper.launch()
-        keeper.loop.run()
-        code = 0
-    finally:
-        os._exit(code)
+    def _let_go(self) -> None:
+        """Leave who asked for it to the supervisor."""
+        if self._connection:
+            self._template.loop.forget(self._connection.fileno())
+            self._connection.close()
+            self._connection = None

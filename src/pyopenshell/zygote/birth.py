@@ -11,6 +11,7 @@ from pyopenshell.kernel import signals
 from pyopenshell.launch import checks, direct, ending, frames, sessions_end, wire
 from pyopenshell.launch.hints import hint
 from pyopenshell.launch.reports import Inbox
+from pyopenshell.record import Record
 from pyopenshell.zygote import nursery
 
 TYPE_CHECKING = False
@@ -37,8 +38,8 @@ if TYPE_CHECKING:
         def launch_failed(self, error: OpenShellError) -> None:
             """There will be no sandbox."""
 
-        def holds(self, receipt: dict[str, Any]) -> None:
-            """Take its receipt: it holds."""
+        def proved(self, proof: Proof) -> None:
+            """Take what says that it holds, to be looked at."""
 
         def brokered(self, use: Use) -> None:
             """Its broker reports."""
@@ -57,6 +58,27 @@ LAUNCH = (wire.INIT_PID, wire.FAILURE, wire.RECEIPT)
 """What init tells before it is told to go. Each is ours alone until then."""
 
 
+class Proof(Record):
+    """What init told of itself (marshal), its pid and namespaces, its stem's pid, and what is served to it."""
+
+    told: bytes
+    init: int
+    links: dict[str, int | None]
+    stem: int
+    served: dict[str, Any] | None
+    unbounded: bool
+
+    def receipt(self, plan: Plan) -> dict[str, Any]:
+        """Return the receipt, held against what is seen here. Raises LaunchError."""
+        told = marshal.loads(self.told)  # noqa: S302 - our own child, before any exec
+        try:
+            return checks.receipt(
+                plan, told, self.init, self.links, stem=self.stem, served=self.served, unbounded=self.unbounded
+            )
+        except OSError as error:
+            raise LaunchError(f"cannot start the sandbox: its init ended: {error}", step="receipt") from error
+
+
 class Birth:
     """Has init forked, with a stem where it takes one, and follows what they tell."""
 
@@ -68,7 +90,7 @@ class Birth:
         self.watcher = watcher
         self._loop = server.loop
         self._unbounded = server.unbounded
-        self._told: dict[str, Any] | None = None
+        self._told: bytes | None = None
         self._links: dict[str, int | None] = {}
         self._init: int | None = None
         self._terminal = -1
@@ -170,7 +192,7 @@ class Birth:
             self._failure(marshal.loads(payload))  # noqa: S302 - our own child, before any exec
         else:
             self._is_proved = True
-            self._told = marshal.loads(payload)  # noqa: S302 - our own child, before any exec
+            self._told = payload
             self._check()
 
     def _failure(self, told: dict[str, Any]) -> None:
@@ -205,16 +227,7 @@ class Birth:
             served = {"grants": list(self.plan.brokered), "own": self.plan.broker}
             if self._inbox and self._inbox.serving:
                 served |= {"pid": self._pid, **self._inbox.serving.as_dict()}
-        try:
-            receipt = checks.receipt(
-                self.plan, told, self.init_pid, self._links, stem=self._pid, served=served, unbounded=self._unbounded
-            )
-        except (OpenShellError, OSError) as error:
-            if isinstance(error, OSError):
-                error = LaunchError(f"cannot start the sandbox: its init ended: {error}", step="receipt")
-            self.watcher.launch_failed(error)
-            return
-        self.watcher.holds(receipt)
+        self.watcher.proved(Proof(told, self.init_pid, self._links, self._pid, served, self._unbounded))
 
     def died(self, status: int, survivors: list[int]) -> None:
         """Take the end of the stem, or of init where there is none, from the nursery."""

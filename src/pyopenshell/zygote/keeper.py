@@ -12,9 +12,9 @@ from pyopenshell.errors import LaunchError, OpenShellError
 from pyopenshell.launch import dynamic_id, frames, private, wire
 from pyopenshell.launch.endpoint import Endpoint
 from pyopenshell.zygote import failure, protocol
+from pyopenshell.zygote.beginning import Beginning
 from pyopenshell.zygote.birth import Birth
 from pyopenshell.zygote.command import Command
-from pyopenshell.zygote.story import Story
 from pyopenshell.zygote.warm import Warm, key
 
 TYPE_CHECKING = False
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pyopenshell.launch.reports import Use
+    from pyopenshell.zygote.birth import Proof
     from pyopenshell.zygote.limits import Differing
     from pyopenshell.zygote.server import Server
 
@@ -41,7 +42,7 @@ class Keeper:
         self.key = b""
         self.limits: Differing = ()
         self._birth: Birth | None = None
-        self._story: Story | None = None
+        self._story: Beginning | None = None
         self._warm: Warm | None = None
         self._record: runs.Run | None = None
         self._folder_lock: int | None = None
@@ -53,7 +54,7 @@ class Keeper:
         server.loop.watch(connection.fileno(), self._heard)
 
     @property
-    def story(self) -> Story:
+    def story(self) -> Beginning:
         """What its programs are told to."""
         assert self._story  # noqa: S101 - there are programs only in a sandbox that holds
         return self._story
@@ -115,13 +116,24 @@ class Keeper:
             # While init works, on another processor.
             meta = {**warm.meta, "started": context.now(), "owner_pid": self.server.owner}
             self._record = runs.create(name, planned.policy.source.text, meta, run_id=run_id, tidy=False)
-            self._story = Story(warm, self._record, self.server.context(name, run_id), warm.process)
+            self._story = Beginning(warm, self._record, self.server.context(name, run_id))
         except (OSError, OpenShellError) as error:
             self.failed(_ours(error))
             return
         if spare and spare.receipt:
             self.holds(spare.receipt)
         self.server.tidy_sometimes()
+
+    def proved(self, proof: Proof) -> None:
+        """Take what says that the sandbox holds, once it was looked at."""
+        if not self._birth:
+            return
+        try:
+            receipt = proof.receipt(self._birth.plan)
+        except OpenShellError as error:
+            self.launch_failed(error)
+            return
+        self.holds(receipt)
 
     def holds(self, receipt: dict[str, Any]) -> None:
         """Take the receipt: write it down, let init serve, and tell the owner."""

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         loop: Loop
         warmed: Warmed
 
+
 MOST = 8
 """Children that plan at once."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import select
 import time
 
+from pyopenshell.errors import OpenShellError
 from pyopenshell.zygote.birth import Birth
 
 TYPE_CHECKING = False
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from pyopenshell.errors import OpenShellError
     from pyopenshell.launch.reports import Use
+    from pyopenshell.zygote.birth import Proof
     from pyopenshell.zygote.keeper import Keeper
     from pyopenshell.zygote.server import Server
     from pyopenshell.zygote.warm import Warm
@@ -46,9 +47,12 @@ class Spare:
         self.is_usable = False
         self.birth.end()
 
-    def holds(self, receipt: dict[str, Any]) -> None:
-        """Keep the receipt."""
-        self.receipt = receipt
+    def proved(self, proof: Proof) -> None:
+        """Keep the receipt, or give it up."""
+        try:
+            self.receipt = proof.receipt(self.birth.plan)
+        except OpenShellError:
+            self.end()
 
     def launch_failed(self, _error: OpenShellError) -> None:
         """Give it up: who really asks for one is told why there is none."""

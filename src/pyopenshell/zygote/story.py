@@ -1,4 +1,4 @@
-"""What a sandbox of a zygote leaves behind: its record and its events. Several programs come and go in it."""
+"""What a sandbox leaves behind in which several programs come and go: its record and its events."""
 
 from __future__ import annotations
 
@@ -11,43 +11,20 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from pyopenshell.errors import OpenShellError
     from pyopenshell.launch.reports import Counts, Use
     from pyopenshell.runs import Run
-    from pyopenshell.zygote.warm import Warm
 
 
 class Story:
     """A chronicle of many programs. What cannot be written once the sandbox holds is remembered in ``troubles``."""
 
-    def __init__(self, warm: Warm, record: Run, here: context.Context, process: context.Process) -> None:
+    def __init__(self, record: Run, here: context.Context, process: context.Process) -> None:
         """Open the log. ``process`` is any program of it, before anything is known of one. Raises StateError."""
-        self.digest = warm.identified.digest(record.name)
-        self._warm = warm
         self._record = record
         self._context = here
         self._process = process
         self._log = Log(record.lock)
         self._troubles: list[str] = []
-
-    def enforced(self, receipt: dict[str, Any]) -> None:
-        """Write down what the kernel accepted, before any program may start. Raises StateError and LaunchError."""
-        now = self._context.now()
-        mold = self._warm.mold(receipt, now)
-        effective, events, shorthand = mold.fill(self._record.name, self._record.id, self.digest, now.time)
-        self._record.write("effective.json", effective)
-        self._record.write_json("receipt.json", receipt)
-        self._log.append_lines(events, shorthand)
-
-    def failed(self, error: OpenShellError) -> None:
-        """Write down, as far as that is possible, why there is no sandbox."""
-        effective = self._warm.planned.effective.replace(name=self._record.name, run_id=self._record.id, state="failed")
-        try:
-            self._record.write_json("effective.json", effective.as_dict())
-            self._record.write_json("exit.json", {"code": 125, "signal": None, "error": error.as_dict()["error"]})
-            self._log.append(translate.launched(self._process, self._context.now(), failure=error.message))
-        except StateError:
-            pass  # the failure itself is on its way to the owner, and says more
 
     def brokered(self, use: Use) -> None:
         """Write down the broker's report about a process."""
