@@ -129,25 +129,24 @@ def _planned(ground: Ground) -> Planned:
             private=ground.private,
             program=program,
             terminal=terminal.wanted(),
-            mask=_mask(ground),
+            mask=_mask(ground, effective),
             confined=ground.confined,
             broker=has_broker,
         ),
     )
 
 
-def _mask(ground: Ground) -> tuple[str, ...]:
+def _mask(ground: Ground, effective: Effective) -> tuple[str, ...]:
     """Return the folders that the sandbox is not even shown: openshell's own, and where other sandboxes have theirs.
 
-    Where it uses its own folder at the host's path, or the operator declares something there, that stays in view.
+    Where it uses its own folder at the host's path, or is granted something else in there, that stays in view.
     """
-    folders = (runs.state_root(), runs.config_root())
-    own, files = ground.own, ground.policy.filesystem
+    folders, own = (runs.state_root(), runs.config_root()), ground.own
     if own is None or own.place == own.host:
         return folders
     others = os.path.dirname(own.host)
-    declared = [os.path.realpath(path.path) for path in (*files.read_only, *files.read_write)]
-    return folders if any(inside(path, others) for path in declared) else (*folders, others)
+    granted = [grant.resolved or grant.path for grant in effective.grants if grant.status != "skipped"]
+    return folders if any(inside(path, others) for path in granted) else (*folders, others)
 
 
 def _sockets(ground: Ground, can_execute: command.Access) -> tuple[tuple[str, ...], tuple[str, ...]]:
