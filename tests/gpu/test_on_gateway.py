@@ -116,7 +116,7 @@ def test_off(run, probe, through):
 
 
 @each_through
-def test_without_asking_for_a_gpu(run, probe, through):
+def test_no_gpu_wanted(run, probe, through):
     """No node of a GPU can be opened, so CUDA does not start."""
     ((code, out, err),) = run("broker", through, "the command", *probe, gpu=())
     assert out, err
