@@ -6,19 +6,52 @@ an open folder and never through a link: no entry can leave the destination, wha
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import os
 from typing import TYPE_CHECKING, Any, Self
 
 from pyopenshell.gateway.files import answers
-from pyopenshell.gateway.files.connection import seen
 from pyopenshell.gateway.files.remote import RemoteFiles
 from pyopenshell.launch import files_wire as wire
 from pyopenshell.launch.files_agent import Agent
 
 if TYPE_CHECKING:
-    from asyncio import Future
+    from collections.abc import AsyncIterator, Coroutine, Generator, Iterator
+    from typing import TypeVar
+
+    T = TypeVar("T")
+
+
+def now(work: Coroutine[Any, Any, T]) -> T:
+    """Return what a coroutine returns that only uses files here: it never waits, and needs no event loop."""
+    try:
+        work.send(None)
+    except StopIteration as stop:
+        value: T = stop.value
+        return value
+    raise RuntimeError("a coroutine waits, and nothing can wake it")
+
+
+def each(work: AsyncIterator[T]) -> Iterator[T]:
+    """Yield what an asynchronous iterator yields that only uses files here."""
+    while True:
+        try:
+            yield now(work.__anext__())  # type: ignore[arg-type]
+        except StopAsyncIteration:
+            return
+
+
+class _Outcome:
+    """What became of a request, to be awaited as the answer of a connection is."""
+
+    def __init__(self, outcome: list[Any] | OSError) -> None:
+        self._outcome = outcome
+
+    def __await__(self) -> Generator[Any, None, list[Any]]:
+        if isinstance(self._outcome, OSError):
+            raise self._outcome
+        return self._outcome
+        yield  # type: ignore[unreachable]  # it makes this a generator
 
 
 class Direct:
@@ -43,15 +76,12 @@ class Direct:
             raise OSError(number, os.strerror(number), os.fsdecode(about) or None)
         return answers.checked(operation, body)
 
-    async def send(self, operation: int, *values: Any, about: bytes = b"") -> Future[list[Any]]:
-        """Do it, and return the outcome as one that was waited for."""
-        future: Future[list[Any]] = asyncio.get_running_loop().create_future()
-        future.add_done_callback(seen)
+    async def send(self, operation: int, *values: Any, about: bytes = b"") -> _Outcome:
+        """Do it, and return what became of it."""
         try:
-            future.set_result(await self.ask(operation, *values, about=about))
+            return _Outcome(await self.ask(operation, *values, about=about))
         except OSError as error:
-            future.set_exception(error)
-        return future
+            return _Outcome(error)
 
     def forget(self, handle: int) -> None:
         """Close a handle."""

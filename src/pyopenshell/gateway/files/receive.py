@@ -19,7 +19,7 @@ from pyopenshell.gateway.files.words import failed, shown
 from pyopenshell.gateway.proto import files_pb2
 
 if TYPE_CHECKING:
-    from asyncio import Future
+    from collections.abc import Awaitable
     from typing import Any
 
     from pyopenshell.gateway.files.remote import RemoteFile, RemoteFiles
@@ -41,7 +41,7 @@ class _File:
 
     def __init__(self, file: RemoteFile, entry: FileEntry) -> None:
         self.file, self.entry, self.size = file, entry, 0
-        self.pending: deque[Future[list[Any]]] = deque()
+        self.pending: deque[Awaitable[list[Any]]] = deque()
 
 
 class Receiver:

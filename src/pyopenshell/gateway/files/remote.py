@@ -18,8 +18,7 @@ from pyopenshell.gateway.files.connection import Connection
 from pyopenshell.launch import files_wire as wire
 
 if TYPE_CHECKING:
-    from asyncio import Future
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable
     from socket import socket
 
     Path = bytes | str
@@ -42,7 +41,7 @@ class Asked(Protocol):
     async def ask(self, operation: int, *values: Any, about: bytes = b"") -> list[Any]:
         """Return what is answered."""
 
-    async def send(self, operation: int, *values: Any, about: bytes = b"") -> Future[list[Any]]:
+    async def send(self, operation: int, *values: Any, about: bytes = b"") -> Awaitable[list[Any]]:
         """Return where the answer will be."""
 
     def forget(self, handle: int) -> None:
@@ -72,7 +71,7 @@ class RemoteFile:
         data: bytes = (await (await self.reading(offset, count)))[0]
         return data
 
-    async def reading(self, offset: int, count: int) -> Future[list[Any]]:
+    async def reading(self, offset: int, count: int) -> Awaitable[list[Any]]:
         """Ask for bytes; the answer's first value will be they. More may be asked for meanwhile."""
         return await self._send(wire.READ, offset, count)
 
@@ -80,7 +79,7 @@ class RemoteFile:
         """Write all of ``data`` (no more than ``CHUNK``); at the end whatever the offset, where opened to append."""
         await (await self.writing(offset, data))
 
-    async def writing(self, offset: int, data: bytes) -> Future[list[Any]]:
+    async def writing(self, offset: int, data: bytes) -> Awaitable[list[Any]]:
         """Ask for bytes to be written. More may be asked for meanwhile; the answer says whether it succeeded."""
         if len(data) > CHUNK:
             raise OSError(errno.EMSGSIZE, os.strerror(errno.EMSGSIZE), os.fsdecode(self.path))
@@ -134,7 +133,7 @@ class RemoteFile:
             self.closed = True
             self._files.connection.forget(self.handle)
 
-    async def _send(self, operation: int, *values: Any) -> Future[list[Any]]:
+    async def _send(self, operation: int, *values: Any) -> Awaitable[list[Any]]:
         return await self._files.connection.send(operation, self.handle, *values, about=self.path)
 
 

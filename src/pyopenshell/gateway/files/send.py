@@ -17,8 +17,7 @@ from pyopenshell.gateway.proto import files_pb2
 from pyopenshell.gateway.proto.files_pb2 import FileFrame
 
 if TYPE_CHECKING:
-    from asyncio import Future
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable
     from typing import Any
 
     from pyopenshell.gateway.files.ignore import Ignore
@@ -173,7 +172,7 @@ async def _chunks(file: RemoteFile, size: int) -> AsyncIterator[bytes]:
     """Yield a file's bytes, no more than ``size``; where that is 0, what there is."""
     until = size or UNTOLD
     offset = asked = 0
-    pending: deque[tuple[int, Future[list[Any]]]] = deque()
+    pending: deque[tuple[int, Awaitable[list[Any]]]] = deque()
     while offset < until:
         while asked < until and len(pending) < (AHEAD if size else 1):
             count = min(CHUNK, until - asked)

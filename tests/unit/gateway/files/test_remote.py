@@ -5,6 +5,7 @@ import errno
 import os
 import socket
 import stat
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,11 @@ from pyopenshell.launch import files_wire as wire
 from tests.unit.gateway.files.agents import connected, talk
 
 TIMES = (1_000_000_000_123_456_789, -5_000_000_001)
+
+
+def connection_to(files: RemoteFiles) -> Any:
+    """The connection, to be misused."""
+    return files.connection
 
 
 def failure(error):
@@ -198,7 +204,7 @@ def test_a_file_that_is_not_committed_leaves_nothing(tmp_path, how):
             with pytest.raises(IsADirectoryError):
                 await file.commit(0o600, TIMES)
         elif how == "vanish":
-            files.connection._writer.transport.abort()
+            connection_to(files)._writer.transport.abort()
 
     talk(tmp_path, action)
     assert (["name"] if how == "refused" else []) == os.listdir(tmp_path)
@@ -211,7 +217,7 @@ def test_after_its_end_every_call_says_so(tmp_path):
         async def run():
             async with RemoteFiles(connection) as files:
                 await files.connection.send(wire.STATUS, wire.HERE, b".", 1)
-                files.connection._writer.write(wire.head(0, 999))  # no operation: the agent ends
+                connection_to(files)._writer.write(wire.head(0, 999))  # no operation: the agent ends
                 for _ in range(2):
                     with pytest.raises(SandboxGone):
                         await files.status(".")
