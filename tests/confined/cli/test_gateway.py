@@ -1,0 +1,197 @@
+"""The command with a real gateway, which it starts by itself: terminals, exit codes, what stays and what goes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pexpect
+import pytest
+
+import pyopenshell
+from pyopenshell.testing import open_workdir
+
+COMMAND = [sys.executable, "-I", str(Path(pyopenshell.__file__).parent / "__main__.py")]
+LOOP = "while :; do sleep 0.05; done"
+
+
+class Place:
+    """A gateway's folders, and the command in them."""
+
+    def __init__(self, root, work):
+        self.work = work
+        folders = {f"XDG_{kind}_HOME": f"{root}/{kind.lower()}" for kind in ("STATE", "CONFIG", "DATA")}
+        self.environment = {"PATH": os.environ["PATH"], "HOME": root, "TERM": "xterm", "SHELL": "/bin/sh", **folders}
+
+    def __call__(self, *words, code=0, **options):
+        """Run it; return its standard output."""
+        settings = {"stdin": subprocess.DEVNULL} if "input" not in options else {}
+        done = subprocess.run(
+            [*COMMAND, *words],
+            **{**settings, **options},
+            cwd=self.work,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert code == done.returncode, (words, done.stdout, done.stderr)
+        self.said = done.stderr
+        return done.stdout
+
+    def typing(self, *words):
+        """Run it on a terminal of 100 columns and 30 rows."""
+        return pexpect.spawn(
+            COMMAND[0],
+            [*COMMAND[1:], *words],
+            cwd=self.work,
+            env=self.environment,
+            timeout=30,
+            dimensions=(30, 100),
+            encoding="utf-8",
+        )
+
+
+@pytest.fixture(scope="module")
+def place():
+    """Give folders to a gateway; the first ``create`` starts it, on a port that is free."""
+    with open_workdir() as work, tempfile.TemporaryDirectory(prefix="openshell-cli.") as root:
+        os.chmod(root, 0o755)
+        there = Place(root, str(work))
+        there("sandbox", "create", "--name", "base", "--workdir", "none", "--detach", "--", "sh", "-c", LOOP)
+        started = there.said
+        try:
+            assert "no gateway was configured: started one here, local, https://127.0.0.1:" in started
+            yield there
+        finally:
+            there("sandbox", "delete", "--all")
+            there("gateway", "stop")
+
+
+def ended(child):
+    """Return the exit code of a command on a terminal, once it has ended."""
+    child.expect(pexpect.EOF)
+    child.close()
+    return child.exitstatus
+
+
+def test_exec_on_a_terminal(place):
+    """The program has a terminal as large as this one, also when that changes, and its exit code is this one's."""
+    child = place.typing("sandbox", "exec", "-n", "base", "--", "sh", "-c", "stty size; read x; stty size; exit 4")
+    child.expect("30 100")
+    child.setwinsize(40, 120)
+    time.sleep(0.2)  # the signal must have come before the line: the one is told by the kernel, the other typed
+    child.sendline("on")
+    child.expect("40 120")
+    assert 4 == ended(child)
+
+
+def test_a_shell_that_is_left_and_found_again(place):
+    """``create`` on a terminal gives a login shell; Ctrl-P Ctrl-Q leaves it, ``connect`` replays what it wrote."""
+    child = place.typing("sandbox", "create", "--name", "shell", "--workdir", "none")
+    child.expect("sandbox shell")
+    child.sendline("echo $((40+2))")
+    child.expect("\n42\r")
+    child.send("\x10\x11")
+    child.expect("detached; openshell sandbox connect shell")
+    assert 0 == ended(child)
+    child = place.typing("sandbox", "connect")  # the last one used
+    child.expect("\n42\r")
+    child.sendline("exit 6")
+    assert 6 == ended(child)
+    child = place.typing("sandbox", "connect", "shell")
+    child.expect("has ended")
+    child.sendline("exit 2")
+    assert 2 == ended(child)
+
+
+def test_a_signal_ends_exec_and_its_program(place):
+    """SIGTERM gives the terminal back and ends what runs in the sandbox."""
+    child = place.typing("sandbox", "exec", "-n", "base", "--", "sh", "-c", "echo up; exec sleep 7531")
+    child.expect("up")
+    child.kill(signal.SIGTERM)
+    assert 143 == ended(child)
+    for _ in range(100):
+        if "7531" not in place("sandbox", "exec", "-n", "base", "--", "sh", "-c", "cat /proc/[0-9]*/cmdline"):
+            break
+    else:
+        pytest.fail("the program is still there")
+
+
+@pytest.mark.parametrize(
+    ("script", "code", "said"),
+    [
+        ("cat; echo err >&2; exit 7", 7, "err\n"),
+        ("kill -9 $$", 137, "openshell: sh was ended by SIGKILL\n"),
+    ],
+)
+def test_create_with_a_command(place, script, code, said):
+    """Streams and exit code are the command's, in the caller's folder, and ``--no-keep`` leaves nothing."""
+    out = place(
+        "sandbox", "create", "--name", "once", "--no-keep", "--", "sh", "-c", f"pwd; {script}", code=code, input="in"
+    )
+    assert out == f"{place.work}\n" + ("in" if code == 7 else "")
+    assert place.said == f"openshell: sandbox once\n{said}"
+    assert "once" not in place("sandbox", "list", "--names").split()
+
+
+def test_create_passes_signals_on(place):
+    """SIGINT reaches the command, which may take it as it likes."""
+    script = "trap 'echo caught; exit 9' INT; echo ready; while :; do sleep 0.05; done"
+    child = subprocess.Popen(
+        [*COMMAND, "sandbox", "create", "--no-keep", "--", "sh", "-c", script],
+        cwd=place.work,
+        env=place.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert child.stdout is not None
+    assert b"ready\n" == child.stdout.readline()
+    child.send_signal(signal.SIGINT)
+    assert (b"caught\n", 9) == (child.stdout.read(), child.wait(30))
+    child.stdout.close()
+
+
+def test_exit_codes_of_exec(place):
+    """The command's own, a timeout, what is not found, what is ours."""
+    for code, words in (
+        (3, ("-n", "base", "--", "sh", "-c", "exit 3")),
+        (124, ("-n", "base", "--timeout", "1", "--", "sleep", "30")),
+        (127, ("-n", "base", "--", "no-such-program")),
+        (126, ("-n", "base", "--", "/etc/passwd")),
+        (125, ("-n", "nobody", "--", "true")),
+    ):
+        place("sandbox", "exec", *words, code=code)
+
+
+def test_stop_start_and_a_new_gateway(place):
+    """Stopped, a sandbox serves nothing; a gateway that is stopped and started again finds what runs."""
+    place("sandbox", "stop", "base")
+    assert "stopped" == json.loads(place("sandbox", "get", "base", "-o", "json"))["state"]
+    place("sandbox", "exec", "-n", "base", "--", "true", code=125)
+    place("sandbox", "start", "base")
+    before = place("sandbox", "exec", "-n", "base", "--", "cat", "/proc/1/stat")
+    place("gateway", "stop")
+    assert "base" in place("sandbox", "list", "--names").split()  # from the records
+    assert "showing this machine's records" in place.said
+    place("gateway", "start", "--detach")
+    assert "runs already" in place("gateway", "start", "--detach")
+    assert before.split()[21] == place("sandbox", "exec", "-n", "base", "--", "cat", "/proc/1/stat").split()[21]
+
+
+def test_what_is_in_force(place):
+    """Inspection, the full policy and the verification through the gateway are those of the record."""
+    run = json.loads(place("sandbox", "inspect", "base", "-o", "json"))
+    record = json.loads(place("sandbox", "inspect", run["meta"]["id"], "-o", "json"))
+    assert record == run
+    assert record["effective"] == json.loads(place("policy", "get", "base", "--full", "-o", "json"))
+    assert "as reported" == json.loads(place("sandbox", "verify", "base", "-o", "json"))["verdict"]
+    assert "LIFECYCLE:START" in place("logs", "base")
