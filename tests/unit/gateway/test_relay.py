@@ -72,7 +72,6 @@ async def _carried(reader, writer, connect):
 
 def _program(answer):
     """Return what connects to a program that reads a request's head and body of four bytes, and answers."""
-
     running = []
 
     async def serve(connection):
