@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 
-from pyopenshell.effective.names import Names
 from pyopenshell.effective.paths import inside, is_own_proc
 from pyopenshell.kernel import namespaces as ns
 from pyopenshell.landlock import downgrade
@@ -116,7 +115,6 @@ def build(
     """
     identity = effective.identity
     rules = [grant for grant in effective.grants if grant.mechanism == "landlock" and grant.status == "planned"]
-    names = Names(effective.grants)
     return Plan(
         digest=effective.digest,
         workload=workload,
@@ -125,7 +123,7 @@ def build(
         groups=identity.groups,
         change_identity=os.geteuid() == 0,
         namespaces={name: getattr(namespaces, name) for name in ("user", "mount", "pid", "net", "ipc")},
-        create=tuple((grant.id, names.on_host(grant.path)) for grant in rules if _to_create(grant)),
+        create=tuple((grant.id, _on_host(grant.path, effective.grants)) for grant in rules if _to_create(grant)),
         rules=tuple(_rule(grant, handled) for grant in rules),
         bind=_binds(rules, private),
         writable=_writable(rules, private, namespaces) if namespaces.mount else (),
@@ -165,6 +163,15 @@ def unshare_flags(namespaces: dict[str, bool]) -> int:
 
 def _to_create(grant: Grant) -> bool:
     return grant.origin.kind == "declared" and grant.origin.name == "read_write" and grant.resolved is None
+
+
+def _on_host(path: str, grants: tuple[Grant, ...]) -> str:
+    """Return the host's path of what the sandbox will have at a path: something else may be shown there."""
+    if not any(grant.source for grant in grants):
+        return path
+    from pyopenshell.effective.names import Names
+
+    return Names(grants).on_host(path)
 
 
 def _rule(grant: Grant, handled: Handled) -> tuple[str, str, bool, int]:
