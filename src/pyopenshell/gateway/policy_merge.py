@@ -49,13 +49,12 @@ def _add_rule(policy: Policy, wanted: openshell_pb2.AddNetworkRule) -> None:
         return
     rule = policy.network_policies[name]
     for endpoint in wanted.rule.endpoints:
-        same = [one for one in rule.endpoints if _destination(one) == _destination(endpoint)]
-        if any(one != endpoint for one in same):
+        if any(one != endpoint and _destination(one) == _destination(endpoint) for one in rule.endpoints):
             raise UsageError(
                 f"rule {name!r} treats {_shown(endpoint)} otherwise already",
                 hint="remove that endpoint first, or change it with add_allow_rules and add_deny_rules",
             )
-        _extend(rule.endpoints, [] if same else [endpoint])
+        _extend(rule.endpoints, [endpoint])
     _extend(rule.binaries, wanted.rule.binaries)
 
 

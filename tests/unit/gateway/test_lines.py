@@ -123,6 +123,9 @@ def test_the_newest_lines(record):
 
 def test_what_is_wanted():
     """Levels in any spelling, sources by name; what there is not is refused with what there is."""
+    line = lines.of_event(event("Low", at=5000))
+    some = [lines.wanted(5000, [], "info"), lines.wanted(5001, [], ""), lines.wanted(0, ["gateway"], "")]
+    assert [True, False, False, False] == [one.takes(line) for one in (*some, lines.wanted(0, [], "warn"))]
     assert [3, 3, 0] == [lines.wanted(0, (), name).level for name in ("warn", "WARNING", "")]
     with pytest.raises(UsageError, match="no log level 'loud'"):
         lines.wanted(0, (), "loud")
