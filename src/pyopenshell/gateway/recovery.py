@@ -43,7 +43,21 @@ async def recover(engine: Engine, box: Box) -> None:
             if box.row.phase == "STOPPING":
                 await engine.stop(box.row.workspace, box.row.name)
             return
+    if view:
+        await asyncio.to_thread(_discard, view)
     _over(box, view)
+
+
+def _discard(view: RunView) -> None:
+    """Remove the cgroups of a run whose supervisor was killed."""
+    try:
+        left = view.meta().get("cgroups")
+    except StateError:
+        return
+    if left:
+        from pyopenshell.launch import cgroups
+
+        cgroups.discard(left)
 
 
 def _over(box: Box, view: RunView | None) -> None:

@@ -1,18 +1,15 @@
 """A cgroup of the sandbox's own, for the limits that are asked for (cgroups(7)): version 1, version 2, or some of both.
 
-How a supervisor uses it, all in the one process that lives as long as the sandbox:
+How it is used:
 
 1. ``RunRequest`` has ``cpu``, ``memory`` and ``pids``; a plan's ``effective.limits`` then says ``planned``.
-2. ``made = prepare(planned.effective)`` before anything is forked, and before the run's record is made. None where no
-   limit is asked for. It raises PolicyRefused where the policy says ``hard_requirement`` and one cannot be had; else
-   that one is ``skipped``, with a finding.
-3. ``planned = planned.replace(effective=made.effective)``: what became of the limits, which is no part of the digest.
-   All that comes later (``settle``, record, receipt, events) takes it from there. Such a plan is for this one sandbox.
-4. ``made.folders`` goes into the run's ``meta.json`` as ``cgroups``, for whoever finds the record without a supervisor.
-5. ``made.join(pid)`` for the stem, or for init where there is no stem, before that is sent its plan: what it forks is
-   born there. Init's programs need nothing more.
-6. ``made.usage()`` at any time; ``made.remove()`` at the end, also of a launch that failed: it kills what is left.
-7. ``discard(folders)`` for a record whose supervisor is gone, and ``sweep()`` now and then for those without a record.
+2. ``prepare(planned.effective)`` before anything is forked, and before the run's record is made. None where no limit is
+   asked for. It raises PolicyRefused where the policy says ``hard_requirement`` and one cannot be had; else that one is
+   ``skipped``, with a finding. Its ``effective`` tells what became of the limits, which is no part of the digest.
+3. ``folders`` go into the run's ``meta.json`` as ``cgroups``, for whoever finds the record without a supervisor.
+4. The supervisor gets folders and locks (``Cgroup``), has the stem ``join`` it, or init where there is no stem, before
+   that is sent its plan (what it forks is born there), and calls ``remove`` at the end, which kills what is left.
+5. ``discard(folders)`` for a record whose supervisor is gone, and ``sweep()`` now and then for those without a record.
 
 A cgroup counts as in use while the process that made it holds its lock (flock(2)), which the kernel lets go of.
 """
@@ -66,11 +63,17 @@ class Usage(Record):
 class Cgroup:
     """A sandbox's cgroup: a folder in each hierarchy that is used, none where nothing can be had."""
 
-    def __init__(self, effective: Effective, folders: Iterable[str]) -> None:
-        """Take the folders over, and their locks. ``effective`` tells what became of the limits."""
+    def __init__(
+        self, effective: Effective | None, folders: Iterable[str], locks: Iterable[int] | None = None
+    ) -> None:
+        """Take the folders over, and their locks: descriptors that somebody else has locked, or (None) our own.
+
+        ``effective`` tells what became of the limits, where that is of use to anybody.
+        """
         self.effective = effective
         self.folders = tuple(folders)
-        self._locks = [lock for folder in self.folders if (lock := _lock(folder)) is not None]
+        own = (lock for folder in self.folders if (lock := _lock(folder)) is not None)
+        self.locks = list(own if locks is None else locks)
 
     def join(self, pid: int) -> None:
         """Put a process there, and with it all that it will fork. Raises LaunchError."""
@@ -96,10 +99,14 @@ class Cgroup:
     def remove(self) -> tuple[int, ...]:
         """Kill what is left, remove the folders, and return the pids of what could not be ended: none, as a rule."""
         left = _remove(self.folders)
-        for lock in self._locks:
-            os.close(lock)
-        self._locks = []
+        self.leave()
         return left
+
+    def leave(self) -> None:
+        """Let go of the locks: the cgroup is that of whoever else has them."""
+        for lock in self.locks:
+            os.close(lock)
+        self.locks = []
 
 
 def prepare(effective: Effective, found: dict[str, Hierarchy] | None = None) -> Cgroup | None:

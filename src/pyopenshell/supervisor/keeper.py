@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
+    from pyopenshell.launch.cgroups import Cgroup
     from pyopenshell.launch.plan import Plan
     from pyopenshell.launch.reports import Use
     from pyopenshell.zygote.birth import Proof
@@ -49,7 +50,8 @@ class Keeper:
         here = carry.unpack(told["here"]).replace(pid=os.getpid())
         self.story = Story(self._record, here, carry.unpack(told["process"]))
         self._told = told
-        self._identity_lock = locks[0] if locks else None
+        self._identity_lock = locks.pop(0) if told["has_id"] else None
+        self._cgroup = _cgroup(told["cgroups"], locks)
         self._private = carry.unpack(told["private"])
         self._link = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, link)
         self._link_reader = frames.Reader(self._link)
@@ -92,8 +94,10 @@ class Keeper:
             private.sweep()
             self._folder_lock = private.make(self._private, plan.uid, plan.gid)
 
-    def _join(self, _pid: int) -> None:
-        """Put init, or its stem, where its limits hold."""
+    def _join(self, pid: int) -> None:
+        """Put init, or its stem, where its limits hold. Raises LaunchError."""
+        if self._cgroup:
+            self._cgroup.join(pid)
 
     def proved(self, proof: Proof) -> None:
         """Have it looked at what says that the sandbox holds, and written down: both take memory."""
@@ -300,10 +304,21 @@ class Keeper:
         self.loop.stopped = True
 
     def _unfurnish(self) -> None:
+        if self._cgroup:
+            self._cgroup.remove()
         if self._folder_lock is not None:
             private.remove(self._private)
         if self._identity_lock is not None:
             dynamic_id.release(self._uid, self._identity_lock)
+
+
+def _cgroup(folders: list[str], locks: list[int]) -> Cgroup | None:
+    """Return the sandbox's cgroup. What it takes is imported only where there is one."""
+    if not folders:
+        return None
+    from pyopenshell.launch.cgroups import Cgroup
+
+    return Cgroup(None, folders, locks)
 
 
 def _ours(error: OSError | OpenShellError) -> OpenShellError:

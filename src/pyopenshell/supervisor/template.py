@@ -31,6 +31,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from pyopenshell.launch.cgroups import Cgroup
     from pyopenshell.zygote.limits import Differing
     from pyopenshell.zygote.warm import Warm
 
@@ -121,6 +122,7 @@ class Wish:
         self._record: runs.Run | None = None
         self._beginning: Beginning | None = None
         self._warm: Warm | None = None
+        self._cgroup: Cgroup | None = None
         self._reader = frames.Reader(connection)
         template.loop.watch(connection.fileno(), self._heard)
 
@@ -157,6 +159,9 @@ class Wish:
         name = self.asked["request"]["name"] or runs.generated_name(run_id)
         meta = {**warm.meta, **self.asked["meta"], "started": context.now()}
         try:
+            if planned.effective.limits:
+                warm = self._warm = self._limit(warm, run_id)
+                meta["cgroups"] = list(self._cgroup.folders) if self._cgroup else []
             self._record = runs.create(name, planned.policy.source.text, meta, run_id=run_id, tidy=False)
             here = self._template.here.replace(sandbox=name, run_id=run_id)
             self._beginning = Beginning(warm, self._record, here)
@@ -170,6 +175,13 @@ class Wish:
             if planned.identity_lock is not None:
                 os.close(planned.identity_lock)  # the supervisor holds it
         self._let_go()
+
+    def _limit(self, warm: Warm, run_id: str) -> Warm:
+        """Make the sandbox's cgroup. Raises PolicyRefused."""
+        from pyopenshell.launch import cgroups
+
+        self._cgroup = cgroups.prepare(warm.planned.effective.replace(run_id=run_id))
+        return warm.limited(self._cgroup.effective) if self._cgroup and self._cgroup.effective else warm
 
     def _hand_over(self, warm: Warm, record: runs.Run, here: context.Context) -> None:
         """Have the supervisor forked. Raises OSError."""
@@ -190,8 +202,11 @@ class Wish:
             "main": self.asked["main"],
             "held": self.asked["held"],
             "restart": self.asked["restart"],
+            "has_id": lock is not None,
+            "cgroups": list(self._cgroup.folders) if self._cgroup else [],
         }
         descriptors = [self._connection.fileno(), record.lock, theirs.fileno(), *(() if lock is None else (lock,))]
+        descriptors += self._cgroup.locks if self._cgroup else ()
         try:
             self._template.bear(told, descriptors)
         finally:
@@ -233,11 +248,16 @@ class Wish:
         if self._record:
             self._record.close()
             self._record = None
+        if self._cgroup:
+            self._cgroup.leave()
+            self._cgroup = None
 
     def failed(self, error: OpenShellError) -> None:
         """Tell that there will be no sandbox."""
         if self._beginning:
             self._beginning.failed(error)
+        if self._cgroup and not self._link:  # no supervisor has it
+            self._cgroup.remove()
         if self._connection:
             frames.Outbox(self._connection).send(protocol.FAILED, marshal.dumps(failure.pack(error)))
         self._let_go()

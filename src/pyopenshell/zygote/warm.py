@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import marshal
+from copy import copy
 
 from pyopenshell.audit import context
 from pyopenshell.launch import environment
@@ -13,6 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from pyopenshell.effective.model import Effective
     from pyopenshell.planning import Planned
     from pyopenshell.zygote.limits import Differing
 
@@ -34,6 +36,12 @@ class Warm:
         self.used = 0.0
         self._seen = seen
         self._molds: dict[bytes, Mold] = {}
+
+    def limited(self, effective: Effective) -> Warm:
+        """Return this plan for one sandbox whose policy tells what became of its limits."""
+        one = copy(self)
+        one.planned, one._molds = self.planned.replace(effective=effective), {}
+        return one
 
     @property
     def holds(self) -> bool:
