@@ -11,24 +11,31 @@ from pyopenshell.errors import OpenShellError
 if TYPE_CHECKING:
     import argparse
 
+TAKEN = "gateway.address"
+"""The code of the error that an address cannot be listened on."""
+
 
 def start(arguments: argparse.Namespace) -> int:
     """Run a gateway until it is stopped, or leave one running. One that runs already is what was wanted."""
     if arguments.detach:
         return _detached(arguments)
-    main = gateway_process.process()
-    port = gateway_process.port(arguments.host) if arguments.port is None else arguments.port
-    address = f"[{arguments.host}]:{port}" if ":" in arguments.host else f"{arguments.host}:{port}"
-    names = (arguments.host, *arguments.san)
-    protocol = arguments.protocol or main.PROTOCOL
-    options = (
-        main.Options(tls=None, plaintext=address, names=names, protocol=protocol)
-        if arguments.plaintext
-        else main.Options(tls=address, names=names, protocol=protocol)
-    )
     _log()
-    main.run(options, _ready)
+    port = gateway_process.port(arguments.host) if arguments.port is None else arguments.port
+    try:
+        _run(arguments, port)
+    except OpenShellError as problem:
+        if problem.code != TAKEN or arguments.port is not None or not port:
+            raise
+        _run(arguments, 0)  # somebody took it since it was looked at
     return 0
+
+
+def _run(arguments: argparse.Namespace, port: int) -> None:
+    main = gateway_process.process()
+    address = f"[{arguments.host}]:{port}" if ":" in arguments.host else f"{arguments.host}:{port}"
+    options = main.Options(names=(arguments.host, *arguments.san), protocol=arguments.protocol or main.PROTOCOL)
+    where = {"tls": None, "plaintext": address} if arguments.plaintext else {"tls": address}
+    main.run(options.replace(**where), _ready)
 
 
 def _ready(told: dict[str, object]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pyopenshell.cli import remote
 from pyopenshell.cli.run_options import ALL_GPUS
-from pyopenshell.errors import PolicyRefused, UsageError
+from pyopenshell.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 WORKDIR = "pyopenshell/workdir"
 """The annotation that says which folder of this machine is the working directory."""
 HERE = ("base", "host")
-"""What ``--from`` can name that is no image: this machine's files, as far as the policy grants them."""
+"""What ``--from`` can name that is no image: the gateway's host's files, as far as the policy grants them."""
 OWN_FOLDER = "none"
 
 
@@ -37,7 +37,7 @@ def policy(file: str | None) -> Policy | None:
 def build(
     there: Remote, arguments: argparse.Namespace, command: Sequence[str], policy: Policy | None, *, tty: bool
 ) -> dict[str, Any]:
-    """Return the fields of the request. Raises UsageError, PolicyRefused."""
+    """Return the fields of the request. Raises UsageError."""
     messages = there.messages
     spec = messages.SandboxSpec(command=command, tty=tty, environment=dict(arguments.env), providers=arguments.provider)
     notes: dict[str, str] = {}
@@ -46,7 +46,7 @@ def build(
 
         spec.policy.CopyFrom(policy_wire.to_wire(policy))
         notes |= policy_wire.runtime_annotation(policy)
-    folder = _workdir(there, arguments.workdir)
+    folder = _workdir(there, arguments)
     if folder is not None:
         notes[WORKDIR] = folder
     if arguments.gpu is not None:
@@ -72,9 +72,13 @@ def build(
     }
 
 
-def _workdir(there: Remote, asked: str | None) -> str | None:
-    """Return the folder of this machine that is the working directory; None for one of the sandbox's own."""
-    if asked == OWN_FOLDER:
+def _workdir(there: Remote, arguments: argparse.Namespace) -> str | None:
+    """Return the folder of this machine that is the working directory; None for one of the sandbox's own.
+
+    Who names an image or uploads files wants them to be apart from the caller's, as in a container.
+    """
+    asked: str | None = arguments.workdir
+    if asked == OWN_FOLDER or (asked is None and (arguments.image or arguments.upload)):
         return None
     if not remote.is_own(there.gateway):
         if asked is not None:
@@ -92,16 +96,14 @@ def _workdir(there: Remote, asked: str | None) -> str | None:
 
 
 def _image(there: Remote, name: str) -> str:
-    """Return an image's name. Raises PolicyRefused where no gateway could use it."""
-    hint = f"without --from a sandbox has this machine's files, as the policy grants them; so have {' and '.join(HERE)}"
-    if os.path.exists(name):
-        raise PolicyRefused(f"--from {name}: images are not built here", hint=hint, code="image.refused")
+    """Return an image's name. Where nobody can use one that is said. Raises UsageError for one that is to be built."""
     if remote.is_own(there.gateway):
-        raise PolicyRefused(
-            f"--from {name}: this machine's gateway has no container engine: image {name} cannot be used",
-            hint=hint,
-            code="image.refused",
+        remote.note(
+            f"--from {name}: there is no container engine, so the image is not used: "
+            "the sandbox has this machine's files, as its policy grants them"
         )
+    elif os.path.isdir(name) or os.path.basename(name) == "Dockerfile":
+        raise UsageError(f"--from {name}: images are not built here", hint="build it, and name it")
     return name
 
 

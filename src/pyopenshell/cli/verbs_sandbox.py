@@ -35,8 +35,8 @@ def _create(group: Group, parser: Parser) -> None:
     create.add_argument(
         "--workdir",
         metavar="DIR",
-        help="its working directory on this machine (the current folder); none: a folder of its own. "
-        "On another machine it always has a folder of its own",
+        help="its working directory on this machine (the current folder, unless there is --from or --upload); "
+        "none: a folder of its own, which it always has on another machine",
     )
     create.add_argument("--gpu", metavar="COUNT", nargs="?", type=parsing.gpus, help="ask for a GPU, for COUNT, or all")
     create.add_argument("--cpu", metavar="N", help="limit it to so many processors: 2, 0.5, 500m")
@@ -75,8 +75,8 @@ def _create(group: Group, parser: Parser) -> None:
         "--from",
         metavar="IMAGE",
         dest="image",
-        help="what it is made of: base or host, this host's files as the policy grants them (the default); "
-        "images need a gateway with a container engine",
+        help="an image; without a container engine it is not used, and this is said: the sandbox has the gateway's "
+        "host's files, as its policy grants them, and base or host says just that",
     )
     create.add_argument("--approval-mode", choices=("manual", "auto"), help="who approves proposals for its policy")
     create.add_argument("--driver-config-json", metavar="JSON", help="settings for the gateway's compute driver")

@@ -262,8 +262,6 @@ def test_create_says_what_it_made(own, folders, capfd, monkeypatch):
 @pytest.mark.parametrize(
     ("argv", "code", "message"),
     [
-        (["--from", "python:3.12-slim"], 1, "has no container engine"),
-        (["--from", "."], 1, "images are not built here"),
         (["--cpu", "many"], 2, "many"),
         (["--no-keep"], 2, "nothing waits for one"),
         (["--env", "K"], 2, "not KEY=VALUE: 'K'"),
@@ -280,6 +278,24 @@ def test_create_refuses_before_it_sends(own, capfd, argv, code, message):
     assert code == found
     assert message in err
     assert [] == own[0].seen
+
+
+@pytest.mark.parametrize(
+    ("argv", "image", "said"),
+    [(["--from", "base"], "", False), (["--from", "python:3.12"], "python:3.12", True), (["--upload", "x"], "", False)],
+)
+def test_an_image_is_not_used_and_that_is_said(own, capfd, monkeypatch, argv, image, said):
+    """Clients always name one: it is sent along, a line says what it comes to; the caller's folder is left alone."""
+    monkeypatch.setattr("pyopenshell.cli.sandbox_files.send", lambda *_, **__: 0)
+    code, _, err = run(capfd, "sandbox", "create", *argv)
+    assert (0, said) == (code, "the image is not used" in err)
+    assert (image, {}) == (own[0].seen[0].spec.template.image, dict(own[0].seen[0].annotations))
+
+
+def test_no_image_is_built(far, capfd):
+    """A folder to build one from is refused, where a gateway could use images."""
+    assert 2 == run(capfd, "sandbox", "create", "--from", "/")[0]
+    assert [] == far[0].seen
 
 
 def test_status_says_what_clients_look_for(far, capfd):
