@@ -79,7 +79,7 @@ def _tls(gateway: Gateway) -> tuple[grpc.ChannelCredentials, str | None]:
     if gateway.insecure:
         from pyopenshell.gateway import shown
 
-        roots, name = shown.certificate_and_name(gateway.endpoint, gateway.certificate, gateway.key)
+        roots, name = shown.certificate_and_name(gateway.endpoint)
     return grpc.ssl_channel_credentials(roots, _read(gateway.key), _read(gateway.certificate)), name
 
 

@@ -20,19 +20,17 @@ _TIME = 10.0
 """Seconds that a gateway has to show its certificate."""
 
 
-def certificate_and_name(endpoint: Endpoint, own: str | None, key: str | None) -> tuple[bytes, str]:
+def certificate_and_name(endpoint: Endpoint) -> tuple[bytes, str]:
     """Return the certificate (PEM) that whoever answers shows, unverified, and a name that it has.
 
-    gRPC cannot leave the verification out, so it is told to expect just this. ``own`` and ``key`` are the files of the
-    client's certificate. Raises OpenShellError ``gateway.unreachable``.
+    gRPC cannot leave the verification out, so it is told to expect just this. The server shows its certificate before
+    it asks for ours (TLS 1.3). Raises OpenShellError ``gateway.unreachable``.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     context.set_alpn_protocols(["h2"])
     try:
-        if own is not None:
-            context.load_cert_chain(own, key)
         with (
             socket.create_connection((endpoint.host, endpoint.port), _TIME) as plain,
             context.wrap_socket(plain, server_hostname=endpoint.host) as connection,
@@ -67,7 +65,7 @@ def why_unreachable(gateway: Gateway) -> str | None:
     except (OSError, ValueError):
         return f"{gateway.ca} or {gateway.certificate} is no certificate"
     try:
-        shown = certificate_and_name(gateway.endpoint, gateway.certificate, gateway.key)[0]
+        shown = certificate_and_name(gateway.endpoint)[0]
         server = x509.load_pem_x509_certificate(shown)
     except (ValueError, OpenShellError):
         return None

@@ -21,8 +21,8 @@ from pyopenshell.gateway.endpoint import Endpoint
 from tests.confined.gateway.http2 import ATTACKS
 
 ROOT = Path(__file__).parents[3]
-TOGETHER = 20
-"""Connections that the server of these tests takes at once."""
+TOGETHER, HANDSHAKE = 20, 1
+"""Connections that the server of these tests takes at once, and seconds that one may say nothing."""
 MEGABYTES = 160
 """By which the server may have grown at its largest, after all that these tests do."""
 
@@ -63,7 +63,14 @@ class Served:
 def served(tmp_path_factory):
     """One server for all of these tests: whatever one of them breaks, the next one sees."""
     folder = str(tmp_path_factory.mktemp("gateway"))
-    command = [sys.executable, "-m", "tests.confined.gateway.served", folder, "HANDSHAKE=1", f"CONNECTIONS={TOGETHER}"]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.confined.gateway.served",
+        folder,
+        f"HANDSHAKE={HANDSHAKE}",
+        f"CONNECTIONS={TOGETHER}",
+    ]
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     with process:
         server = Served(folder, process)
@@ -192,11 +199,26 @@ def test_attacks_that_are_cut_and_mixed(served):
     assert served.answers()
 
 
+def is_closed(connection):
+    """Whether the other side has ended a connection; what else it says (its settings) is not read."""
+    connection.setblocking(False)
+    try:
+        return connection.recv(1, socket.MSG_PEEK) == b""
+    except BlockingIOError:
+        return False
+    except ConnectionError:
+        return True
+
+
 @pytest.mark.parametrize("way", ["socket", "tls"])
 def test_connections_that_say_nothing(served, way):
     """More idle connections than are taken: those too many are closed at once, the others soon, and there is room."""
+    began = time.monotonic()
     idle = [connect(served, way) for _ in range(2 * TOGETHER)]
     try:
+        while sum(is_closed(connection) for connection in idle) < TOGETHER:
+            assert 5 > time.monotonic() - began
+        assert HANDSHAKE > time.monotonic() - began
         assert served.answers(served.gateway if way == "tls" else None)
         for connection in idle:
             connection.settimeout(10)

@@ -1,5 +1,6 @@
 """The gateway's certificates: what is kept, when each is renewed, and how what is damaged is mended."""
 
+import fcntl
 import os
 import ssl
 import subprocess
@@ -10,6 +11,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from pyopenshell import state
 from pyopenshell.errors import StateError, UsageError
 from pyopenshell.gateway import certificates as certificates_module
 from pyopenshell.gateway.certificates import Certificates
@@ -240,6 +242,19 @@ def test_a_key_that_is_a_link_is_not_followed(folder, tmp_path):
     with pytest.raises(StateError, match="tls"):
         made(folder)
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_nothing_is_made_while_another_makes_it(folder, monkeypatch):
+    """The folder is locked while it is read and written: another start waits, and gives up with a clear error."""
+    made(folder)
+    monkeypatch.setattr(state, "_PATIENCE", 0.01)
+    other = os.open(folder, os.O_RDONLY)
+    fcntl.flock(other, fcntl.LOCK_EX)
+    try:
+        with pytest.raises(StateError, match="another process has held the lock"):
+            made(folder)
+    finally:
+        os.close(other)
 
 
 def test_two_starts_at_once(folder):

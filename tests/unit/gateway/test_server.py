@@ -243,7 +243,7 @@ def test_a_renewed_certificate_is_served_at_once(folder):
         certificates.on_renewal = lambda: tiny.registered(running, certificates)
         now[0] = time.time()
         endpoint = Endpoint.parse(f"https://{running.tls}")
-        certificate, _name = await asyncio.to_thread(shown.certificate_and_name, endpoint, None, None)
+        certificate, _name = await asyncio.to_thread(shown.certificate_and_name, endpoint)
         assert certificate == certificates.server.certificate != before
         new = configuration.load("local")
         assert Path(str(old.certificate)).read_bytes() != Path(str(new.certificate)).read_bytes()

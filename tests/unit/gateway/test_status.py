@@ -159,6 +159,13 @@ def test_details_that_cannot_be_read_are_passed_over(trailing):
     assert "no" == status.from_rpc(Answer(Code.NOT_FOUND, "no", trailing)).message
 
 
+@pytest.mark.parametrize("answer", [(Code.NOT_FOUND, "x"), (Code.INVALID_ARGUMENT, "other")])
+def test_details_of_another_status_are_passed_over(answer):
+    """Details that contradict the status or its text, as something in between may leave them, do not count."""
+    _code, _text, trailing = status.to_rpc(errors.UsageError("x", code="from.details"))
+    assert "from.details" != status.from_rpc(Answer(answer[0], answer[1], trailing)).code
+
+
 @pytest.mark.parametrize("name", ["Problem", "Any", "Exception", "__builtins__", "nothing", ""])
 def test_a_class_that_is_none_of_ours_is_not_raised(name):
     """A gateway that names anything but an error of ours makes none."""
