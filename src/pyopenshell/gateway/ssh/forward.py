@@ -46,6 +46,7 @@ class Channel(asyncssh.SSHTCPSession[bytes]):
         self._chan: asyncssh.SSHTCPChannel[bytes]
         self._may_write = asyncio.Event()
         self._may_write.set()
+        self._heard_all = asyncio.Event()
         self._draining: asyncio.Task[None] | None = None
 
     def connection_made(self, chan: asyncssh.SSHTCPChannel[bytes]) -> None:
@@ -66,12 +67,14 @@ class Channel(asyncssh.SSHTCPSession[bytes]):
         """End one direction; the other goes on."""
         if not self._writer.is_closing() and self._writer.can_write_eof():
             self._writer.write_eof()
+        self._heard_all.set()
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Close the connection to the program."""
         self._visit.channels -= 1
         self._may_write.set()
+        self._heard_all.set()
         self._writer.close()
 
     def pause_writing(self) -> None:
@@ -97,7 +100,7 @@ class Channel(asyncssh.SSHTCPSession[bytes]):
                 await self._may_write.wait()
                 await self._visit.link.room()
             self._chan.write_eof()
-            await self._writer.wait_closed()
+            await self._heard_all.wait()  # then it is for the server to close: ssh -W waits for that
         except (OSError, asyncssh.Error):
             pass
         finally:
