@@ -111,8 +111,12 @@ def grants(known, *, kind):
 
 
 def test_shown_at_sandbox(anyones):
-    """It is the working directory and home; what the host has there, and other sandboxes' folders, are out of sight."""
-    known, seen = anyones.start(host_has_it=True, verify=True, policy=world.policy((), DECLARED, workdir=False))
+    """It is the working directory and home; what the host has there, and other sandboxes' folders, are out of sight.
+
+    The latter also where a grant encloses them.
+    """
+    policy = world.policy((anyones.path,), DECLARED, workdir=False)
+    known, seen = anyones.start(host_has_it=True, verify=True, policy=policy)
     denied = {"others": "Permission denied", "hosts": "No such file or directory"}
     expected = {"cwd": "/sandbox", "home": "/sandbox", "seen": ["x"], "made": None, "in x": None}
     assert {**expected, **denied} == seen

@@ -45,6 +45,17 @@ def test_grants_and_one_step_wider():
     assert (ALLOWED, DENIED) == (found["open for reading", "/dev/null"], found["open for both", "/dev/null"])
 
 
+def test_what_is_shown_at_another_path():
+    """What there is to try in a folder is what is shown there, by the sandbox's paths; not what the host has there."""
+    own = build.writable("/sandbox").replace(source="/srv/one")
+    seen = {"/srv/one": [build.entry("/srv/one/mine")], "/sandbox": [build.entry("/sandbox/hosts")]}
+    found = {
+        (one.what, one.target) for one in plan(build.effective(own), build.receipt("/sandbox"), build.outside(seen))
+    }
+    assert ("read", "/sandbox/mine") in found
+    assert set() == {(what, path) for what, path in found if "hosts" in path or path.startswith("/srv")}
+
+
 def test_nothing_that_exists_is_opened_for_writing_where_that_is_allowed():
     """And whatever is made, moved or removed has a name that is made for it."""
     for one in attempts():
