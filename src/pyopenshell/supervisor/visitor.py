@@ -198,6 +198,8 @@ class Visitor:
             self.fail(failure.pack(error))
 
     def _attach(self, asked: dict[str, Any]) -> None:
+        if asked["number"] == protocol.MAIN:
+            self._keeper.main.attended()  # it may have waited for this: until now there is no such program
         program = self._keeper.programs.get(asked["number"])
         if program is None:
             raise UsageError(f"sandbox {self._keeper.name} has no session {asked['number']}", code="session.unknown")
