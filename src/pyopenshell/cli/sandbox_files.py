@@ -59,7 +59,7 @@ def _upload(there: Remote, name: str, local: str, destination: str | None, *, gi
     ignore = Ignore(local) if git_ignore and os.path.isdir(local) else None
     problems: list[BaseException] = []
     started = threading.Event()
-    with _files() as files, channel.connect(there.gateway) as connection, View("uploaded") as view:
+    with _files() as files, channel.connect(there.gateway) as connection, View("uploaded", local) as view:
 
         def requests() -> Iterator[FileFrame]:  # gRPC takes from it in a thread of its own
             yield files_pb2.FileFrame(start=start)
@@ -93,7 +93,7 @@ def _download(there: Remote, name: str, source: str, destination: str | None) ->
         from pyopenshell.gateway.proto import files_pb2, files_pb2_grpc
     path = _path(source, "what is to be downloaded")
     request = files_pb2.DownloadRequest(workspace=there.workspace, sandbox=name, path=path)
-    with _files() as files, channel.connect(there.gateway) as connection, View("downloaded") as view:
+    with _files() as files, channel.connect(there.gateway) as connection, View("downloaded", source) as view:
         receiver = Receiver(files, os.fsencode(destination or "."), _name(path))
         call = files_pb2_grpc.FilesStub(connection).Download(request)
         try:

@@ -23,12 +23,12 @@ UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 class View:
     """A transfer as somebody watches it. A context manager, because progress takes a line of the terminal."""
 
-    def __init__(self, done: str) -> None:
-        """``done`` is the word for it afterwards: uploaded."""
-        self._done = done
+    def __init__(self, done: str, name: str) -> None:
+        """``done`` is the word for it afterwards: uploaded; ``name`` that of what is transferred."""
+        self._done, self._name = done, name
         self._counts = {"file": 0, "folder": 0, "link": 0}
         self._bytes = self._told = 0
-        self._path = ""
+        self._path = name
         self._progress: Progress | None = None
         self._task: TaskID | None = None
         self.where = ""
@@ -39,13 +39,13 @@ class View:
         """Begin to show progress, where standard error is a terminal."""
         if sys.stderr is not None and sys.stderr.isatty():
             from rich.console import Console
-            from rich.progress import DownloadColumn, Progress, SpinnerColumn, TextColumn, TransferSpeedColumn
+            from rich.progress import Progress, SpinnerColumn, TextColumn, TransferSpeedColumn
 
-            columns = (SpinnerColumn(), TextColumn("{task.description}"), DownloadColumn(), TransferSpeedColumn())
+            shown = (TextColumn(text, markup=False) for text in ("{task.description}", "{task.fields[size]}"))
             console = Console(stderr=True, markup=False, highlight=False, emoji=False)
-            self._progress = Progress(*columns, console=console, transient=True)
+            self._progress = Progress(SpinnerColumn(), *shown, TransferSpeedColumn(), console=console, transient=True)
             self._progress.start()
-            self._task = self._progress.add_task("", total=None)
+            self._task = self._progress.add_task("", total=None, size="")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -68,7 +68,9 @@ class View:
             self._notice(os.fsdecode(frame.notice.path), frame.notice.message, missing=frame.notice.missing)
         if self._progress is not None and self._task is not None:
             path = self._path if len(self._path) <= WIDTH else f"…{self._path[-WIDTH:]}"
-            self._progress.update(self._task, description=output.escape(path), completed=self._bytes)
+            self._progress.update(
+                self._task, description=output.escape(path), completed=self._bytes, size=_size(self._bytes)
+            )
 
     def summary(self) -> str:
         """Return what became of it, in one line."""
@@ -83,7 +85,7 @@ class View:
 
         kinds = {files_pb2.FILE_KIND_FOLDER: "folder", files_pb2.FILE_KIND_LINK: "link"}
         self._counts[kinds.get(entry.kind, "file")] += 1
-        self._path = os.fsdecode(entry.path)
+        self._path = os.fsdecode(entry.path) or self._name
 
     def _notice(self, path: str, message: str, *, missing: bool) -> None:
         self.missing += missing

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 import threading
 from argparse import Namespace
 from contextlib import contextmanager
@@ -189,6 +190,19 @@ def test_a_refusal_while_data_go_on_is_what_is_told(demo):
     with pytest.raises(OpenShellError, match="cannot write in/big in the sandbox: Is a directory"):
         upload("big", "in")
     assert [] == os.listdir(demo.folder / "in/big")
+
+
+def test_progress_is_for_terminals(demo, monkeypatch):
+    """On one, a line tells what goes on and is gone at the end; what steers a terminal is spelled out in it."""
+    master, slave = os.openpty()
+    (demo.here / "\x1bname").write_bytes(bytes(CHUNK))
+    with open(slave, "w", encoding="utf-8") as terminal:
+        monkeypatch.setattr(sys, "stderr", terminal)
+        assert 0 == upload("\x1bname")
+    shown = os.read(master, 65536).decode()
+    os.close(master)
+    assert "\\x1bname" in shown
+    assert "\x1bname" not in shown
 
 
 def asking(demo, action):

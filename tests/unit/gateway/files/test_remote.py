@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pyopenshell.errors import OpenShellError, SandboxGone
-from pyopenshell.gateway.files import answers
+from pyopenshell.gateway.files import answers, connection
 from pyopenshell.gateway.files.remote import CHUNK, RemoteFiles
 from pyopenshell.launch import files_wire as wire
 from tests.unit.gateway.files.agents import connected, talk
@@ -212,10 +212,10 @@ def test_a_file_that_is_not_committed_leaves_nothing(tmp_path, how):
 
 def test_after_its_end_every_call_says_so(tmp_path):
     """What waits, and what is asked later, raises SandboxGone once the agent has ended."""
-    with connected(tmp_path) as connection:
+    with connected(tmp_path) as served:
 
         async def run():
-            async with RemoteFiles(connection) as files:
+            async with RemoteFiles(served) as files:
                 await files.connection.send(wire.STATUS, wire.HERE, b".", 1)
                 connection_to(files)._writer.write(wire.head(0, 999))  # no operation: the agent ends
                 for _ in range(2):
@@ -290,3 +290,17 @@ def test_chunks_have_an_upper_bound(tmp_path):
             return len(await file.read(0, CHUNK + 1))
 
     assert CHUNK == talk(tmp_path, action)
+
+
+def test_an_agent_that_says_nothing_is_left(monkeypatch):
+    """Somebody inside stopped it: who waits is told after a while, and not kept for ever."""
+    monkeypatch.setattr(connection, "QUIET", 0.05)
+    ours, theirs = socket.socketpair()
+
+    async def run():
+        async with RemoteFiles(ours) as files:
+            with pytest.raises(SandboxGone, match="did not answer"):
+                await asyncio.wait_for(files.status("."), 10)
+
+    with theirs:
+        asyncio.run(run())
