@@ -38,7 +38,7 @@ def show(shape: dict[str, Any]) -> None:
     fields(
         ("state", sandbox["state"]),
         ("run", sandbox["run_id"]),
-        ("policy", f"{shape['source']['file'] or 'built in'} (sha256 {shape['source']['sha256']})"),
+        ("policy", f"{_source(shape['source'])} (sha256 {shape['source']['sha256']})"),
         ("identity", identity(shape["identity"])),
         ("digest", shape["digest"]),
     )
@@ -245,3 +245,12 @@ def findings(shape: Sequence[dict[str, Any]]) -> None:
         for name in ("hint", "grant"):
             if finding[name]:
                 output.paragraph(f"{name}: {finding[name]}", indent=6)
+
+
+def _source(source: dict[str, Any]) -> str:
+    """Say where a policy comes from. One without a file may be a client's, of this process or of the gateway."""
+    from pyopenshell.policy import load
+
+    if source["file"]:
+        return str(source["file"])
+    return "built in" if source["sha256"] == load.default().source.sha256 else "given by a program"

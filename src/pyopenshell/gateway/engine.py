@@ -12,10 +12,11 @@ from pyopenshell.errors import NameInUse, NoSuchSandbox, OpenShellError, PolicyR
 from pyopenshell.gateway import adopted, recovery, wanting
 from pyopenshell.gateway.box import Box, NotRunning
 from pyopenshell.gateway.store import AsyncStore, Revision, Sandbox, Store
+from pyopenshell.launch import dynamic_id
 from pyopenshell.launch.private import remove_folder
 from pyopenshell.policy import load
 from pyopenshell.record import Record
-from pyopenshell.state import open_folder
+from pyopenshell.state import open_folder, state_root
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -316,5 +317,6 @@ def _remove(name: str, id_: str, folder: str | None) -> None:
             continue
         if meta.get("sandbox_id") == id_ and meta["name"] == name:
             runs.delete(view.id)
+    dynamic_id.forget(name, f"{state_root()}/ids")
     if folder:
         remove_folder(folder)

@@ -57,6 +57,14 @@ def release(uid: int, lock: int) -> None:
     os.close(lock)
 
 
+def forget(name: str, ids_folder: str) -> None:
+    """Keep an id no longer for a name that nobody will ask for again."""
+    try:
+        os.unlink(f"{ids_folder}/{name}")
+    except OSError:  # none was kept
+        pass
+
+
 def _candidates(name: str, own: int | None, others: set[int]) -> Iterator[int]:
     """Yield the name's own id, then free ones from where the name's hash points to, then those of other names."""
     if own is not None:
