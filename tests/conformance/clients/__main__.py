@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> int:
         return 1
     print(f"{len(environments.ENVIRONMENTS)} environments are here after {time.monotonic() - begin:.0f} s", flush=True)
     folder = os.path.dirname(os.path.abspath(__file__))
-    command = [sys.executable, "-m", "pytest", "-q", folder, *arguments]
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", folder, *arguments]
     return subprocess.run(command, env=os.environ | {environments.ASKED: "1"}, check=False).returncode
 
 
