@@ -77,4 +77,4 @@ def actor(context: Context) -> dict[str, Any]:
 
 def policy(effective: Effective) -> dict[str, Any]:
     """Return the policy that applies."""
-    return {"name": effective.file or "built-in default policy", "uid": effective.source_sha256, "is_applied": True}
+    return {"name": effective.file or "policy without a file", "uid": effective.source_sha256, "is_applied": True}

@@ -107,7 +107,7 @@ class Keeper:
             self.launch_failed(SandboxGone("nobody waits for the sandbox any more"))
             return
         try:
-            frames.send(self._link, protocol.PROOF, carry.pack(proof))
+            frames.send(self._link, protocol.PROOF, (os.getpid(), carry.pack(proof)))
         except OSError as error:  # the template has ended, and with it the gateway
             self.launch_failed(_ours(error))
 

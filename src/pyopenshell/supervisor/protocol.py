@@ -72,7 +72,8 @@ DONE = b"D"
 GIVEN = b"M"
 
 PROOF = b"P"
-"""supervisor → template: a ``zygote.birth.Proof``, to be looked at and written down; answered ``DONE``, with None or an
+"""supervisor → template: its pid and a ``zygote.birth.Proof``, to be looked at and written down; answered ``DONE``, with
+None or an
 error."""
 
 MAIN = 0

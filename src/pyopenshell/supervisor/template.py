@@ -17,6 +17,7 @@ from pyopenshell.audit import context
 from pyopenshell.errors import OpenShellError
 from pyopenshell.kernel import process, signals
 from pyopenshell.launch import frames
+from pyopenshell.runs.registry import SCHEMA
 from pyopenshell.supervisor import protocol
 from pyopenshell.supervisor.cradle import Cradle
 from pyopenshell.zygote import carry, failure
@@ -123,6 +124,7 @@ class Wish:
         self._beginning: Beginning | None = None
         self._warm: Warm | None = None
         self._cgroup: Cgroup | None = None
+        self._meta: dict[str, Any] = {}
         self._reader = frames.Reader(connection)
         template.loop.watch(connection.fileno(), self._heard)
 
@@ -162,6 +164,7 @@ class Wish:
             if planned.effective.limits:
                 warm = self._warm = self._limit(warm, run_id)
                 meta["cgroups"] = list(self._cgroup.folders) if self._cgroup else []
+            self._meta = {**meta, "schema": SCHEMA, "id": run_id, "name": name}
             self._record = runs.create(name, planned.policy.source.text, meta, run_id=run_id, tidy=False)
             here = self._template.here.replace(sandbox=name, run_id=run_id)
             self._beginning = Beginning(warm, self._record, here)
@@ -222,26 +225,41 @@ class Wish:
             told = marshal.loads(payload)  # noqa: S302 - from our supervisor
             if not self._beginning or not self._link:
                 continue
-            answer: dict[str, Any] | None = None
-            if kind == protocol.PROOF and self._warm:
-                try:
-                    receipt = carry.unpack(told).receipt(self._warm.planned.plan)
-                    self._beginning.enforced({**receipt, "effective_digest": self._beginning.digest})
-                except (OSError, OpenShellError) as error:
-                    answer = failure.pack(error)
+            if kind == protocol.PROOF:
+                answer = self._enforced(*told)
+                self._let_go_of_record()  # first: who is told that the sandbox ended finds its name free
                 frames.Outbox(self._link).send(protocol.DONE, marshal.dumps(answer))
             elif kind == protocol.FAILED:
                 self._beginning.failed(failure.unpack(told))
         if self._reader.ended:
             self._finish()
 
+    def _enforced(self, pid: int, proof: Any) -> dict[str, Any] | None:
+        """Look at what a supervisor tells of its sandbox, and write it down; return the error, or None."""
+        if not self._beginning or not self._warm or not self._record:
+            return None
+        try:
+            receipt = carry.unpack(proof).receipt(self._warm.planned.plan)
+            self._record.write_json("meta.json", {**self._meta, "supervisor_pid": pid})
+            self._beginning.enforced({**receipt, "effective_digest": self._beginning.digest})
+        except (OSError, OpenShellError) as error:
+            if isinstance(error, OSError):
+                error = OpenShellError(f"cannot write the record: {error}", code="system")
+            self._beginning.failed(error)
+            return failure.pack(error)
+        return None
+
     def _finish(self) -> None:
-        """Let go of the record: it is the supervisor's alone."""
+        """Hear no more of the supervisor."""
         if self._link:
             self._template.loop.forget(self._link.fileno())
             self._reader.close()
             self._link.close()
             self._link = None
+        self._let_go_of_record()
+
+    def _let_go_of_record(self) -> None:
+        """Leave the record, and the limits, to the supervisor."""
         if self._beginning:
             self._beginning.close()
             self._beginning = None
