@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 USAGE = 2
 OURS = 125
-"""``sandbox exec``'s exit code for every failure that is not the command's own, as ``run``'s."""
+"""Where a program's exit code is passed on, that of every failure which is not the program's own, as ``run``'s."""
+PASSING_ON = ("openshell sandbox exec", "openshell sandbox connect")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -32,7 +33,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         return _serve(parser, leaf, list(argv))
     except OpenShellError as problem:
-        if leaf.prog == "openshell sandbox exec" and not isinstance(problem, CommandError):
+        if leaf.prog in PASSING_ON and not isinstance(problem, CommandError):
             problem.exit_code = OURS
         raise
 

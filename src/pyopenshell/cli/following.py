@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from pyopenshell.cli.terminal import Keys
 
 TIMED_OUT = 124
-OURS = 125
 
 
 def follow(

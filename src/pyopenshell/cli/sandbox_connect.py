@@ -96,6 +96,8 @@ class Attached:
             return int(answer.ended.exit_code)
         if kind == "attached":
             self.program = answer.attached.argv[0] if answer.attached.argv else self.program
+        elif kind == "skipped":
+            remote.note(f"{answer.skipped} bytes that {self.program} wrote are left out here")
         elif kind in ("stdout", "stderr"):
             terminal.write(1 if kind == "stdout" else 2, getattr(answer, kind))
         return None

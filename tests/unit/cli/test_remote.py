@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -21,6 +22,8 @@ from pyopenshell.gateway import configuration
 from pyopenshell.gateway.configuration import Gateway
 from pyopenshell.gateway.endpoint import Endpoint
 from pyopenshell.gateway.proto import inspection_pb2
+
+PROGRAM = str(Path(gateway_process.__file__).parents[1] / "__main__.py")
 
 
 @pytest.fixture(autouse=True)
@@ -201,9 +204,8 @@ def test_exec_ends_as_the_command(far, code, trailing, expected, said):
 
 def openshell(*argv, **options):
     """Run the command as a process of its own, with its own streams."""
-    program = Path(gateway_process.__file__).parents[1] / "__main__.py"
     return subprocess.run(
-        [sys.executable, "-P", program, *argv], capture_output=True, check=False, timeout=60, **options
+        [sys.executable, "-P", PROGRAM, *argv], capture_output=True, check=False, timeout=60, **options
     )
 
 
@@ -213,6 +215,66 @@ def test_exec_that_cannot_be_is_125(far, capfd):
     assert 125 == run(capfd, "sandbox", "exec", "-n", "demo", "--", "true")[0]
     assert 125 == run(capfd, "sandbox", "exec", "-n", "demo", "true", "--frce")[0]
     assert 125 == run(capfd, "sandbox", "exec", "--", "true")[0]  # no sandbox was used before
+
+
+def attaching(*answers):
+    """Return a main process that runs and answers with these."""
+
+    def attached(_requests, _context):
+        for answer in answers:
+            yield inspection_pb2.AttachOutput(**answer)
+
+    return attached
+
+
+@pytest.mark.parametrize(("code", "running"), [(3, True), (0, False)])
+def test_connect_without_a_terminal(far, code, running):
+    """What is kept of the output is printed, also of a process that has ended; what is left out is said."""
+    far[1].sessions = [inspection_pb2.Session(number=0, running=running, exit_code=code)]
+    far[1].attached = attaching({"skipped": 5}, {"stdout": b"tail"}, {"ended": {"exit_code": code}})
+    done = openshell("sandbox", "connect", "demo", stdin=subprocess.DEVNULL)
+    assert (code, b"tail", b"openshell: 5 bytes that demo wrote are left out here\n") == (
+        done.returncode,
+        done.stdout,
+        done.stderr,
+    )
+    assert "demo" == configuration.last_sandbox()
+
+
+def test_connect_leaves_on_a_signal(far):
+    """SIGINT leaves a program without a terminal running, and the exit code is 0."""
+    kinds = []
+
+    def attached(requests, _context):
+        yield inspection_pb2.AttachOutput(stdout=b"up\n")
+        kinds.extend(request.WhichOneof("payload") for request in requests)
+
+    far[1].sessions = [inspection_pb2.Session(number=0, running=True)]
+    far[1].attached = attached
+    child = subprocess.Popen(
+        [sys.executable, "-P", PROGRAM, "sandbox", "connect", "demo"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert child.stdout is not None
+    assert b"up\n" == child.stdout.readline()
+    child.send_signal(signal.SIGINT)
+    assert 0 == child.wait(30)
+    out, err = child.communicate()
+    assert (b"", b"openshell: detached; openshell sandbox connect demo attaches again\n") == (out, err)
+    assert ["start", "detach"] == kinds
+
+
+def test_a_gateway_that_ends_in_between(far):
+    """The streams end without a word how the program ended: that is no success."""
+    far[1].sessions = [inspection_pb2.Session(number=0, running=True)]
+    far[1].attached = attaching({"stdout": b"half"})
+    done = openshell("sandbox", "connect", "demo", stdin=subprocess.DEVNULL)
+    assert (125, b"half") == (done.returncode, done.stdout)
+    far[0].interactive = lambda _requests, _context: iter([openshell_pb2.ExecSandboxEvent(stdout={"data": b"half"})])
+    done = openshell("sandbox", "exec", "-n", "demo", "--", "true", stdin=subprocess.DEVNULL)
+    assert (125, b"half") == (done.returncode, done.stdout)
 
 
 def test_create_attaches_and_deletes(far, folders):
