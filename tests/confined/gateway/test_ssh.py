@@ -98,15 +98,23 @@ def config(service, place):
     return str(path)
 
 
-@pytest.fixture
-def ssh(config):
-    """Run ssh, or another program of OpenSSH's, with that configuration."""
+@pytest.fixture(scope="module")
+def shared(config, place):
+    """Options for one connection that many clients share: each of them is faster then."""
+    path = ("-o", f"ControlPath={place}/shared")
+    yield (*path, "-o", "ControlMaster=auto", "-o", f"ControlPersist={SECONDS}")
+    subprocess.run(["ssh", "-F", config, *path, "-O", "exit", "alpha"], capture_output=True, timeout=SECONDS)
 
-    def run(*words, program="ssh", **options):
+
+@pytest.fixture
+def ssh(config, shared):
+    """Run ssh, or another program of OpenSSH's, with that configuration; ``alone``: over a connection of its own."""
+
+    def run(*words, program="ssh", alone=False, **options):
         settings = {"capture_output": True, "timeout": SECONDS, "check": False}
         if "input" not in options:
             settings["stdin"] = subprocess.DEVNULL
-        return subprocess.run([program, "-F", config, *words], **(settings | options))
+        return subprocess.run([program, "-F", config, *(() if alone else shared), *words], **(settings | options))
 
     return run
 
@@ -145,7 +153,7 @@ def test_login_shell(ssh):
     env = {**os.environ, "LC_ALL": "C.UTF-8", "FOO": "bar"}
     options = ("-o", "SendEnv=LC_* FOO", "-T")
     script = b'shopt -q login_shell && echo login; echo "$LC_ALL<$FOO>"; pwd; echo $HOME\n'
-    first, second, where, home = ssh(*options, "alpha", input=script, env=env).stdout.decode().splitlines()
+    first, second, where, home = ssh(*options, "alpha", input=script, env=env, alone=True).stdout.decode().splitlines()
     assert ("login", "C.UTF-8<>", where) == (first, second, home)
 
 
@@ -273,17 +281,20 @@ def echo(config):
 def test_ports(ssh, echo):
     """A port inside is reached through ssh -W; ports of elsewhere, and where nobody listens, are refused in words."""
     data = os.urandom(2 << 20)
-    assert data == ssh("-W", "localhost:7777", "alpha", input=data).stdout
-    assert b"Connection refused" in ssh("-W", "127.0.0.1:7", "alpha").stderr
-    assert b"not the sandbox's loopback" in ssh("-W", "example.com:80", "alpha").stderr
+    assert data == ssh("-W", "localhost:7777", "alpha", input=data, alone=True).stdout
+    assert b"Connection refused" in ssh("-W", "127.0.0.1:7", "alpha", alone=True).stderr
+    assert b"not the sandbox's loopback" in ssh("-W", "example.com:80", "alpha", alone=True).stderr
 
 
 def test_what_is_not_forwarded(ssh):
     """Ports of the client's host, its agent and its sockets stay out of the sandbox."""
-    done = ssh("-R", "0:127.0.0.1:22", "alpha", "exit 4")
+    done = ssh("-R", "0:127.0.0.1:22", "alpha", "exit 4", alone=True)
     assert (4, True) == (done.returncode, b"remote port forwarding failed" in done.stderr)
-    assert b"<>\n" == ssh("-A", "alpha", 'echo "<$SSH_AUTH_SOCK>"').stdout
-    assert b"forwarding failed" in ssh("-o", "ExitOnForwardFailure=yes", "-R", "/tmp/x:/tmp/y", "alpha", "true").stderr
+    assert b"<>\n" == ssh("-A", "alpha", 'echo "<$SSH_AUTH_SOCK>"', alone=True).stdout
+    assert (
+        b"forwarding failed"
+        in ssh("-o", "ExitOnForwardFailure=yes", "-R", "/tmp/x:/tmp/y", "alpha", "true", alone=True).stderr
+    )
 
 
 def test_forward(echo):
@@ -447,14 +458,14 @@ def test_key_is_checked(ssh, config, place):
     other = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
     wrong = place / "wrong"
     wrong.write_text(f"{known.split()[0]} {other}")
-    done = ssh("-o", f"UserKnownHostsFile={wrong}", "alpha", "true")
+    done = ssh("-o", f"UserKnownHostsFile={wrong}", "alpha", "true", alone=True)
     assert (255, True) == (done.returncode, b"REMOTE HOST IDENTIFICATION HAS CHANGED" in done.stderr)
 
 
 def test_proxy_leaves_no_token(service, config, ssh):
     """What ssh-proxy asked for, it gives back when ssh ends."""
     before = tokens()
-    assert 0 == ssh("alpha", "true").returncode
+    assert 0 == ssh("alpha", "true", alone=True).returncode
     end = time.monotonic() + SECONDS
     while tokens() != before:  # ssh does not wait for it
         assert time.monotonic() < end
