@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from pyopenshell.policy.model import Policy
 
 
+TMP = "/tmp"  # noqa: S108 - what a policy calls so
+"""What a sandbox with a folder of its own, in its place, has of its own too: the host's is not meant there."""
+
+
 class RunRequest(Record):
     """What a caller asks for.
 
@@ -135,7 +139,10 @@ def measure(request: RunRequest, trial: Trial | None, *, keep_id: bool, known: H
     chosen = _chosen(request, policy, confined=confined)
     run_id = runs.new_id()
     name = request.name or runs.generated_name(run_id)
-    own = private.folders(mount_namespace=host.namespaces.mount, keep=places.named(policy, workdir), run_id=run_id)
+    keep = places.named(policy, workdir)
+    if folder and folder.is_shown:
+        keep -= {TMP}
+    own = private.folders(mount_namespace=host.namespaces.mount, keep=keep, run_id=run_id)
     handled, report = isolation.landlock_report(policy, host.landlock_abi, host.namespaces)
     # An id is kept for a name that somebody chose, and not for a mere plan.
     ids = f"{runs.state_root()}/ids" if keep_id and request.name else None

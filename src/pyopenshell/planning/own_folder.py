@@ -22,6 +22,11 @@ class OwnFolder(Record):
     host: str
     place: str
 
+    @property
+    def is_shown(self) -> bool:
+        """Whether it is shown in its place, as in OpenShell's containers."""
+        return self.place == SANDBOX
+
     def on_host(self, path: str) -> str:
         """Return the host's path of what the sandbox has at a path."""
         return self.host + path[len(self.place) :] if inside(path, self.place) else path

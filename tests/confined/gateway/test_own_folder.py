@@ -141,6 +141,19 @@ def test_what_is_reported_of_it(shown):
     assert ["Medium"] == [one["severity"] for one in missing]
 
 
+def test_tmp_is_its_own_too(shown):
+    """Where a policy names /tmp, the sandbox's is meant, as in OpenShell's containers: the host's stays out of sight."""
+    with tempfile.NamedTemporaryFile(dir="/tmp") as hosts:
+        command = [world.PYTHON, "-I", "-S", "-c", "import os; print(len(os.listdir('/tmp')), end='')"]
+        known, seen = shown.start(
+            host_has_it=True, command=command, policy=world.policy((), ("/tmp",), workdir=False), verify=True
+        )
+        assert os.path.exists(hosts.name)
+    assert 0 == seen
+    assert "enforced" == grants(known, kind="declared")["/tmp"]["status"]
+    assert "private" == known["effective"]["isolation"]["pathname_sockets"]["state"]
+
+
 def test_it_is_not_asked_whose_it_is(place):
     """A folder that another sandbox's identity had before says nothing about whom this one runs as."""
     world.needs_root()
