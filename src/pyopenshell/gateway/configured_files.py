@@ -77,7 +77,8 @@ def unusable(error: OSError, path: str | None = None) -> StateError:
 def _open(folder: str) -> int:
     """Open a folder below the configuration's and lock it; what is missing is made, writing by others ends.
 
-    A configuration folder may be a symbolic link, as whoever keeps theirs under version control has it.
+    A configuration folder may be a symbolic link, as whoever keeps theirs under version control has it; the mode of what
+    it leads to is left alone.
     """
     before = os.umask(0o077)
     try:
@@ -92,7 +93,7 @@ def _open(folder: str) -> int:
             f"{folder} belongs to uid {status.st_uid}, and this is uid {os.geteuid()}",
             hint="XDG_CONFIG_HOME names another configuration folder",
         )
-    if status.st_mode & 0o022:
+    if status.st_mode & 0o022 and not os.path.islink(folder):
         os.fchmod(fd, status.st_mode & 0o7755)
     fcntl.flock(fd, fcntl.LOCK_EX)  # held for a write: whoever has it writes one small file
     return fd

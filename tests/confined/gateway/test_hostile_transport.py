@@ -72,7 +72,8 @@ def served(tmp_path_factory):
         f"CONNECTIONS={TOGETHER}",
     ]
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    with process:
+    with process, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", f"{folder}/config")
         server = Served(folder, process)
         yield server
         assert process.poll() is None

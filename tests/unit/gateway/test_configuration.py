@@ -178,6 +178,15 @@ def test_a_folder_that_others_may_write_is_closed_to_them(folder):
     assert 0o755 == folder.stat().st_mode & 0o777
 
 
+def test_a_folder_that_is_a_link_is_followed_and_left_alone(folder, tmp_path):
+    """A configuration folder that lies elsewhere is used there, and keeps its mode."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere").chmod(0o1777)
+    folder.symlink_to(tmp_path / "elsewhere")
+    configuration.remember_sandbox("demo")
+    assert ("demo\n", 0o1777) == ((tmp_path / "elsewhere/last_sandbox").read_text(), folder.stat().st_mode & 0o7777)
+
+
 def test_a_folder_that_cannot_be_made(folder):
     """A file in the place of the folder gives one clear error."""
     folder.write_text("")
