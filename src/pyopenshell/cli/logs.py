@@ -126,7 +126,10 @@ def _told(there: Remote, arguments: argparse.Namespace, wanted: logs_line.Wanted
         fields["since_time"] = {"seconds": int(wanted.since)}
     if arguments.count == 0:
         return
-    for line in there.call("GetSandboxLogs", **fields).logs:
+    answer = there.call("GetSandboxLogs", **fields)
+    if arguments.count is None and answer.buffer_total > len(answer.logs) >= PAGE:
+        remote.note(f"these are the last {len(answer.logs)} of {answer.buffer_total} events; -n says how many")
+    for line in answer.logs:
         text = logs_line.shown(line, arguments.output)
         if wanted.takes(text):
             yield text

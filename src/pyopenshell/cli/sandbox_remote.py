@@ -126,7 +126,7 @@ def stop(arguments: argparse.Namespace) -> int:
 
 
 def start(arguments: argparse.Namespace) -> int:
-    """Start a sandbox that was stopped, or whose main process ended."""
+    """Start a sandbox that was stopped, or lost its processes."""
     return _change(arguments, "StartSandbox", ("Starting", "Provisioning"), "started")
 
 
