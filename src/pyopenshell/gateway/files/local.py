@@ -48,10 +48,10 @@ class _Outcome:
         self._outcome = outcome
 
     def __await__(self) -> Generator[Any, None, list[Any]]:
+        yield from ()  # there is nothing to wait for
         if isinstance(self._outcome, OSError):
             raise self._outcome
         return self._outcome
-        yield  # type: ignore[unreachable]  # it makes this a generator
 
 
 class Direct:

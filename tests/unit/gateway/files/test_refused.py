@@ -125,6 +125,13 @@ def test_a_file_with_a_problem_does_not_appear(tmp_path):
     assert (1, 1) == (summary.files, summary.bytes)
 
 
+def test_no_room_is_told_before_it_is_tried(tmp_path):
+    """A file larger than the file system, which costs nothing to announce, does not fill it."""
+    with pytest.raises(FilesError, match="No space left"):
+        receive(tmp_path, [ROOT, file(b"huge", 1 << 60)])
+    assert [] == os.listdir(tmp_path)
+
+
 def test_there_is_a_last_entry(monkeypatch):
     """A transfer cannot go on without end."""
     monkeypatch.setattr("pyopenshell.gateway.files.order.MAX_ENTRIES", 3)

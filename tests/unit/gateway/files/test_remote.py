@@ -246,7 +246,7 @@ def test_an_agent_that_lies_is_left(answer):
     async def run():
         loop = asyncio.get_running_loop()
         async with RemoteFiles(ours) as files:
-            asked = asyncio.create_task(files.status("."))
+            asked = asyncio.create_task(asyncio.wait_for(files.status("."), 10))
             await loop.sock_recv(theirs, 4096)
             await loop.sock_sendall(theirs, answer)
             await asyncio.gather(asked, return_exceptions=True)

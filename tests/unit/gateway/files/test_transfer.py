@@ -219,11 +219,23 @@ def test_a_file_that_changes_meanwhile(tmp_path, after):
     assert "b" == (tmp_path / "target/a/b").read_text()
 
 
-def test_no_room_is_told_before_it_is_tried(tmp_path):
-    """A file larger than the file system, which costs nothing to make, does not fill it."""
-    with open(tmp_path / "huge", "wb") as file:
-        file.truncate(1 << 42)
+def test_what_is_replaced_by_a_link_meanwhile_is_not_followed(tmp_path):
+    """Between the look at a folder and the opening of a file in it, a program may put a link there."""
+    source = tmp_path / "source"
+    source.mkdir()
     (tmp_path / "target").mkdir()
-    with pytest.raises(FilesError, match="No space left"):
-        transfer(str(tmp_path / "huge"), str(tmp_path / "target"), "", "huge", up=False)
-    assert [] == os.listdir(tmp_path / "target")
+    (tmp_path / "secret").write_text("secret")
+    (source / "a").touch()
+    (source / "b").touch()
+    (source / "c").mkdir()
+
+    def replace(frame):
+        if frame.entry.path == b"a":
+            (source / "b").unlink()
+            (source / "b").symlink_to(tmp_path / "secret")
+            (source / "c").rmdir()
+            (source / "c").symlink_to(tmp_path)
+
+    _, notices = transfer(str(source), str(tmp_path / "target"), "", "a", up=False, seen=replace)
+    assert [(b"b", True), (b"c", True)] == notices
+    assert ["a"] == os.listdir(tmp_path / "target/a")
