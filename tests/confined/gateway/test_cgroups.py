@@ -175,6 +175,18 @@ def test_those_of_dead_supervisors_are_swept(limited, monkeypatch):
     )
 
 
+def test_a_lock_that_is_handed_on(limited):
+    """Who made the cgroup may leave it to another process: it counts as in use until that is gone, too."""
+    made = limited(pids=40)
+    heir = cgroups.Cgroup(None, made.folders, [os.dup(lock) for lock in made.locks])
+    made.leave()
+    assert () == cgroups.discard(made.folders)
+    assert all(map(os.path.isdir, made.folders))
+    heir.leave()
+    assert () == cgroups.discard(made.folders)
+    assert not any(map(os.path.isdir, made.folders))
+
+
 def test_a_record_names_what_is_left(limited):
     """Found by its record, one that nobody holds is removed at once; one that is held, or is none of ours, is not."""
     kept = limited(pids=40)
