@@ -139,6 +139,7 @@ def _tree() -> None:
         shutil.rmtree(tree)
     tree.mkdir()
     image.lay_out(tree)
+    tree.joinpath(*CHECKOUT.parts[1:]).mkdir(parents=True)  # where the checkout is to be seen, for everybody
     for package in apt.fetch(packages):
         unpack(package, tree)
     stamp.write_text(wanted)
