@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import pexpect
@@ -84,12 +83,12 @@ def ended(child):
 
 def test_exec_on_a_terminal(place):
     """The program has a terminal as large as this one, also when that changes, and its exit code is this one's."""
-    child = place.typing("sandbox", "exec", "-n", "base", "--", "sh", "-c", "stty size; read x; stty size; exit 4")
+    script = "trap 'stty size' WINCH; stty size; until read x; do :; done; exit 4"
+    child = place.typing("sandbox", "exec", "-n", "base", "--", "sh", "-c", script)
     child.expect("30 100")
     child.setwinsize(40, 120)
-    time.sleep(0.2)  # the signal must have come before the line: the one is told by the kernel, the other typed
-    child.sendline("on")
     child.expect("40 120")
+    child.sendline("on")
     assert 4 == ended(child)
 
 
@@ -118,11 +117,8 @@ def test_a_signal_ends_exec_and_its_program(place):
     child.expect("up")
     child.kill(signal.SIGTERM)
     assert 143 == ended(child)
-    for _ in range(100):
-        if "7531" not in place("sandbox", "exec", "-n", "base", "--", "sh", "-c", "cat /proc/[0-9]*/cmdline"):
-            break
-    else:
-        pytest.fail("the program is still there")
+    gone = "while grep -sq '75[3]1' /proc/[0-9]*/cmdline; do :; done"
+    place("sandbox", "exec", "-n", "base", "--timeout", "20", "--", "sh", "-c", gone)
 
 
 @pytest.mark.parametrize(

@@ -243,7 +243,7 @@ def test_connect_without_a_terminal(far, code, running):
 
 def test_connect_leaves_on_a_signal(far):
     """SIGINT leaves a program without a terminal running, and the exit code is 0."""
-    kinds = []
+    kinds: list[str] = []
 
     def attached(requests, _context):
         yield inspection_pb2.AttachOutput(stdout=b"up\n")
