@@ -49,7 +49,7 @@ def config(arguments: argparse.Namespace) -> int:
             "Ciphers ^aes128-gcm@openssh.com",
         )
     print()  # what it is appended to may not end with a newline
-    print(f"Host {name}")
+    print(f"Host {name} openshell-{name}")
     for line in lines:
         print(f"    {line}")
     return 0

@@ -249,8 +249,9 @@ def test_bounded(within, clocks, monkeypatch):
     within(full)
 
 
-def test_rate(within, clocks):
+def test_rate(within, clocks, monkeypatch):
     """More than a burst at once is refused, until time has passed."""
+    monkeypatch.setattr(tokens, "BURST", 5.0)
 
     async def work(own):
         for _ in range(int(tokens.BURST)):
