@@ -6,7 +6,7 @@ what is no folder, is then seen with no more memory than the path at hand takes.
 
 from __future__ import annotations
 
-from pyopenshell.errors import OpenShellError
+from pyopenshell.errors import UsageError
 from pyopenshell.gateway.files.answers import is_name
 from pyopenshell.launch.files_wire import MAX_PATH
 
@@ -15,7 +15,7 @@ MAX_DEPTH = 128
 MAX_ENTRIES = 1_000_000
 
 
-class Disorder(OpenShellError):
+class Disorder(UsageError):
     """Entries that no honest side sends: a path that leaves the folder, a name twice, more than there may be."""
 
     code = "files.refused"
