@@ -14,6 +14,7 @@ EXPECTED = {
     "episode": ["ready", "hello from OpenShell", REFUSED, 3, True, "echo", True, True],
     "server_that_ends": ["OpenEnvReadinessTimeout", True, []],
     "name_taken": ["SandboxCreationError", True, ["taken"], []],
+    "policy_of_an_image": [1, "SandboxCreationError", []],
     "policy_not_taken": ["PolicyConfigurationError", []],
 }
 
@@ -31,7 +32,6 @@ def told(open_place):
             python=python,
             read_only=[OPENENV.folder],
             secret=secret,
-            compatibility="best_effort",
         )
 
 

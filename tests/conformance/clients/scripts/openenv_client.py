@@ -12,16 +12,26 @@ SERVER = Path(__file__).with_name("openenv_server.py").read_text()
 PORT = 8000
 
 
+OF_AN_IMAGE = {
+    "version": 1,
+    "filesystem_policy": {
+        "include_workdir": False,
+        "read_only": ["/usr", "/lib", "/etc", "/app", "/var/log", "/proc", "/dev/urandom"],
+        "read_write": ["/sandbox", "/workspace", "/tmp", "/dev/null"],
+    },
+    "landlock": {"compatibility": "best_effort"},
+    "network_policies": {},
+}
+"""Like the client's own examples: some of these paths only an image has."""
+
+
 def provider(**options):
-    """Return a provider for the environment, under a strict policy like the client's own examples."""
+    """Return a provider for the environment, under a policy that holds as it is written or not at all."""
+    paths = {"read_only": ["/usr", "/lib", "/etc", "/proc", "/dev/urandom", *GIVEN["read_only"]]}
     policy = {
         "version": 1,
-        "filesystem_policy": {
-            "include_workdir": False,
-            "read_only": ["/usr", "/lib", "/etc", "/app", "/var/log", "/proc", "/dev/urandom", *GIVEN["read_only"]],
-            "read_write": ["/sandbox", "/workspace", "/tmp", "/dev/null"],
-        },
-        "landlock": {"compatibility": GIVEN["compatibility"]},
+        "filesystem_policy": {"include_workdir": True, **paths, "read_write": ["/dev/null"]},
+        "landlock": {"compatibility": "hard_requirement"},
         "network_policies": {},
     }
     settings = {
@@ -35,10 +45,15 @@ def provider(**options):
     return OpenShellProvider(**(settings | options))
 
 
-def names():
-    """Return the names of the sandboxes that there are."""
+def sandboxes():
+    """Return the sandboxes that there are of this client's."""
     with SandboxClient.from_active_cluster() as client:
         return client.list_all(workspace="default", label_selector="managed-by=openenv-openshell")
+
+
+def names():
+    """Return their names."""
+    return [one.name for one in sandboxes()]
 
 
 @check
@@ -47,7 +62,7 @@ def episode():
     using = provider()
     env = GenericEnvClient.from_docker_image(IMAGE, provider=using).sync()
     with env:
-        (listed,) = names()
+        (listed,) = sandboxes()
         said = env.reset().observation["said"]
         echoed = env.step({"say": "hello from OpenShell"}).observation["said"]
         denied = env.step({"read": GIVEN["secret"]}).observation["result"]
@@ -78,9 +93,21 @@ def name_taken():
     first = provider(sandbox_name="taken", command=["sleep", "60"])
     first.start_container(IMAGE)
     error = raised(provider(sandbox_name="taken", command=["sleep", "60"]).start_container, IMAGE)
-    left = [one.name for one in names()]
+    left = names()
     first.close()
     return [type(error).__name__, "already in use" in str(error), left, names()]
+
+
+@check
+def policy_of_an_image():
+    """What this host has not is left out of such a policy; under hard_requirement that is refused."""
+    using = provider(policy=OF_AN_IMAGE, command=["sleep", "60"])
+    using.start_container(IMAGE)
+    made = len(names())
+    using.close()
+    strict = OF_AN_IMAGE | {"landlock": {"compatibility": "hard_requirement"}}
+    error = raised(provider(policy=strict, command=["sleep", "60"]).start_container, IMAGE)
+    return [made, type(error).__name__, names()]
 
 
 @check
