@@ -40,7 +40,7 @@ class Reader:
         self._descriptors: list[int] = []
         self.ended = False
 
-    def take(self, most: int = MOST) -> list[tuple[bytes, bytes, list[int]]]:
+    def take(self, most: int | None = None) -> list[tuple[bytes, bytes, list[int]]]:
         """Return the frames that are there by now: kind, payload, descriptors. Sets ``ended`` at the end.
 
         The kernel keeps descriptors in the order of the bytes they came with, and delivers them not after these. Of
@@ -48,7 +48,7 @@ class Reader:
         process has no room for the descriptors of a frame, that has none.
         """
         frames = []
-        for _ in range(most):
+        for _ in range(most or MOST):
             if self.ended or not self._receive():
                 break
             while (frame := self._frame()) is not None:

@@ -146,7 +146,7 @@ class Zygote:
             self._status = found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
 
 
-def start(identity: Identity, script: str = SCRIPT) -> Zygote:
+def start(identity: Identity, script: str | None = None) -> Zygote:
     """Start a zygote, or what else has such a door. Raises ZygoteError."""
     executable = sys.executable
     if not executable:
@@ -156,7 +156,7 @@ def start(identity: Identity, script: str = SCRIPT) -> Zygote:
     except OSError as error:
         raise starved(error) from error
     utf8 = ["-X", "utf8"] if sys.getfilesystemencoding() == "utf-8" else []
-    argv = [executable, "-I", "-S", *utf8, script, str(os.getpid())]
+    argv = [executable, "-I", "-S", *utf8, script or SCRIPT, str(os.getpid())]
     environment = {name: os.environ[name] for name in PASSED if name in os.environ}
     door = -1
     try:
