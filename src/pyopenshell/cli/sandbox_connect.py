@@ -51,7 +51,7 @@ def attach(there: Remote, name: str, tty: bool, *, forwarding: bool) -> int:
     one = Attached(there, name, tty=tty)
     call = there.inspection.AttachSession(one.requests())
     try:
-        with _Signals((signal.SIGINT, signal.SIGTERM), one.pass_on if forwarding else one.leave):
+        with Signals((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), one.pass_on if forwarding else one.leave):
             code = following.follow(there, one.keys, call, one.take, raw=one.raw, resized=one.resized)
     except terminal.Stopped as stopped:
         return STOPPED + stopped.number
@@ -128,19 +128,24 @@ def _left(name: str, *, detached: bool) -> int:
     return DETACHED
 
 
-class _Signals:
-    """Signals that go to a function, while the context lasts."""
+class Signals:
+    """Signals that go to a function, while the context lasts; what was ignored, as nohup has it, still is."""
 
     def __init__(self, numbers: tuple[int, ...], told: Callable[[int], None]) -> None:
+        """Pass on these signals."""
         self._numbers = numbers
         self._told = told
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> None:
+        """Take them."""
         for number in self._numbers:
+            if signal.getsignal(number) is signal.SIG_IGN:
+                continue
             self._before[number] = signal.signal(number, self._take)
 
     def __exit__(self, *_: object) -> None:
+        """Give them back."""
         for number, before in self._before.items():
             signal.signal(number, before)
 

@@ -22,7 +22,7 @@ def completions(shell: str) -> str:
     parser = build()
     for verb in (parser, *every_verb(parser)):
         for action in verb._actions:
-            files = ("FILE", "PATH", "COMMAND", "A", "B")
+            files = ("FILE", "PATH", "PATH[:DEST]", "COMMAND", "A", "B")
             kind = {**dict.fromkeys(files, shtab.FILE), "DIR": shtab.DIRECTORY}.get(str(action.metavar))
             if kind and not isinstance(action, argparse._SubParsersAction):
                 action.complete = kind

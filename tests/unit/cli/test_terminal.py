@@ -12,6 +12,7 @@ import threading
 import pytest
 
 from pyopenshell.cli import terminal
+from pyopenshell.cli.sandbox_connect import Signals
 from pyopenshell.cli.terminal import DETACH, Keys
 
 
@@ -170,3 +171,16 @@ def test_no_terminal_has_no_size(monkeypatch):
 
 def _no_terminal(*_):
     raise OSError(25, "Inappropriate ioctl for device")
+
+
+@pytest.mark.parametrize(("before", "expected"), [(signal.SIG_IGN, []), (signal.SIG_DFL, [signal.SIGHUP])])
+def test_signals_that_are_passed_on(before, expected):
+    """They reach the function, but for those that were ignored before, as under nohup; then all is as it was."""
+    told: list[int] = []
+    found = signal.signal(signal.SIGHUP, before)
+    try:
+        with Signals((signal.SIGHUP,), told.append):
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert (expected, before) == (told, signal.getsignal(signal.SIGHUP))
+    finally:
+        signal.signal(signal.SIGHUP, found)

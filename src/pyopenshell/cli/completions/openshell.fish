@@ -94,7 +94,7 @@ complete -c openshell -n '_shtab_openshell_using sandbox create' -l env -s e -x 
 complete -c openshell -n '_shtab_openshell_using sandbox create' -l label -x -d 'a label to select it by; repeatable'
 complete -c openshell -n '_shtab_openshell_using sandbox create' -l provider -x -d 'attach a provider; repeatable'
 complete -c openshell -n '_shtab_openshell_using sandbox create' -l no-auto-providers -d 'attach no others (none ever are)'
-complete -c openshell -n '_shtab_openshell_using sandbox create' -l upload -x -d 'upload a file or folder before anything else; repeatable'
+complete -c openshell -n '_shtab_openshell_using sandbox create' -l upload -xka "(__fish_complete_path (commandline -ct))" -d 'upload a file or folder before anything else; repeatable'
 complete -c openshell -n '_shtab_openshell_using sandbox create' -l no-git-ignore -d 'upload what .gitignore excludes too'
 complete -c openshell -n '_shtab_openshell_using sandbox create' -l forward -x -d 'forward a port; repeatable'
 complete -c openshell -n '_shtab_openshell_using sandbox create' -l from -x -d 'an image; without a container engine it is not used, and this is said: the sandbox has the gateway'"'"'s host'"'"'s files, as its policy grants them, and base or host says just that'

@@ -16,6 +16,7 @@ complete openshell \
         'c/-C=/d/' \
         'c/--output=/(table json yaml)/' \
         'c/-o=/(table json yaml)/' \
+        'c/--upload=/f/' \
         'c/--approval-mode=/(manual auto)/' \
         'c/--binary=/f/' \
         'c/-o=/(table json)/' \
@@ -33,6 +34,7 @@ complete openshell \
         'n/-C/d/' \
         'n/--output/(table json yaml)/' \
         'n/-o/(table json yaml)/' \
+        'n/--upload/f/' \
         'n/--approval-mode/(manual auto)/' \
         'n/--binary/f/' \
         'n/-o/(table json)/' \

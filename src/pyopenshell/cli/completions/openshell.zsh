@@ -589,7 +589,7 @@ _shtab_openshell_sandbox_create_options=(
   "*--label[a label to select it by\; repeatable]:KEY=VALUE:"
   "*--provider[attach a provider\; repeatable]:NAME:"
   "--no-auto-providers[attach no others (none ever are)]"
-  "*--upload[upload a file or folder before anything else\; repeatable]:PATH[:DEST]:"
+  "*--upload[upload a file or folder before anything else\; repeatable]:PATH[:DEST]:_files"
   "--no-git-ignore[upload what .gitignore excludes too]"
   "*--forward[forward a port\; repeatable]:[ADDRESS:]PORT:"
   "--from[an image\; without a container engine it is not used, and this is said\: the sandbox has the gateway\'s host\'s files, as its policy grants them, and base or host says just that]:IMAGE:"
