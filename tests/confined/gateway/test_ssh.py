@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import asyncssh
@@ -62,8 +62,11 @@ def service(place):
         pytest.skip("needs: an account for whoever tests, which OpenSSH asks for")
     with (place / "gateway.log").open("wb") as log:
         gateway = subprocess.Popen([sys.executable, "-c", SERVE], stdout=subprocess.PIPE, stderr=log, cwd="/")
+    assert gateway.stdout is not None
     assert gateway.stdout.readline() == b"\n", (place / "gateway.log").read_text()
-    with channel.connect(configuration.chosen()) as connection:
+    chosen = configuration.chosen()
+    assert chosen is not None
+    with channel.connect(chosen) as connection:
         stub = openshell_pb2_grpc.OpenShellStub(connection)
         try:
             yield stub
@@ -123,9 +126,28 @@ def ssh(config, shared):
     return run
 
 
+@contextmanager
+def begun(config, name, command):
+    """Run a command that writes a line when it has begun, and whose client is killed at last; give both."""
+    null, pipe = subprocess.DEVNULL, subprocess.PIPE
+    with subprocess.Popen(["ssh", "-F", config, name, command], stdin=null, stdout=pipe, stderr=pipe) as client:
+        assert client.stdout is not None
+        try:
+            yield client, client.stdout
+        finally:
+            client.kill()
+
+
+def found(pattern, text):
+    """Return what the group of a pattern matches."""
+    match = re.search(pattern, text, re.MULTILINE)
+    assert match, text
+    return match[1]
+
+
 def proxy(config):
     """Return the ProxyCommand of a configuration."""
-    return re.search(r"^ +ProxyCommand (.*)$", Path(config).read_text(), re.MULTILINE)[1].replace("%%", "%")
+    return found(r"^ +ProxyCommand (.*)$", Path(config).read_text()).replace("%%", "%")
 
 
 # --- programs
@@ -192,12 +214,9 @@ def test_client_that_vanishes(ssh, config, stubborn):
     """Its program gets SIGHUP, and is killed where that does not end it."""
     mark = f"vanished-{stubborn}"
     trap = "trap '' HUP" if stubborn else f"trap 'echo hup > {mark}; exit' HUP"
-    command = ["ssh", "-F", config, "alpha", f"{trap}; echo ready; while :; do sleep 0.1; done # {mark}"]
-    client = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
-    assert b"ready\n" == client.stdout.readline()
-    client.kill()
-    client.wait()
-    client.stdout.close()
+    command = f"{trap}; echo ready; while :; do sleep 0.1; done # {mark}"
+    with begun(config, "alpha", command) as (_, output):
+        assert b"ready\n" == output.readline()
     # [v]: the pattern does not match the command line it stands in.
     gone = ssh("alpha", f"while pgrep -f '# [v]anished-{stubborn}' >/dev/null; do sleep 0.1; done; cat {mark}")
     assert (b"" if stubborn else b"hup\n") == gone.stdout
@@ -206,22 +225,16 @@ def test_client_that_vanishes(ssh, config, stubborn):
 def test_slow_reader(config, place):
     """A program whose client does not read waits; the gateway keeps little of what it writes."""
     before = memory(place)
-    command = ["ssh", "-F", config, "alpha", "head -c 300000000 /dev/zero; echo written > all"]
-    client = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
-    try:
-        assert b"\0" == client.stdout.read(1)
+    with begun(config, "alpha", "head -c 300000000 /dev/zero") as (_, output):
+        assert b"\0" == output.read(1)
         assert memory(place) - before < 64 << 20
-    finally:
-        client.kill()
-        client.stdout.close()
-        client.wait()
 
 
 def memory(place):
     """Return how many bytes of memory the gateway has had at most."""
     pid = json.loads((place / "state/openshell/gateway/gateway.json").read_text())["pid"]
     status = Path(f"/proc/{pid}/status").read_text()
-    return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) << 10
+    return int(found(r"VmHWM:\s+(\d+)", status)) << 10
 
 
 # --- files
@@ -273,13 +286,9 @@ def test_sftp_commands(ssh, place):
 @pytest.fixture
 def echo(config):
     """A server inside that sends back what it gets, on port 7777 of the sandbox's loopback."""
-    command = ["ssh", "-F", config, "alpha", f'exec python3 -c "{ECHO}"']
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
-    assert b"listening\n" == server.stdout.readline()
-    yield
-    server.terminate()
-    server.wait()
-    server.stdout.close()
+    with begun(config, "alpha", f'exec python3 -c "{ECHO}"') as (_, output):
+        assert b"listening\n" == output.readline()
+        yield
 
 
 def test_ports(ssh, echo):
@@ -301,6 +310,12 @@ def test_what_is_not_forwarded(ssh):
     )
 
 
+def send(connection, data):
+    """Send data, and that there is no more."""
+    connection.sendall(data)
+    connection.shutdown(socket.SHUT_WR)
+
+
 def test_forward(echo):
     """``openshell forward``: a port of this host leads inside, in the background, until it is stopped."""
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -310,7 +325,7 @@ def test_forward(echo):
         assert f"alpha    127.0.0.1  {port}" in openshell("forward", "list")
         data = os.urandom(1 << 20)
         with socket.create_connection(("127.0.0.1", port), SECONDS) as connection:
-            sender = threading.Thread(target=lambda: (connection.sendall(data), connection.shutdown(socket.SHUT_WR)))
+            sender = threading.Thread(target=send, args=(connection, data))
             sender.start()
             assert data == b"".join(iter(lambda: connection.recv(65536), b""))
             sender.join()
@@ -435,19 +450,12 @@ def test_stopped_deleted_made_anew(service, config, place):
     first = make(service, "gamma")
     path = place / "gamma"
     path.write_text(openshell("sandbox", "ssh-config", "gamma"))
-    client = subprocess.Popen(
-        ["ssh", "-F", path, "gamma", "echo ready; exec sleep 1000"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    assert b"ready\n" == client.stdout.readline()
-    service.StopSandbox(messages.StopSandboxRequest(name="gamma"))
-    _, errors = client.communicate(timeout=SECONDS)
-    assert (255, True) == (
-        client.returncode,
-        re.search(rb"sandbox (gamma was stopped|has ended)", errors) is not None,
-    ), errors
+    with begun(path, "gamma", "echo ready; exec sleep 1000") as (client, output):
+        assert b"ready\n" == output.readline()
+        service.StopSandbox(messages.StopSandboxRequest(name="gamma"))
+        _, errors = client.communicate(timeout=SECONDS)
+    assert 255 == client.returncode
+    assert re.search(rb"sandbox (gamma was stopped|has ended)", errors), errors
     refused = subprocess.run(["ssh", "-F", path, "gamma", "true"], capture_output=True, timeout=SECONDS)
     assert (255, True) == (refused.returncode, b"does not run" in refused.stderr), refused.stderr
     service.DeleteSandbox(messages.DeleteSandboxRequest(name="gamma"))
@@ -460,7 +468,7 @@ def test_stopped_deleted_made_anew(service, config, place):
 
 def test_key_is_checked(ssh, config, place):
     """Nobody is spoken to who has not the key that the gateway told."""
-    line = re.search(r'UserKnownHostsFile "(.*)"', Path(config).read_text())[1]
+    line = found(r'UserKnownHostsFile "(.*)"', Path(config).read_text())
     known = Path(line.replace("%%", "%")).read_text()
     other = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
     wrong = place / "wrong"

@@ -86,7 +86,7 @@ def test_openssh_reads_paths(tmp_path):
     shown = subprocess.run(["ssh", "-G", "-F", config, "demo"], capture_output=True, text=True, check=False)
     if "No user exists" in shown.stderr:
         pytest.skip("needs: an account for whoever tests, which OpenSSH asks for")
-    assert "/a b/c%d" == re.search(r"^userknownhostsfile (.*)$", shown.stdout, re.MULTILINE)[1]
+    assert "userknownhostsfile /a b/c%d" in shown.stdout.splitlines()
 
 
 def test_aliases():
