@@ -49,6 +49,7 @@ _BY_CLASS = {
     "NameInUse": _Code.ALREADY_EXISTS,
     "Conflict": _Code.ABORTED,
     "StillUsed": _Code.FAILED_PRECONDITION,
+    "FilesError": _Code.FAILED_PRECONDITION,
     "NoRecord": _Code.FAILED_PRECONDITION,
     "SandboxGone": _Code.UNAVAILABLE,
     "StateError": _Code.UNAVAILABLE,
