@@ -59,12 +59,7 @@ def _detached(arguments: argparse.Namespace) -> int:
     words += [] if arguments.port is None else ["--port", str(arguments.port)]
     words += [] if arguments.protocol is None else ["--protocol", arguments.protocol]
     words += ["--plaintext"] if arguments.plaintext else []
-    try:
-        gateway = gateway_process.start_detached(words)
-    except OpenShellError:
-        if gateway_process.running():  # another was faster
-            return _detached(arguments)
-        raise
+    gateway = gateway_process.start_detached(words)
     output.line(f"gateway {gateway.name} answers: {gateway.endpoint}; openshell gateway stop ends it")
     return 0
 

@@ -103,14 +103,14 @@ def _program() -> str:
 
 
 def _wait(started: subprocess.Popen[bytes], log: str, place: int) -> None:
-    """Return once a gateway answers: then it has written down where it is."""
+    """Return once a gateway answers, this one or one that was faster: then it has written down where it is."""
     end = time.monotonic() + START
     while True:
         told = running()
-        if told and told.get("pid") == started.pid:
+        if told and (told.get("pid") == started.pid or started.poll() is not None):
             started.returncode = 0  # it is nobody's child from here on
             return
-        if started.poll() is not None:
+        if told is None and started.poll() is not None:
             raise OpenShellError(
                 f"the gateway ended at once (exit code {started.returncode}): {_last(log, place) or 'it said nothing'}",
                 hint=f"its log is {log}",

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from pyopenshell.cli import records
+from pyopenshell.cli.run_options import ALL_GPUS
 
 if TYPE_CHECKING:
     from typing import Any
@@ -63,7 +64,7 @@ def _gpu(sandbox: Sandbox) -> int | None:
     wanted = sandbox.spec.resource_requirements
     if not wanted.HasField("gpu"):
         return None
-    return wanted.gpu.count if wanted.gpu.HasField("count") else 1
+    return wanted.gpu.count if wanted.gpu.HasField("count") else ALL_GPUS
 
 
 def row(shape: dict[str, Any]) -> list[str]:
@@ -79,12 +80,15 @@ COLUMNS = ("name", "created (UTC)", "phase", "exit", "id", "command")
 
 def lines(shape: dict[str, Any]) -> list[tuple[str, str]]:
     """Return a sandbox's summary as names and values, without what says nothing."""
-    return [(key, _text(key, value)) for key, value in shape.items() if value not in (None, [], {}, "", False)]
+    said = ((key, value) for key, value in shape.items() if value is not None and value is not False)
+    return [(key, _text(key, value)) for key, value in said if value not in ([], {}, "")]
 
 
 def _text(key: str, value: Any) -> str:
     if key == "command":
         return records.command(value)
+    if key == "gpu" and value == ALL_GPUS:
+        return "all"
     if isinstance(value, dict):
         return ", ".join(f"{name}={one}" for name, one in value.items())
     return ", ".join(value) if isinstance(value, list) else str(value)

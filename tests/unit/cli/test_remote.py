@@ -85,6 +85,17 @@ def test_a_sandbox_as_json_has_what_clients_read(far, capfd):
     )
 
 
+def test_a_sandbox_in_short(far, capfd):
+    """What is nothing is left out, but an exit code of 0 is something; all GPUs are said in a word."""
+    spec = openshell_pb2.SandboxSpec(tty=True)
+    spec.resource_requirements.gpu.SetInParent()
+    far[0].sandboxes["demo"].spec.CopyFrom(spec)
+    far[0].sandboxes["demo"].status.exit_code = 0
+    rows = dict(line.split(maxsplit=1) for line in run(capfd, "sandbox", "get", "demo")[1].splitlines())
+    assert ("0", "all", "True") == (rows["exit_code"], rows["gpu"], rows["tty"])
+    assert {"labels", "message", "command"}.isdisjoint(rows)
+
+
 def test_errors_of_the_gateway_are_ours(far, capfd):
     """An unknown sandbox is exit code 3 with the gateway's hint, also as JSON."""
     assert (3, "", "openshell: there is no sandbox 'nobody'\nhint: look again\n") == run(
