@@ -90,10 +90,16 @@ def unpack(message: bytes) -> Serving | Use | Counts:
 class Inbox:
     """The supervisor's side. ``sender`` is for the broker, and to be closed here once that has it."""
 
-    def __init__(self) -> None:
-        """Make the socket. The kernel keeps messages apart, and a reader learns when the last writer is gone."""
-        pair = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET | _socket.SOCK_CLOEXEC)
-        self._socket, self.sender = pair
+    sender: _socket.socket
+
+    def __init__(self, own: _socket.socket | None = None) -> None:
+        """Make the socket, or take one over whose ``sender`` is elsewhere.
+
+        The kernel keeps messages apart, and a reader learns when the last writer is gone.
+        """
+        if own is None:
+            own, self.sender = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET | _socket.SOCK_CLOEXEC)
+        self._socket = own
         self.fd = self._socket.fileno()
         self.ended = False
         self.serving: Serving | None = None

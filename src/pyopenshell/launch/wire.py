@@ -56,7 +56,7 @@ END = b"K"
 HEAD = 6
 """Bytes of a frame before its payload: kind, number of descriptors that come with it, length of the payload."""
 MAX_PAYLOAD = 16 << 20
-MAX_DESCRIPTORS = 8
+MAX_DESCRIPTORS = 12
 FOLDER, PTY = 4096, 8192
 """Beyond all errno."""
 

@@ -1,4 +1,4 @@
-"""The supervisor as what forks its own sandbox: what a nursery does for a zygote (``zygote.nursery``)."""
+"""What forks a supervisor's own sandbox, and waits for its end, as a nursery does for a zygote (``zygote.nursery``)."""
 
 from __future__ import annotations
 
@@ -6,42 +6,33 @@ import os
 
 from pyopenshell.kernel import process, signals
 from pyopenshell.launch import reap
-from pyopenshell.zygote.nursery import bear
+from pyopenshell.zygote import nursery
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pyopenshell.zygote.birth import Birth
     from pyopenshell.zygote.loop import Loop
 
 
 class Bearer:
-    """Forks one sandbox, and waits for its end. What ``zygote.birth`` takes for its server."""
+    """One sandbox, forked at once. ``pid`` is init's or its stem's, or a negative errno; it waits for its plan.
 
-    def __init__(self, loop: Loop, joined: Callable[[int], None]) -> None:
-        """Call ``joined`` with the pid before that is sent its plan."""
-        self.loop = loop
-        self.unbounded = not process.has_capability(process.CAP_SETPCAP)
-        self._joined = joined
+    What this process writes to before it forks, the sandbox's processes have in memory as well.
+    """
+
+    def __init__(self, kind: bytes, flags: int, descriptors: list[int]) -> None:
+        """Fork it. The descriptors are its ends of the control socket and the inbox, and closed here."""
         self._events = process.signal_fd((signals.SIGCHLD,))
-        self._birth: Birth | None = None
-        self._pid = 0
-        loop.watch(self._events, self._reap)
+        self.pid = nursery.bear(kind, flags, descriptors)
+        for fd in descriptors:
+            os.close(fd)
 
-    def bear(self, birth: Birth, kind: bytes, flags: int, descriptors: list[int]) -> None:
-        """Fork it. It waits for its plan, and its birth is told of it after this."""
-        pid = bear(kind, flags, descriptors)
-        self._birth, self._pid = birth, pid
-        if pid > 0:
-            try:
-                self._joined(pid)
-            except BaseException:
-                os.kill(pid, signals.SIGKILL)
-                raise
-        self.loop.later(0, lambda: birth.born(pid))
+    def watch(self, loop: Loop, died: Callable[[int, list[int]], None]) -> None:
+        """Tell its end: the wait status, and what could not be killed."""
+        loop.watch(self._events, lambda: self._reap(died))
 
-    def _reap(self) -> None:
+    def _reap(self, died: Callable[[int, list[int]], None]) -> None:
         while process.read_signal(self._events) is not None:
             pass
         while True:
@@ -51,6 +42,5 @@ class Bearer:
                 return
             if pid == 0:
                 return
-            if pid == self._pid and self._birth:
-                birth, self._birth = self._birth, None
-                birth.died(status, reap.sweep())
+            if pid == self.pid:
+                died(status, reap.sweep())

@@ -13,6 +13,7 @@ import select
 
 from pyopenshell.kernel import process, signals
 from pyopenshell.launch import frames
+from pyopenshell.supervisor.bearer import Bearer
 from pyopenshell.supervisor.keeper import Keeper
 
 TYPE_CHECKING = False
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 BEAR = b"A"
-"""template → cradle, with a supervisor's descriptors (``keeper.Keeper``): what it is to make."""
+"""template → cradle, with descriptors: the sandbox's (``bearer.Bearer``), ``ends`` of them, and then its supervisor's
+(``keeper.Keeper``): what it is to make."""
 
 
 class Cradle:
@@ -109,7 +111,9 @@ def _supervise(payload: bytes, descriptors: list[int]) -> NoReturn:
         os.setsid()
         process.close_fds((0, 1, 2, *descriptors))
         signals.pthread_sigmask(signals.SIG_SETMASK, ())
-        keeper = Keeper(marshal.loads(payload), descriptors)  # noqa: S302 - from our template
+        told = marshal.loads(payload)  # noqa: S302 - from our template
+        ends, taken = descriptors[: told["ends"]], descriptors[told["ends"] :]
+        keeper = Keeper(told, taken, Bearer(told["kind"], told["flags"], ends))
         keeper.launch()
         keeper.loop.run()
         code = 0

@@ -8,15 +8,15 @@ import os
 
 from pyopenshell.errors import LaunchError, OpenShellError, SandboxGone
 from pyopenshell.launch import dynamic_id, frames, private, wire
+from pyopenshell.launch.reports import Inbox
 from pyopenshell.runs.registry import Run
 from pyopenshell.supervisor import protocol
-from pyopenshell.supervisor.bearer import Bearer
 from pyopenshell.supervisor.doors import Doors
 from pyopenshell.supervisor.mainly import Main
 from pyopenshell.supervisor.program import Program
 from pyopenshell.supervisor.visitor import Visitor
 from pyopenshell.zygote import carry, failure
-from pyopenshell.zygote.birth import Birth
+from pyopenshell.zygote.kept import Kept
 from pyopenshell.zygote.loop import Loop
 from pyopenshell.zygote.story import Story
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pyopenshell.launch.cgroups import Cgroup
-    from pyopenshell.launch.plan import Plan
+    from pyopenshell.launch.private import Private
     from pyopenshell.launch.reports import Use
-    from pyopenshell.zygote.birth import Proof
+    from pyopenshell.supervisor.bearer import Bearer
 
 KEPT = 16
 """Sessions that ended while nobody followed them, whose end and last words are kept."""
@@ -37,9 +37,12 @@ KEPT = 16
 class Keeper:
     """A sandbox from its plan to its end, as its supervisor's whole occupation."""
 
-    def __init__(self, told: dict[str, Any], descriptors: list[int]) -> None:
-        """Take over: the connection of who asked for it, the record, the link to who writes that, an id's lock."""
-        connection, folder, link, *locks = descriptors
+    def __init__(self, told: dict[str, Any], descriptors: list[int], bearer: Bearer) -> None:
+        """Take over a sandbox that is forked: its control socket, its broker's inbox where it has one.
+
+        And the connection of who asked for it, the record, the link to the template, the locks of an id and of limits.
+        """
+        connection, folder, link, control, *rest = descriptors
         self.loop = Loop()
         self.programs: dict[int, Program] = {}
         self.visitors: set[Visitor] = set()
@@ -47,15 +50,18 @@ class Keeper:
         self.key = os.urandom(protocol.KEY_SIZE)
         self.main = Main(self, told)
         self._record = Run(told["run_id"], self.name, told["record"], folder)
-        here = carry.unpack(told["here"]).replace(pid=os.getpid())
-        self.story = Story(self._record, here, carry.unpack(told["process"]))
+        inbox = (
+            Inbox(_socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0, rest.pop(0))) if told["broker"] else None
+        )
+        self._kept = Kept(self.loop, self, _stream(control), inbox, apart=told["apart"])
+        self._kept.pid = max(0, bearer.pid)
+        self._bearer = bearer
         self._told = told
-        self._identity_lock = locks.pop(0) if told["has_id"] else None
-        self._cgroup = _cgroup(told["cgroups"], locks)
-        self._private = carry.unpack(told["private"])
-        self._link = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, link)
+        self._identity_lock = rest.pop(0) if told["has_id"] else None
+        self._cgroup = _cgroup(told["cgroups"], rest)
+        self._private: Private | None = None
+        self._link = _stream(link)
         self._link_reader = frames.Reader(self._link)
-        self._birth: Birth | None = None
         self._doors: Doors | None = None
         self._folder_lock: int | None = None
         self._waiting: list[Visitor] = []
@@ -63,77 +69,79 @@ class Keeper:
         self._holds = False
         self._ending = False
         self._let_go = False
-        self._uid = 0
-        first = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, connection)
-        self.visitors.add(Visitor(self, first, is_known=True))
-        self.loop.watch(link, self._scribed)
+        self._is_dead = bearer.pid < 0
+        here = carry.unpack(told["here"]).replace(pid=os.getpid())
+        self.story = Story(self._record, here, carry.unpack(told["process"]))
+        self.visitors.add(Visitor(self, _stream(connection), is_known=True))
+        self.loop.watch(link, self._answered)
+        bearer.watch(self.loop, self._died)
 
-    # From the plan to the receipt.
+    # Until it holds.
 
     def launch(self) -> None:
-        """Have the sandbox made. What goes wrong is told to who asked for it."""
-        plan: Plan = carry.unpack(self._told.pop("plan"))
-        self._uid = plan.uid
+        """Have the sandbox made, by the template, which looks at all of it and writes it down: that takes memory."""
         try:
-            self._furnish(plan)
-            self._birth = Birth(Bearer(self.loop, self._join), self, plan, self._told.pop("plain"))
+            if self._is_dead:
+                raise OSError(-self._bearer.pid, os.strerror(-self._bearer.pid), "fork")
+            self._furnish()
+            frames.send(self._link, protocol.BORN, (os.getpid(), self._bearer.pid))
         except (OSError, OpenShellError) as error:
             self.launch_failed(_ours(error))
-            if not self._birth:
-                self._leave()
 
-    def _furnish(self, plan: Plan) -> None:
-        """Make what the plan wants to find: the sandbox's own folder, a private one of the host."""
+    def _furnish(self) -> None:
+        """Make what the plan wants to find: limits, the sandbox's own folder, a private one of the host."""
+        if self._cgroup:
+            self._cgroup.join(self._bearer.pid)
         if self._told["own_folder"] and os.geteuid() == 0:
             fd = os.open(self._told["own_folder"], os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:
-                os.fchown(fd, plan.uid, plan.gid)
+                os.fchown(fd, self._told["uid"], self._told["gid"])
             finally:
                 os.close(fd)
-        if self._private:
+        if self._told["private"]:
+            wanted: Private = carry.unpack(self._told["private"])
             private.sweep()
-            self._folder_lock = private.make(self._private, plan.uid, plan.gid)
+            self._folder_lock = private.make(wanted, self._told["uid"], self._told["gid"])
+            self._private = wanted
 
-    def _join(self, pid: int) -> None:
-        """Put init, or its stem, where its limits hold. Raises LaunchError."""
-        if self._cgroup:
-            self._cgroup.join(pid)
-
-    def proved(self, proof: Proof) -> None:
-        """Have it looked at what says that the sandbox holds, and written down: both take memory."""
-        if self._ending:
-            return
-        if not any(visitor.watches for visitor in self.visitors):  # who asked for it is gone, and told nobody of it
-            self.launch_failed(SandboxGone("nobody waits for the sandbox any more"))
-            return
-        try:
-            frames.send(self._link, protocol.PROOF, (os.getpid(), carry.pack(proof)))
-        except OSError as error:  # the template has ended, and with it the gateway
-            self.launch_failed(_ours(error))
-
-    def _scribed(self) -> None:
+    def _answered(self) -> None:
         """Go on once the record says what the sandbox is: let init serve, start the main process, and tell."""
         for _kind, payload, _ in self._link_reader.take():
-            error = marshal.loads(payload)  # noqa: S302 - from our template
+            error, init = marshal.loads(payload)  # noqa: S302 - from our template
             self._close_link()
-            if not self._ending:
-                self._begin(error)
+            if error:
+                self.launch_failed(failure.unpack(error))
+            elif not self._ending:
+                self._begin(init)
         if self._link_reader.ended and not self._holds:
             self._close_link()
             self.launch_failed(SandboxGone("the gateway ended while the sandbox was made"))
 
-    def _begin(self, error: dict[str, Any] | None) -> None:
+    def _begin(self, init: int) -> None:
         try:
-            if error:
-                raise failure.unpack(error)
+            self._kept.know(init)
             self._doors = Doors(self, self._record)
             self._holds = True
+            self._kept.follow()
             self.main.begin()
         except (OSError, OpenShellError) as problem:
             self._holds = False
             self.launch_failed(_ours(problem))
             return
         self.changed()
+
+    def _died(self, status: int, survivors: list[int]) -> None:
+        """Take the end of init, or of its stem. Why it came to that before the sandbox held, the template knows."""
+        self._is_dead = True
+        if self._holds:
+            self._kept.died(status, survivors)
+        elif self._ending:
+            self._leave()
+        else:
+            try:
+                frames.send(self._link, protocol.DIED, (status, survivors))
+            except OSError as error:  # the template has ended, and with it the gateway
+                self.launch_failed(_ours(error))
 
     def _close_link(self) -> None:
         if self._link.fileno() >= 0:
@@ -146,24 +154,26 @@ class Keeper:
             packed = failure.pack(error)
             try:
                 frames.send(self._link, protocol.FAILED, packed)
-            except OSError:  # the template has ended
+            except OSError:  # the template has told us, or has ended
                 pass
             for visitor in tuple(self.visitors):
                 visitor.fail(packed)
         self._ending = True
-        if self._birth:
-            self._birth.end()
+        if self._is_dead:
+            self._leave()
+        else:
+            self._kept.end()
 
     # While it holds.
 
     def tell(self, kind: bytes, payload: bytes, descriptors: Sequence[int] = ()) -> None:
         """Tell init; before the first time, that it may. Raises SandboxGone."""
-        if not self._birth or self._ending:
+        if self._is_dead or self._ending:
             raise SandboxGone(f"sandbox {self.name} has ended")
         if not self._let_go:
             self._let_go = True
-            self._birth.send(wire.GO)
-        self._birth.send(kind, payload, descriptors)
+            self._kept.send(wire.GO)
+        self._kept.send(kind, payload, descriptors)
 
     def start(self, asked: dict[str, Any]) -> Program:
         """Start a program. Raises SandboxGone, OSError."""
@@ -248,7 +258,7 @@ class Keeper:
         """Return what is told of the sandbox as a whole."""
         record = self._record
         told = {"name": record.name, "run_id": record.id, "record": record.path, "pid": os.getpid()}
-        return told | {"init": self._birth.init_pid if self._birth else 0, "main": self.main.told()}
+        return told | {"init": self._kept.init_pid, "main": self.main.told()}
 
     def changed(self) -> None:
         """Tell all who want to know."""
@@ -261,11 +271,11 @@ class Keeper:
 
     def close(self) -> None:
         """End the sandbox, whatever it is doing."""
+        if not self._holds:
+            self.launch_failed(SandboxGone(f"sandbox {self.name} was stopped"))
+            return
         self._ending = True
-        if self._birth:
-            self._birth.end()
-        else:
-            self._leave()
+        self._kept.end()
 
     def broke(self, error: Exception) -> None:
         """End the sandbox: we have a defect."""
@@ -274,21 +284,17 @@ class Keeper:
     def ended(self, why: str, survivors: Sequence[int] = ()) -> None:
         """Tell that nothing of it is left. ``why`` is how it came about, where nobody asked for it."""
         lost = None if self._ending else why
-        counts = self._birth.counts if self._birth else None
-        if not self._holds:
-            self._birth = None
-            self.launch_failed(LaunchError(f"cannot start the sandbox: {why}", step="unknown"))
-            self._leave()
-            return
         for program in self.programs.values():
             program.lost()
-        self._birth = None
         self._ending = True
-        troubles = self.story.closed(self._count, lost, counts, self.main.end())
+        troubles = self.story.closed(self._count, lost, self._kept.counts, self.main.end())
         self._leave({"lost": lost, "troubles": troubles, "survivors": list(survivors)})
 
     def _leave(self, told: dict[str, Any] | None = None) -> None:
         """Undo what was made, tell, and go."""
+        if self.loop.stopped:
+            return
+        self._kept.close()
         if self._doors:
             self._doors.close()
         self._unfurnish()
@@ -306,10 +312,14 @@ class Keeper:
     def _unfurnish(self) -> None:
         if self._cgroup:
             self._cgroup.remove()
-        if self._folder_lock is not None:
+        if self._private:
             private.remove(self._private)
         if self._identity_lock is not None:
-            dynamic_id.release(self._uid, self._identity_lock)
+            dynamic_id.release(self._told["uid"], self._identity_lock)
+
+
+def _stream(fd: int) -> _socket.socket:
+    return _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, fd)
 
 
 def _cgroup(folders: list[str], locks: list[int]) -> Cgroup | None:

@@ -71,10 +71,11 @@ LISTED = b"T"
 DONE = b"D"
 GIVEN = b"M"
 
-PROOF = b"P"
-"""supervisor → template: its pid and a ``zygote.birth.Proof``, to be looked at and written down; answered ``DONE``, with
-None or an
-error."""
+BORN = b"O"
+"""supervisor → template: its pid, and that of init or of its stem."""
+DIED = b"P"
+"""supervisor → template: the wait status of that, which ended before the sandbox held, and what survived. To this, or
+when there is nothing to wait for any more, the template answers ``DONE``: an error or None, and init's pid."""
 
 MAIN = 0
 """The main process's number."""

@@ -14,7 +14,7 @@ import resource
 
 from pyopenshell import runs
 from pyopenshell.audit import context
-from pyopenshell.errors import OpenShellError
+from pyopenshell.errors import LaunchError, OpenShellError, SandboxGone
 from pyopenshell.kernel import process, signals
 from pyopenshell.launch import frames
 from pyopenshell.runs.registry import SCHEMA
@@ -23,6 +23,7 @@ from pyopenshell.supervisor.cradle import Cradle
 from pyopenshell.zygote import carry, failure
 from pyopenshell.zygote import protocol as door
 from pyopenshell.zygote.beginning import Beginning
+from pyopenshell.zygote.birth import Birth
 from pyopenshell.zygote.limits import Limits
 from pyopenshell.zygote.loop import Loop
 from pyopenshell.zygote.planners import Planners
@@ -30,9 +31,12 @@ from pyopenshell.zygote.warm import Warmed, key
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from pyopenshell.launch.cgroups import Cgroup
+    from pyopenshell.launch.reports import Use
+    from pyopenshell.zygote.birth import Proof
     from pyopenshell.zygote.limits import Differing
     from pyopenshell.zygote.warm import Warm
 
@@ -67,6 +71,7 @@ class Template:
         self.warmed = Warmed()
         self.planners = Planners(self)
         self.here = context.here("", "")
+        self.unbounded = not process.has_capability(process.CAP_SETPCAP)
         self._cradle = cradle
         self.loop.watch(cradle.fd, self._cradled)
         self._door = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0, door.DOOR)
@@ -117,7 +122,12 @@ class Wish:
         self.asked: dict[str, Any] = {}
         self.key = b""
         self.limits: Differing = ()
+        self.loop = template.loop
+        self.unbounded = template.unbounded
+        self.places = True
         self._template = template
+        self._supervisor = 0
+        self._birth: Birth | None = None
         self._connection: _socket.socket | None = connection
         self._link: _socket.socket | None = None
         self._record: runs.Run | None = None
@@ -139,7 +149,7 @@ class Wish:
                 self.plan()
         if self._reader.ended:
             self._template.planners.forget(self)
-            self._let_go()
+            self._release()
 
     def plan(self) -> None:
         """Take a plan that holds, or have one made."""
@@ -168,7 +178,9 @@ class Wish:
             self._record = runs.create(name, planned.policy.source.text, meta, run_id=run_id, tidy=False)
             here = self._template.here.replace(sandbox=name, run_id=run_id)
             self._beginning = Beginning(warm, self._record, here)
-            self._hand_over(warm, self._record, here)
+            if self._connection:
+                self.loop.forget(self._connection.fileno())  # the supervisor hears it from here on
+            self._birth = Birth(self, self, planned.plan, warm.plain)
         except (OSError, OpenShellError) as error:
             if isinstance(error, OSError):
                 error = OpenShellError(f"cannot start a supervisor: {error}", code="system")
@@ -177,7 +189,6 @@ class Wish:
         finally:
             if planned.identity_lock is not None:
                 os.close(planned.identity_lock)  # the supervisor holds it
-        self._let_go()
 
     def _limit(self, warm: Warm, run_id: str) -> Warm:
         """Make the sandbox's cgroup. Raises PolicyRefused."""
@@ -186,21 +197,29 @@ class Wish:
         self._cgroup = cgroups.prepare(warm.planned.effective.replace(run_id=run_id))
         return warm.limited(self._cgroup.effective) if self._cgroup and self._cgroup.effective else warm
 
-    def _hand_over(self, warm: Warm, record: runs.Run, here: context.Context) -> None:
-        """Have the supervisor forked. Raises OSError."""
-        planned, lock = warm.planned, warm.planned.identity_lock
-        if not self._connection:
+    # While it is made. What this takes of memory, the supervisor need not have.
+
+    def bear(self, birth: Birth, kind: bytes, flags: int, descriptors: list[int]) -> None:
+        """Have the sandbox's supervisor forked, which forks it. Raises OSError."""
+        warm, record = self._warm, self._record
+        if not self._connection or not warm or not record:
             return
+        planned, lock = warm.planned, warm.planned.identity_lock
         self._link, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
         told = {
+            "kind": kind,
+            "flags": flags,
+            "ends": len(descriptors),
+            "broker": birth.inbox is not None,
+            "apart": planned.plan.namespaces["pid"],
+            "uid": planned.plan.uid,
+            "gid": planned.plan.gid,
             "name": record.name,
             "run_id": record.id,
             "record": record.path,
-            "plan": carry.pack(planned.plan),
-            "plain": warm.plain,
             "private": carry.pack(planned.private) if planned.private.host else None,
             "own_folder": planned.request.own_folder,
-            "here": carry.pack(here),
+            "here": carry.pack(self._template.here.replace(sandbox=record.name, run_id=record.id)),
             "process": carry.pack(warm.process),
             "main": self.asked["main"],
             "held": self.asked["held"],
@@ -208,58 +227,102 @@ class Wish:
             "has_id": lock is not None,
             "cgroups": list(self._cgroup.folders) if self._cgroup else [],
         }
-        descriptors = [self._connection.fileno(), record.lock, theirs.fileno(), *(() if lock is None else (lock,))]
-        descriptors += self._cgroup.locks if self._cgroup else ()
+        descriptors = [*descriptors, self._connection.fileno(), record.lock, theirs.fileno(), birth.control.fileno()]
+        descriptors += [birth.inbox.fd] if birth.inbox else []
+        descriptors += [] if lock is None else [lock]
+        descriptors += self._cgroup.locks if self._cgroup else []
         try:
             self._template.bear(told, descriptors)
         finally:
             theirs.close()
         self._reader = frames.Reader(self._link)
-        self._template.loop.watch(self._link.fileno(), self._scribe)
+        self.loop.watch(self._link.fileno(), self._told)
 
-    def _scribe(self) -> None:
-        """Write down what the supervisor tells of its launch: it is to stay small, and this takes memory."""
+    def _told(self) -> None:
+        """Take what the supervisor tells."""
         for kind, payload, descriptors in self._reader.take():
             for fd in descriptors:
                 os.close(fd)
             told = marshal.loads(payload)  # noqa: S302 - from our supervisor
-            if not self._beginning or not self._link:
+            if not self._birth:
                 continue
-            if kind == protocol.PROOF:
-                answer = self._enforced(*told)
-                self._let_go_of_record()  # first: who is told that the sandbox ended finds its name free
-                frames.Outbox(self._link).send(protocol.DONE, marshal.dumps(answer))
+            if kind == protocol.BORN:
+                self._supervisor, pid = told
+                self._birth.born(pid)
+            elif kind == protocol.DIED:
+                self._birth.died(*told)
             elif kind == protocol.FAILED:
-                self._beginning.failed(failure.unpack(told))
+                if self._beginning:
+                    self._beginning.failed(failure.unpack(told))
+                self._finish()
+                return
         if self._reader.ended:
             self._finish()
 
-    def _enforced(self, pid: int, proof: Any) -> dict[str, Any] | None:
-        """Look at what a supervisor tells of its sandbox, and write it down; return the error, or None."""
-        if not self._beginning or not self._warm or not self._record:
-            return None
+    def launch_failed(self, error: OpenShellError) -> None:
+        """Have the supervisor end what there is of the sandbox, and tell why."""
+        if self._beginning:
+            self._beginning.failed(error)
+            self._answer(failure.pack(error))
+
+    def ended(self, why: str, _survivors: Sequence[int] = ()) -> None:
+        """Note that it ended before it held."""
+        self.launch_failed(LaunchError(f"cannot start the sandbox: {why}", step="unknown"))
+
+    def brokered(self, _use: Use) -> None:
+        """Nothing has run in it."""
+
+    def frame(self, _kind: bytes, _payload: bytes, _terminal: int) -> None:
+        """Nothing has run in it."""
+
+    def proved(self, proof: Proof) -> None:
+        """Look at what says that the sandbox holds, and write it down: then it is the supervisor's."""
+        if not self._beginning or not self._birth or not self._record:
+            return
         try:
-            receipt = carry.unpack(proof).receipt(self._warm.planned.plan)
-            self._record.write_json("meta.json", {**self._meta, "supervisor_pid": pid})
+            if self._is_left():
+                raise SandboxGone("nobody waits for the sandbox any more")
+            receipt = proof.receipt(self._birth.plan)
+            self._record.write_json("meta.json", {**self._meta, "supervisor_pid": self._supervisor})
             self._beginning.enforced({**receipt, "effective_digest": self._beginning.digest})
         except (OSError, OpenShellError) as error:
             if isinstance(error, OSError):
                 error = OpenShellError(f"cannot write the record: {error}", code="system")
-            self._beginning.failed(error)
-            return failure.pack(error)
-        return None
+            self.launch_failed(error)
+        else:
+            self._answer(None)
+
+    def _is_left(self) -> bool:
+        """Whether who asked for it has gone."""
+        try:
+            return not (self._connection and self._connection.recv(1, _socket.MSG_PEEK | _socket.MSG_DONTWAIT))
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
+    def _answer(self, error: dict[str, Any] | None) -> None:
+        """Tell the supervisor that it may go on, or not; and hear no more of either."""
+        link, init = self._link, self._birth.init_pid if self._birth else 0
+        self._release()  # first: who is told that the sandbox ended finds its name free, and init its supervisor gone
+        if link:
+            frames.Outbox(link).send(protocol.DONE, marshal.dumps((error, init)))
+        self._finish()
 
     def _finish(self) -> None:
         """Hear no more of the supervisor."""
         if self._link:
-            self._template.loop.forget(self._link.fileno())
+            self.loop.forget(self._link.fileno())
             self._reader.close()
             self._link.close()
             self._link = None
-        self._let_go_of_record()
+        self._release()
 
-    def _let_go_of_record(self) -> None:
-        """Leave the record, and the limits, to the supervisor."""
+    def _release(self) -> None:
+        """Leave the sandbox, its record, its limits, and who asked for it, to the supervisor."""
+        if self._birth:
+            self._birth.close()
+            self._birth = None
         if self._beginning:
             self._beginning.close()
             self._beginning = None
@@ -269,25 +332,24 @@ class Wish:
         if self._cgroup:
             self._cgroup.leave()
             self._cgroup = None
+        if self._connection:
+            self.loop.forget(self._connection.fileno())
+            self._connection.close()
+            self._connection = None
 
     def failed(self, error: OpenShellError) -> None:
         """Tell that there will be no sandbox."""
+        if self._link:
+            self.launch_failed(error)
+            return
         if self._beginning:
             self._beginning.failed(error)
-        if self._cgroup and not self._link:  # no supervisor has it
+        if self._cgroup:
             self._cgroup.remove()
         if self._connection:
             frames.Outbox(self._connection).send(protocol.FAILED, marshal.dumps(failure.pack(error)))
-        self._let_go()
-        self._finish()
+        self._release()
 
     def broke(self, error: Exception) -> None:
         """Tell that we have a defect."""
         self.failed(OpenShellError(f"openshell has a defect: {type(error).__name__}: {error}", code="internal"))
-
-    def _let_go(self) -> None:
-        """Leave who asked for it to the supervisor."""
-        if self._connection:
-            self._template.loop.forget(self._connection.fileno())
-            self._connection.close()
-            self._connection = None

@@ -61,6 +61,7 @@ class Server:
         self.limits = limits
         self.unbounded = not process.has_capability(process.CAP_SETPCAP)
         """Whether the nursery could not empty the capability bounding set of all that is born in it."""
+        self.places = False
         self.warmed = Warmed()
         self.planners = Planners(self)
         self.keepers: set[Keeper] = set()

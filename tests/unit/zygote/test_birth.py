@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pyopenshell.errors import LaunchError
 from pyopenshell.launch import frames, wire
 from pyopenshell.zygote.birth import Birth
 from pyopenshell.zygote.loop import Loop
@@ -21,6 +22,7 @@ class Server:
     def __init__(self):
         self.loop = Loop()
         self.unbounded = True
+        self.places = False
         self.init = None
 
     def bear(self, _birth, _kind, _flags, descriptors):
@@ -49,7 +51,7 @@ def scene(workdir):
     yield birth, server, watcher, pid
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
-    birth._close()
+    birth.close()
     server.init.close()
 
 
@@ -90,8 +92,11 @@ def test_its_plan_is_the_first_it_is_told(scene):
 
 def test_a_receipt_that_does_not_hold_is_a_failure(scene):
     """What is seen here counts: the process is not the sandbox's identity."""
-    ((name, error),) = proved(scene)
-    assert ("launch_failed", "receipt") == (name, error.step)
+    ((name, proof),) = proved(scene)
+    assert "proved" == name
+    with pytest.raises(LaunchError) as error:
+        proof.receipt(scene[0].plan)
+    assert "receipt" == error.value.step
 
 
 def test_a_failure_is_told_with_its_step(scene):
