@@ -70,6 +70,7 @@ def place():
             assert "no gateway was configured: started one here, local, https://127.0.0.1:" in started
             yield there
         finally:
+            there("gateway", "start", "--detach")  # a test that failed may have left none
             there("sandbox", "delete", "--all")
             there("gateway", "stop")
 
