@@ -77,8 +77,8 @@ def unusable(error: OSError, path: str | None = None) -> StateError:
 def _open(folder: str) -> int:
     """Open a folder below the configuration's and lock it; what is missing is made, writing by others ends.
 
-    A configuration folder may be a symbolic link, as whoever keeps theirs under version control has it; the mode of what
-    it leads to is left alone.
+    A configuration folder may be a symbolic link, as whoever keeps theirs under version control has it; the mode of
+    what it leads to is left alone.
     """
     before = os.umask(0o077)
     try:
