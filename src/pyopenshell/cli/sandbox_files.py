@@ -54,7 +54,8 @@ def _upload(there: Remote, name: str, local: str, destination: str | None, *, gi
         from pyopenshell.gateway.files.send import frames
         from pyopenshell.gateway.proto import files_pb2, files_pb2_grpc
     path = _path(local, "what is to be uploaded")
-    into = os.fsencode(destination or "")
+    # OpenShell's clients count on it: a folder goes into its destination, also into one that is not there yet.
+    into = os.fsencode(f"{destination}/" if destination and os.path.isdir(local) else destination or "")
     start = files_pb2.UploadStart(workspace=there.workspace, sandbox=name, destination=into, name=_name(path))
     ignore = Ignore(local) if git_ignore and os.path.isdir(local) else None
     problems: list[BaseException] = []

@@ -35,14 +35,9 @@ def left():
 
 
 def own_profile():
-    """Write a profile as a user would: a packaged one's policy, a prompt, and the agent uploaded into the workspace.
-
-    /tmp is left to the sandbox, which has one of its own: where the policy names it, it is the host's.
-    """
+    """Write a profile as a user would: a packaged one's policy, a prompt, and the agent uploaded into the workspace."""
     profile = FOLDER / "own"
     shutil.copytree(PROFILES / "code-reviewer", profile)
-    policy = (profile / "policy.yaml").read_text()
-    (profile / "policy.yaml").write_text(policy.replace(" /tmp,", ""))
     (FOLDER / "pi").write_text(AGENT)
     (FOLDER / "pi").chmod(0o755)
     (profile / "prompt.md").write_text("Look at {{oar.input_name}}.\n")
@@ -61,16 +56,6 @@ def initialized():
     made = oar("init", PROFILES, "--model", "some/model")
     valid = [oar("validate", PROFILES / name)[0] for name in ("code-reviewer", "technical-writing-reviewer")]
     return [made[0], valid]
-
-
-@check
-def packaged_policy():
-    """A packaged policy is either taken as it is, or refused whole, and in words."""
-    command = ["openshell", "sandbox", "create", "--from", "image", "--detach", "--name", "packaged", "--policy"]
-    policy = PROFILES / "code-reviewer" / "policy.yaml"
-    done = subprocess.run([*command, policy], capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    subprocess.run(["openshell", "sandbox", "delete", "packaged"], capture_output=True, stdin=subprocess.DEVNULL)
-    return [done.returncode == 0, "hard_requirement cannot be kept" in done.stderr]
 
 
 @check

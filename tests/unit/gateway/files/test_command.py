@@ -131,7 +131,7 @@ def test_git_ignore_is_honoured_unless_not_wanted(demo):
     upload("p")
     assert [".gitignore", "a.txt"] == sorted(os.listdir(demo.folder / "p"))
     upload("p", "all", no_git_ignore=True)
-    assert [".git", ".gitignore", "a.log", "a.txt"] == sorted(os.listdir(demo.folder / "all"))
+    assert [".git", ".gitignore", "a.log", "a.txt"] == sorted(os.listdir(demo.folder / "all/p"))
 
 
 def test_what_cannot_be_read_is_told(demo, capsys, monkeypatch):
