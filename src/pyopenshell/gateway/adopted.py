@@ -18,27 +18,35 @@ ORIGIN = "pyopenshell/origin"
 _PHASES = {"starting": "STARTING", "running": "READY", "exited": "COMPLETED", "lost": "ERROR"}
 
 
-def live(known: frozenset[str]) -> list[Sandbox]:
-    """Return those that are alive, but for the runs whose ids are ``known``. Raises StateError."""
-    return [row for view in runs.list_runs() if view.id not in known and (row := _row(view)) and _is_alive(row)]
+def live(known: frozenset[str], own_runs: frozenset[str]) -> list[Sandbox]:
+    """Return those that are alive, but for runs of the sandboxes with the ids ``known``. Raises StateError.
+
+    ``own_runs`` are the ids of runs that need not be looked at to know that.
+    """
+    return [
+        row for view in runs.list_runs() if view.id not in own_runs and (row := _row(view, known)) and _is_alive(row)
+    ]
 
 
 def find(name: str, known: frozenset[str]) -> Sandbox | None:
-    """Return one by its name, alive or over, but for the runs whose ids are ``known``. Raises StateError."""
+    """Return one by its name, alive or over, but for runs of sandboxes with the ids ``known``. Raises StateError."""
     try:
         view = runs.find(name)
     except NoSuchSandbox:
         return None
-    return None if view.id in known else _row(view)
+    return _row(view, known)
 
 
 def _is_alive(row: Sandbox) -> bool:
     return row.phase in ("STARTING", "READY")
 
 
-def _row(view: RunView) -> Sandbox | None:
+def _row(view: RunView, known: frozenset[str]) -> Sandbox | None:
     try:
-        meta, end = view.meta(), view.exit()
+        meta = view.meta()
+        if meta.get("sandbox_id") in known:
+            return None
+        end = view.exit()
     except StateError:
         return None
     state = view.state

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING
 
 from google.protobuf.json_format import MessageToDict
 from openshell._proto import openshell_pb2
 
+from pyopenshell import runs
 from pyopenshell.errors import UsageError
+from pyopenshell.gateway.store import Sandbox
 from pyopenshell.planning import RunRequest
 from pyopenshell.state import state_root
 from pyopenshell.supervisor.client import Wanted
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from pyopenshell.gateway.store import Sandbox
+    from pyopenshell.gateway.engine import NewSandbox
     from pyopenshell.policy.model import Policy
 
 SIZE = (24, 80)
@@ -43,6 +46,31 @@ def data_root() -> str:
         return "/var/lib/openshell-data"
     home = os.path.expanduser("~")
     return f"{home}/.local/share/openshell" if home.startswith("/") else f"{state_root()}-data"
+
+
+def row(new: NewSandbox) -> Sandbox:
+    """Return what is stored of a sandbox that is to be made."""
+    id_ = runs.new_id()
+    return Sandbox(
+        id=id_,
+        workspace=new.workspace,
+        name=new.name or runs.generated_name(id_),
+        labels=new.labels,
+        annotations=new.annotations,
+        spec=new.spec,
+        phase="PROVISIONING",
+        reason="",
+        message="",
+        run_id=None,
+        exit_code=None,
+        workdir=new.workdir,
+        policy_version=1,
+        restarts=0,
+        resource_version=1,
+        created=time.time_ns() // 1_000_000,
+        main_started=None,
+        request_id=new.request_id,
+    )
 
 
 def own_folder(row: Sandbox) -> str | None:

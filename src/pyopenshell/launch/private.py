@@ -103,14 +103,25 @@ def remove(private: Private) -> None:
 def sweep() -> None:
     """Remove the host folders of ours that nobody holds the lock of: their supervisor was killed."""
     for path in [f"{folder}/{name}" for folder in HOSTS for name in _listed(folder) if _is_ours(name)]:
-        try:
-            info = os.lstat(path)
-            old = time.time() - info.st_mtime > YOUNG
-            if stat.S_ISDIR(info.st_mode) and info.st_uid == os.geteuid() and old:
-                os.close(_lock(path))
-                remove_folder(path)
-        except OSError:  # gone, or in use
-            continue
+        _remove_if_left(path, YOUNG)
+
+
+def discard(run_id: str) -> None:
+    """Remove the host folder of one run whose supervisor was killed."""
+    for folder in HOSTS:
+        _remove_if_left(f"{folder}/{PREFIX}{run_id.lower()}", 0)
+
+
+def _remove_if_left(path: str, age: float) -> None:
+    """Remove a folder of ours that nobody holds the lock of, if it is older than so many seconds (0: however old)."""
+    try:
+        info = os.lstat(path)
+        old = not age or time.time() - info.st_mtime > age
+        if stat.S_ISDIR(info.st_mode) and info.st_uid == os.geteuid() and old:
+            os.close(_lock(path))
+            remove_folder(path)
+    except OSError:  # gone, or in use
+        pass
 
 
 def _listed(folder: str) -> list[str]:

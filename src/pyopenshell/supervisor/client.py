@@ -15,7 +15,7 @@ from pyopenshell.policy import making
 from pyopenshell.record import Record
 from pyopenshell.supervisor import protocol
 from pyopenshell.supervisor.connection import Connection
-from pyopenshell.supervisor.reach import answer, gone, reach
+from pyopenshell.supervisor.reach import PATIENCE, answer, gone, reach, within
 from pyopenshell.supervisor.session import Program
 from pyopenshell.supervisor.supervised import Supervised
 from pyopenshell.zygote import rights, started
@@ -67,12 +67,15 @@ class Supervisors:
             raise
         return Supervised(connection, told)
 
-    async def find(self, record: str) -> Supervised:
-        """Return the supervisor of a run that is alive, by its record's folder. Raises SandboxGone."""
+    async def find(self, record: str, patience: float = PATIENCE) -> Supervised:
+        """Return the supervisor of a run that is alive, by its record's folder. Raises SandboxGone.
+
+        ``patience`` is seconds for it to answer.
+        """
         connection = await reach(record)
         try:
             await connection.send(protocol.WATCH)
-            told = answer(await connection.receive(), protocol.STATE)
+            told = answer(await within(patience, record, connection.receive()), protocol.STATE)
         except OSError as error:
             connection.close()
             raise gone(record) from error

@@ -84,6 +84,14 @@ class Connection:
                     continue
                 data, descriptors = data[sent:], ()
 
+    def send_last(self, kind: bytes) -> None:
+        """Send a frame without a payload if there is room for it, and nobody is sending."""
+        if self._fd >= 0 and not self._sending.locked():
+            try:
+                self._socket.send(wire.head(kind, 0), socket.MSG_NOSIGNAL)
+            except OSError:  # nobody listens; or somebody who was stopped, and will find the connection closed
+                pass
+
     async def _ready(self, add: Any, remove: Any) -> None:
         if self._fd < 0:
             raise BrokenPipeError

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import marshal
 import os
+import select
+import signal
 import socket
+import struct
 from typing import TYPE_CHECKING
 
 from pyopenshell.errors import SandboxGone, UsageError
@@ -15,29 +18,73 @@ from pyopenshell.supervisor.connection import Connection, wake
 from pyopenshell.zygote import failure
 
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Awaitable
+    from typing import Any, TypeVar
+
+    T = TypeVar("T")
 
     from pyopenshell.supervisor.connection import Frame
+
+PATIENCE = 10.0
+"""Seconds in which a supervisor answers."""
+_CREDENTIALS = struct.Struct("iII")
 
 
 async def reach(record: str) -> Connection:
     """Return a connection to the supervisor of a run, on which something can be asked. Raises SandboxGone."""
     own = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-    folder = -1
     try:
-        folder = os.open(record, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         with open(f"{record}/{protocol.KEY}", "rb") as file:
             key = file.read()
-        # Non-blocking: a queue that is full (EAGAIN) is that of a supervisor that was stopped.
-        own.connect(f"/proc/self/fd/{folder}/{protocol.SOCKET}")
+        _connect(own, record)
         own.sendall(wire.head(protocol.HELLO, len(key)) + key)
     except OSError as error:
         own.close()
         raise gone(record) from error
-    finally:
-        if folder >= 0:
-            os.close(folder)
     return Connection(own)
+
+
+def _connect(own: socket.socket, record: str) -> None:
+    """Connect to a supervisor's socket. Raises OSError; EAGAIN: its queue is full, so it must have been stopped."""
+    folder = os.open(record, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        own.connect(f"/proc/self/fd/{folder}/{protocol.SOCKET}")
+    finally:
+        os.close(folder)
+
+
+def signal_supervisor(record: str, number: int) -> int:
+    """Send the supervisor of a run a signal (0: none); return its pid, or 0 where there is none.
+
+    The pid is what the kernel says of the socket's other side (unix(7), SO_PEERCRED), not what a record says: that
+    number may be another process's by now. The process with this one listens still.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as own:
+        try:
+            _connect(own, record)
+            pid: int = _CREDENTIALS.unpack(own.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))[0]
+            process = os.pidfd_open(pid)
+        except OSError:
+            return 0
+        try:
+            if select.select([own], [], [], 0)[0]:  # it has ended between, and the pid may be anybody's
+                return 0
+            if number:
+                signal.pidfd_send_signal(process, number)
+        except ProcessLookupError:
+            return 0
+        finally:
+            os.close(process)
+        return pid
+
+
+async def within(seconds: float, record: str, answering: Awaitable[T]) -> T:
+    """Return what a supervisor answers. Raises SandboxGone (``sandbox.silent``) where it does not in time."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await answering
+    except TimeoutError:
+        raise silent(record) from None
 
 
 def answer(frame: Frame | None, wanted: bytes) -> Any:
@@ -60,6 +107,18 @@ def gone(record: str) -> SandboxGone:
     return SandboxGone(
         f"the supervisor of run {os.path.basename(record)} does not answer",
         hint="openshell sandbox get NAME shows what became of the sandbox",
+    )
+
+
+def silent(record: str) -> SandboxGone:
+    """Return the error for a supervisor that is there, and says nothing."""
+    pid = signal_supervisor(record, 0)
+    if not pid:
+        return gone(record)
+    return SandboxGone(
+        f"the supervisor of run {os.path.basename(record)} (process {pid}) does not answer",
+        hint=f"if it was stopped, kill -CONT {pid} lets it go on; openshell sandbox stop ends it, and its sandbox",
+        code="sandbox.silent",
     )
 
 

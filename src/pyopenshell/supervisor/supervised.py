@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import marshal
 import os
+import signal
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +17,27 @@ from pyopenshell.policy import load
 from pyopenshell.record import Record
 from pyopenshell.runs.view import RunView
 from pyopenshell.supervisor import protocol
-from pyopenshell.supervisor.reach import address, answer, as_socket, connected, gone, reach
+from pyopenshell.supervisor.reach import (
+    PATIENCE,
+    address,
+    answer,
+    as_socket,
+    connected,
+    gone,
+    reach,
+    signal_supervisor,
+    within,
+)
 from pyopenshell.supervisor.session import Program, Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pyopenshell.supervisor.connection import Connection
+
+
+STOP_PATIENCE = 20.0
+"""Seconds that a supervisor which is to end its sandbox is given before it is killed."""
 
 
 class Main(Record):
@@ -98,13 +113,19 @@ class Supervised:
 
     async def _session(self, kind: bytes, asked: dict[str, Any]) -> Session:
         connection = await reach(self.record)
+        is_asked = False
         try:
             await connection.send(kind, asked)
-            return Session(connection, answer(await connection.receive(), protocol.BEGUN))
+            is_asked = True
+            return Session(
+                connection, answer(await within(PATIENCE, self.record, connection.receive()), protocol.BEGUN)
+            )
         except OSError as error:
             connection.close()
             raise gone(self.record) from error
         except BaseException:
+            if is_asked and kind == protocol.START:  # of a program that nobody knows of nothing is to be left
+                connection.send_last(protocol.CANCEL)
             connection.close()
             raise
 
@@ -140,22 +161,39 @@ class Supervised:
         await self._ask(protocol.REVISE, await asyncio.to_thread(_revision, self.record, text), protocol.DONE)
 
     async def stop(self) -> str | None:
-        """End it. Returns when nothing of it is left."""
-        if not self.gone.done():
-            try:
-                connection = await reach(self.record)
-                await connection.send(protocol.STOP)
-                await connection.receive()
-                connection.close()
-            except (SandboxGone, OSError):  # it is ending already
-                pass
+        """End it. Returns when nothing of it is left: None, or how it ended where it did not by itself.
+
+        A supervisor that does not end is killed, and its sandbox with it.
+        """
+        try:
+            async with asyncio.timeout(STOP_PATIENCE):
+                await self._ask_to_stop()
+                return await asyncio.shield(self.gone)
+        except TimeoutError:
+            await asyncio.to_thread(signal_supervisor, self.record, signal.SIGKILL)
         return await asyncio.shield(self.gone)
+
+    async def _ask_to_stop(self) -> None:
+        if self.gone.done():
+            return
+        try:
+            connection = await reach(self.record)
+        except SandboxGone:  # it is ending already; or was stopped, and has no room for one more who asks
+            return
+        try:
+            signal_supervisor(self.record, signal.SIGCONT)
+            await connection.send(protocol.STOP)
+            await connection.receive()
+        except OSError:
+            pass
+        finally:
+            connection.close()
 
     async def _ask(self, kind: bytes, value: Any, wanted: bytes) -> tuple[bytes, list[int]]:
         connection = await reach(self.record)
         try:
             await connection.send(kind, value)
-            frame = await connection.receive()
+            frame = await within(PATIENCE, self.record, connection.receive())
             if frame is not None and frame[0] == wanted:
                 return frame[1], frame[2]
             answer(frame, wanted)
