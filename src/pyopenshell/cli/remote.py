@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-UNREACHABLE = "gateway.unreachable"
+UNREACHABLE, LATE = "gateway.unreachable", "gateway.deadline"
 PATIENCE = 60.0
 """Seconds a call that does nothing long may take."""
 LAUNCH_PATIENCE = 600.0
@@ -93,12 +93,18 @@ class Remote:
         error = from_rpc(problem)
         if error.code == UNREACHABLE:
             error.message = f"{self.title} cannot be reached: {_short(problem.details() or '')}"
-            error.args = (error.message,)
+        elif error.code == LATE:
+            error.message = f"{self.title} did not answer in time"
+            error.hint = "openshell status says whether it answers at all"
+        error.args = (error.message,)
         return error
 
 
 def _short(details: str) -> str:
-    """Return the end of gRPC's long story: ``… connect: Connection refused (111)``."""
+    """Return the end of gRPC's long story: ``… connect: Connection refused (111)``; of TLS's, its reason."""
+    _, tls, reason = details.partition("OPENSSL_internal:")
+    if tls:
+        return f"TLS failed: {reason.partition(':')[0].replace('_', ' ').lower()}"
     return details.rpartition("; last error: ")[2].rpartition(": ")[2] or "no answer"
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _ROWS = (("Gateway", "gateway"), ("Server", "server"), ("Status", "status"), ("Version", "version"))
 """How clients find the values: ``Status: Connected``."""
+PATIENCE = 10.0
+"""Seconds the gateway has to answer."""
 
 
 def status(arguments: argparse.Namespace) -> int:
@@ -40,7 +42,7 @@ def _ask(gateway: Gateway | None, workspace: str) -> tuple[dict[str, Any], OpenS
     shape |= {"gateway": gateway.name or "-", "server": str(gateway.endpoint), "status": "Disconnected"}
     try:
         with remote.Remote(gateway, workspace) as there:
-            told = there.call("Health")
+            told = there.call("Health", PATIENCE)
             words = there.messages.ServiceStatus.DESCRIPTOR.values_by_number
     except OpenShellError as problem:
         return shape, problem

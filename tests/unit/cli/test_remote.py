@@ -16,7 +16,7 @@ from tests.unit.cli import cases, fake_gateway
 from tests.unit.cli.cases import make_state
 
 from pyopenshell.__main__ import main
-from pyopenshell.cli import gateway_process
+from pyopenshell.cli import gateway_process, remote
 from pyopenshell.errors import PolicyRefused
 from pyopenshell.gateway import configuration
 from pyopenshell.gateway.configuration import Gateway
@@ -386,6 +386,23 @@ def test_status_says_what_clients_look_for(far, capfd):
     )
     configuration.remove("far")
     assert 1 == run(capfd, "status")[0]
+
+
+@pytest.mark.parametrize(
+    ("details", "said"),
+    [
+        ("failed to connect to all addresses; last error: UNKNOWN: ipv4:1.2.3.4:5: connect: Connection refused (111)",
+         "Connection refused (111)"),
+        ("x; last error: UNKNOWN: ipv4:1.2.3.4:5: Tls handshake failed (TSI): SSL_ERROR_SSL: error:1:SSL routines:"
+         "OPENSSL_internal:WRONG_VERSION_NUMBER: Invalid certificate verification context: OK",
+         "TLS failed: wrong version number"),
+        ("Socket closed", "Socket closed"),
+        ("", "no answer"),
+    ],
+)  # fmt: skip
+def test_why_nobody_answers(details, said):
+    """Of all that gRPC tells, the part that helps."""
+    assert said == remote._short(details)
 
 
 def test_gateways_are_added_selected_and_removed(capfd, folders):
