@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+# Before anything imports gRPC: a child of fork(2) is aborted by what gRPC does in it, and tests fork.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
 from pyopenshell import testing
 from pyopenshell.testing import state
 

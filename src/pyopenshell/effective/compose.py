@@ -53,6 +53,7 @@ def compose(request: Request) -> Effective:
         findings=(
             *about_declared,
             *findings.home(request, [*own, *baselines]),
+            *findings.secrets(request, [*own, *baselines]),
             *findings.policy_file(request, [*own, *baselines]),
             *findings.own_code(request, [*own, *baselines]),
             *findings.special_files([*own, *baselines]),

@@ -82,6 +82,29 @@ def home(request: Request, grants: Iterable[Placed]) -> list[Finding]:
     ]
 
 
+def secrets(request: Request, grants: Iterable[Placed]) -> list[Finding]:
+    """Report grants that let a sandbox of the caller's own uid read the gateway's token and client keys.
+
+    With a mount namespace the folders that hold them are out of sight; for another uid they are closed.
+    """
+    if request.isolation["mount"].state == "private" or request.identity.source != "caller":
+        return []
+    folders = [(request.resolve(path).place or normal(path), what) for path, what in request.protected]
+    return [
+        Finding(
+            "openshell.readable",
+            "High",
+            f"{item.label} lets the sandbox read openshell's {what} folder {folder}, with the keys to your gateway",
+            "grant the folders that are to be read, not the one that encloses it: no mount namespace hides it here",
+            item.grant.id,
+        )
+        for item in grants
+        if "read_file" in item.grant.access and not item.private and item.grant.status == "planned"
+        for folder, what in folders
+        if what != "program" and any(inside(folder, place) or inside(place, folder) for place in item.places)
+    ]
+
+
 def policy_file(request: Request, grants: Iterable[Placed]) -> list[Finding]:
     """Report a policy that the sandbox may rewrite: what it writes there, its next run would be granted."""
     place = request.resolve(request.policy_file).real if request.policy_file else None

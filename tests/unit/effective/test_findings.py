@@ -3,7 +3,7 @@
 import pytest
 
 from pyopenshell.baseline.model import Proposal
-from pyopenshell.effective.model import Dropped, Isolation, LandlockReport
+from pyopenshell.effective.model import Dropped, Identity, Isolation, LandlockReport
 from pyopenshell.effective.why import why
 from pyopenshell.policy.access import READ_ONLY, READ_WRITE
 from tests.unit.effective.cases import ISOLATED, World, codes, composed, findings
@@ -53,6 +53,23 @@ def test_reachable_sockets_are_listed():
     sockets = ("/run/docker.sock", "/run/user/1000/bus")
     (finding,) = findings(composed(isolation=isolation, reachable_sockets=sockets), "isolation.pathname-sockets-open")
     assert all(socket in finding.message for socket in sockets)
+
+
+def keys_in_reach(*, mount=False, source="caller", **fields):
+    """What is said of a sandbox that may read a home folder, on a host with or without mount namespaces."""
+    isolation = ISOLATED if mount else ISOLATED | {"mount": Isolation("open", "none")}
+    identity = Identity(1000, 1000, (1000,), source)
+    return findings(composed(isolation=isolation, identity=identity, **fields), "openshell.readable")
+
+
+def test_keys_that_can_be_read():
+    """Without a mount namespace a grant that encloses the folders of our keys opens them to the caller's own uid."""
+    found = keys_in_reach(read_only=["/home/me"])
+    assert {("High", "declared/read_only:/home/me")} == {(one.severity, one.grant) for one in found}
+    assert 2 == len(found)
+    assert not keys_in_reach(read_only=["/home/me"], mount=True)
+    assert not keys_in_reach(read_only=["/home/me"], source="owner of the working directory")
+    assert not keys_in_reach(read_only=["/usr"])
 
 
 def test_network_policies_are_denied_and_listed():
