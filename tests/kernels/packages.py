@@ -38,10 +38,11 @@ def command(*arguments: str | Path, **options: object) -> str:
 
 
 class Apt:
-    """apt with a state of its own in ``folder``."""
+    """apt with a state of its own in ``folder``, for these suites of Debian's."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, suites: tuple[str, ...] = SUITES) -> None:
         self.folder = folder
+        self.suites = suites
         self.archives = folder / "archives"
         self.options: list[str] = []
 
@@ -66,7 +67,7 @@ class Apt:
             "Debug::NoLocking": "true",
         }
         self.options = [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
-        text = "".join(f"deb [signed-by={KEYRING}] {address}\n" for address in _addresses())
+        text = "".join(f"deb [signed-by={KEYRING}] {address}\n" for address in _addresses(self.suites))
         if not (sources.exists() and sources.read_text() == text and self._is_fresh()):
             sources.write_text(text)
             command("apt-get", *self.options, "-q", "update")
@@ -118,7 +119,7 @@ def unpack(package: Path, folder: Path, *only: str) -> None:
         )
 
 
-def _addresses() -> list[str]:
+def _addresses(suites: tuple[str, ...]) -> list[str]:
     """Return address, suite and component of each suite; the addresses are those of the host's own sources."""
     format_ = "$(REPO_URI)"
     listed = command("apt-get", "indextargets", "Created-By: Packages", "--format", format_).split()
@@ -129,9 +130,9 @@ def _addresses() -> list[str]:
     if not archive or not security or not KEYRING.exists():
         raise Unavailable(
             "Debian's archive and its security updates must be among this host's package sources, and the package "
-            "debian-archive-keyring installed: the kernels come from there"
+            "debian-archive-keyring installed: packages come from there"
         )
-    return [f"{security if suite.endswith('-security') else archive} {suite} main" for suite in SUITES]
+    return [f"{security if suite.endswith('-security') else archive} {suite} main" for suite in suites]
 
 
 def _numbers(name: str) -> list[int]:

@@ -127,20 +127,20 @@ def base_python() -> Path:
 
 
 def _tree() -> None:
-    apt = Apt(image.CHECKOUT / "build/kernels/apt")
-    apt.prepare()
-    packages = apt.with_dependencies(PACKAGES, SUITE)
+    """Unpack the newer Debian's packages; once, whatever becomes newer of them afterwards."""
     tree, stamp = BUILD / "tree", BUILD / "tree-made-from"
-    wanted = "\n".join(packages)
+    wanted = " ".join((SUITE, *PACKAGES))
     if stamp.exists() and stamp.read_text() == wanted:
         return
+    apt = Apt(BUILD / "apt", (SUITE, f"{SUITE}-security"))
+    apt.prepare()
     stamp.unlink(missing_ok=True)
     if tree.exists():
         shutil.rmtree(tree)
     tree.mkdir()
     image.lay_out(tree)
     tree.joinpath(*CHECKOUT.parts[1:]).mkdir(parents=True)  # where the checkout is to be seen, for everybody
-    for package in apt.fetch(packages):
+    for package in apt.fetch(apt.with_dependencies(PACKAGES, SUITE)):
         unpack(package, tree)
     stamp.write_text(wanted)
 
