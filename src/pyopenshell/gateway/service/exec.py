@@ -11,7 +11,7 @@ from openshell._proto import openshell_pb2
 from pyopenshell.errors import CommandError, UsageError
 from pyopenshell.gateway import validate
 from pyopenshell.gateway.scope import workspace_of
-from pyopenshell.supervisor.client import Ended, Output, Program
+from pyopenshell.supervisor.session import Ended, Output, Program
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from grpc.aio import ServicerContext
 
     from pyopenshell.gateway.engine import Engine
-    from pyopenshell.supervisor.client import Session
+    from pyopenshell.supervisor.session import Session
 
     Context = ServicerContext[Any, Any]
     Event = openshell_pb2.ExecSandboxEvent
@@ -142,9 +142,7 @@ async def _write(session: Session, data: bytes) -> None:
         await session.eof()
 
 
-async def _feed(
-    session: Session, requests: AsyncIterator[openshell_pb2.ExecSandboxInput], first: bytes
-) -> None:
+async def _feed(session: Session, requests: AsyncIterator[openshell_pb2.ExecSandboxInput], first: bytes) -> None:
     """Pass on what the client sends. Where it sends no more there is no more to read."""
     if first:
         await session.write(first)
