@@ -38,17 +38,26 @@ class Gateway:
 
     def __enter__(self) -> Gateway:
         self._provide_command()
+        self._start()
+        return self
+
+    def crash(self) -> None:
+        """End it without mercy, and start another on the same folders."""
+        self.process.kill()
+        self.process.wait()
+        self._start()
+
+    def _start(self) -> None:
         command = [*self.around, "openshell", "gateway", "start", "--port", "0", *self.options]
         settings: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stderr": subprocess.STDOUT, "cwd": "/"}
         settings |= {"env": self.environment, **self.settings}
-        with (self.folder / "gateway.log").open("wb") as log:
+        with (self.folder / "gateway.log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, **settings)
         end = time.monotonic() + START_SECONDS
         while self.run("status").returncode != 0:
             if self.process.poll() is not None or time.monotonic() > end:
                 raise AssertionError(f"the gateway does not answer:\n{self.log}")
             time.sleep(0.1)
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.run("sandbox", "delete", "--all")
