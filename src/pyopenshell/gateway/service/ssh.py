@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -19,7 +20,7 @@ from pyopenshell.gateway.ssh.visit import Visit, Visits
 from pyopenshell.gateway.store import DEFAULT_WORKSPACE
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine
+    from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
     from typing import Any
 
     from pyopenshell.gateway.endpoint import Endpoint
@@ -99,14 +100,15 @@ class Ssh:
             if visit.why:
                 raise SandboxGone(visit.why)
             serve = self._ssh(visit, requests) if target == "ssh" else _port(visit, requests, init.tcp)
-            async for data in serve:
-                yield openshell_pb2.TcpForwardFrame(data=data)
+            async with aclosing(serve):
+                async for data in serve:
+                    yield openshell_pb2.TcpForwardFrame(data=data)
         finally:
             self._visits.remove(visit)
             visit.link.close()
             self._beside(visit.finished())
 
-    async def _ssh(self, visit: Visit, requests: Frames) -> AsyncIterator[bytes]:
+    async def _ssh(self, visit: Visit, requests: Frames) -> AsyncGenerator[bytes, None]:
         server = await asyncio.to_thread(_server)
         connection = await server.serve(visit, self._keys.private(visit.sandbox_id))
         feeding = asyncio.create_task(_feed(visit, requests, connection))
@@ -186,7 +188,7 @@ async def _feed(visit: Visit, requests: Frames, connection: Any) -> None:
         connection.abort()
 
 
-async def _port(visit: Visit, requests: Frames, target: openshell_pb2.TcpRelayTarget) -> AsyncIterator[bytes]:
+async def _port(visit: Visit, requests: Frames, target: openshell_pb2.TcpRelayTarget) -> AsyncGenerator[bytes, None]:
     """Connect a client to a port of the sandbox. The stream ends when the program there has sent all it will."""
     try:
         connection = await ports.connect(visit, target.host, target.port)

@@ -116,6 +116,7 @@ class SandboxSession(SSHServerStreamSession[bytes]):
         finally:
             for task in (showing, *beside):
                 task.cancel()
+            session.detach()
 
     async def _start(self, channel: SSHServerChannel[bytes]) -> Session:
         """Start the program that the client asked for. Raises OpenShellError."""
