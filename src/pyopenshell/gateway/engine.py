@@ -15,6 +15,7 @@ from pyopenshell.gateway.store import AsyncStore, Revision, Sandbox, Store
 from pyopenshell.policy import load
 from pyopenshell.record import Record
 from pyopenshell.runs import RunView
+from pyopenshell.supervisor.client import TemplateEnded
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -154,7 +155,13 @@ class Engine(Roster):
         folder = wanting.own_folder(box.row)
         if folder:
             await asyncio.to_thread(remains.make, folder)
-        self.follow(box, await self.supervisors.launch(wanting.wanted(box.row, policy, credentials, held=held)))
+        wanted = wanting.wanted(box.row, policy, credentials, held=held)
+        try:
+            supervised = await self.supervisors.launch(wanted)
+        except TemplateEnded:
+            await recovery.end(self, box)  # what was begun
+            supervised = await self.supervisors.launch(wanted)
+        self.follow(box, supervised)
 
     def follow(self, box: Box, supervised: Supervised) -> None:
         """Take a sandbox's supervisor."""

@@ -58,10 +58,16 @@ def release(uid: int, lock: int) -> None:
 
 
 def forget(name: str, ids_folder: str) -> None:
-    """Keep an id no longer for a name that nobody will ask for again."""
+    """Keep an id no longer for a name that nobody will ask for again; nor what a killed process left of its lock."""
     try:
+        with open(f"{ids_folder}/{name}", "rb") as file:
+            uid = file.read(16).strip()
         os.unlink(f"{ids_folder}/{name}")
-    except OSError:  # none was kept
+        if uid.isdigit() and int(uid) in DYNAMIC and os.path.exists(f"{LOCKS}/{int(uid)}"):
+            lock = _lock(int(uid), name)
+            if lock is not None:
+                release(int(uid), lock)
+    except OSError:  # none was kept, or it is not ours to remove
         pass
 
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from pyopenshell.policy.model import Policy
 
 SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py")
+ENDING = 1.0
+"""Seconds for a process that closed its connections to be gone."""
 RESTARTS = ("never", "on_failure", "always")
 
 
@@ -46,6 +48,12 @@ class Wanted(Record):
     restart: str = "never"
 
 
+class TemplateEnded(OpenShellError):
+    """What starts supervisors ended while it was starting one: that may be tried again."""
+
+    code = "template"
+
+
 class Supervisors:
     """Starts supervisors, by way of a template that is this process's own."""
 
@@ -57,11 +65,15 @@ class Supervisors:
     async def launch(self, wanted: Wanted) -> Supervised:
         """Have a sandbox made. Returns when it holds, its main process told to start.
 
-        Raises what ``planning.plan`` and a launch raise, and ZygoteError.
+        Raises what ``planning.plan`` and a launch raise, ZygoteError, and TemplateEnded.
         """
-        connection = Connection(await asyncio.to_thread(self._connect, _first(wanted)))
+        template, own = await asyncio.to_thread(self._connect, _first(wanted))
+        connection = Connection(own)
         try:
-            told = answer(await connection.receive(), protocol.STATE)
+            frame = await connection.receive()
+            if frame is None and await asyncio.to_thread(template.has_ended, ENDING):
+                raise TemplateEnded(f"the process that starts sandboxes {template.how()}", hint="try again")
+            told = answer(frame, protocol.STATE)
         except BaseException:
             connection.close()
             raise
@@ -84,10 +96,13 @@ class Supervisors:
             raise
         return Supervised(connection, told)
 
-    def _connect(self, first: bytes) -> socket.socket:
-        """Return a new connection on which ``first`` is sent. A template that has ended is replaced."""
+    def _connect(self, first: bytes) -> tuple[started.Zygote, socket.socket]:
+        """Return a template, and a new connection on which ``first`` is sent. One that has ended is replaced."""
         with self._lock:
             for _ in range(2):
+                if self._template and self._template.has_ended():
+                    self._template.end()
+                    self._template = None
                 if self._template is None:
                     self._template = started.start(rights.identity(), SCRIPT)
                 try:
@@ -101,7 +116,7 @@ class Supervisors:
             else:
                 raise OpenShellError("the process that starts supervisors cannot be started", code="template")
         connection.sendall(first[sent:])
-        return socket.socket(fileno=connection.detach())
+        return self._template, socket.socket(fileno=connection.detach())
 
     def close(self) -> None:
         """End the template. Supervisors stay."""
