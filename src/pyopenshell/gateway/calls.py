@@ -144,7 +144,12 @@ def _written(behaviour: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     async def write(request: Any, context: ServicerContext[Any, Any]) -> None:
         async with aclosing(behaviour(request, context)) as answers:
             async for answer in answers:
-                await context.write(answer)
+                try:
+                    await context.write(answer)
+                except Exception:
+                    if not context.done():
+                        raise
+                    return  # the client has just vanished: that is the end, and no defect
 
     return write
 

@@ -142,8 +142,10 @@ async def _run(options: Options, ready: Callable[[dict[str, object]], None]) -> 
         exposures = Exposures(engine)
         stack.push_async_callback(exposures.close)
         await exposures.recover()
+        offered, end = services(engine, exposures, folder(), options.protocol)
+        stack.push_async_callback(end)
         served = await server.serve(
-            services(engine, exposures, folder(), options.protocol),
+            offered,
             server.Options(
                 tls=options.tls,
                 certificates=certificates if options.tls else None,

@@ -20,16 +20,21 @@ from pyopenshell.gateway.service.workspaces import WorkspaceService
 from pyopenshell.gateway.ssh.hostkey import HostKeys
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from pyopenshell.gateway.engine import Engine
     from pyopenshell.gateway.exposures import Exposures
     from pyopenshell.gateway.server import Service
 
 
-def services(engine: Engine, exposures: Exposures, folder: str, protocol: str) -> list[Service]:
-    """Return the services of a gateway whose own folder this is. Raises StateError."""
+def services(
+    engine: Engine, exposures: Exposures, folder: str, protocol: str
+) -> tuple[list[Service], Callable[[], Awaitable[None]]]:
+    """Return the services of a gateway whose own folder this is, and what ends them. Raises StateError."""
     keys = HostKeys.load(folder)
     providers = ProviderService(engine)
     engine.environment = providers.environment
+    ssh = Ssh(engine, keys)
     joined = OpenShell(
         SandboxService(engine, exposures, keys.fingerprint, protocol),
         ExecService(engine),
@@ -37,10 +42,11 @@ def services(engine: Engine, exposures: Exposures, folder: str, protocol: str) -
         LogService(engine, keys.fingerprint),
         WorkspaceService(engine),
         providers,
-        Ssh(engine, keys),
+        ssh,
     )
-    return [
+    served: list[Service] = [
         (openshell_pb2_grpc.add_OpenShellServicer_to_server, joined),
         (inspection_pb2_grpc.add_InspectionServicer_to_server, InspectionService(engine)),
         (files_pb2_grpc.add_FilesServicer_to_server, Files(engine)),
     ]
+    return served, ssh.close
