@@ -17,12 +17,12 @@ OF_AN_IMAGE = {
     "filesystem_policy": {
         "include_workdir": False,
         "read_only": ["/usr", "/lib", "/etc", "/app", "/var/log", "/proc", "/dev/urandom"],
-        "read_write": ["/sandbox", "/workspace", "/tmp", "/dev/null"],
+        "read_write": ["/sandbox", "/app/data", "/tmp", "/dev/null"],
     },
     "landlock": {"compatibility": "best_effort"},
     "network_policies": {},
 }
-"""Like the client's own examples: some of these paths only an image has."""
+"""Like the client's own examples: some of these paths only an image has. A folder above them is not made either."""
 
 
 def provider(**options):
