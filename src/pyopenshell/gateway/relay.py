@@ -22,6 +22,8 @@ HEAD, HEAD_SECONDS = 32 << 10, 30.0
 _CHUNK = 64 << 10
 _REQUEST = re.compile(rb"[!-~]+ [!-~]+ HTTP/1\.[01]")
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[^\r\n\0]*")
+_HOST = re.compile(rb"host:[ \t]*(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?[ \t]*", re.IGNORECASE)
+"""How a client on this host names it. A page in its browser cannot read under a name of its own (DNS rebinding)."""
 _CONNECTION = (b"connection", b"keep-alive", b"proxy-connection")
 
 
@@ -39,7 +41,7 @@ async def carry(
         return
     passed = passed_on(head, with_authorization=with_authorization)
     if passed is None:
-        await refuse(writer, "400 Bad Request", "this is not a request of HTTP/1")
+        await refuse(writer, "400 Bad Request", "this is not a request of HTTP/1 to 127.0.0.1 or localhost")
         return
     try:
         connection = await connect()
@@ -60,13 +62,15 @@ async def carry(
 
 
 def passed_on(head: bytes, *, with_authorization: bool) -> bytes | None:
-    """Return a request's head as the program is to see it; None where it is none of HTTP/1.
+    """Return a request's head as the program is to see it; None where it is none of HTTP/1 to this host.
 
     Lines that continue a field (RFC 9112, section 5.2) and bare line ends are refused: servers differ about them.
     """
     request, *fields = head.removesuffix(b"\r\n\r\n").split(b"\r\n")
     named = [(match[1].lower(), field) for field in fields if (match := _FIELD.fullmatch(field))]
     if not _REQUEST.fullmatch(request) or len(named) < len(fields):
+        return None
+    if not all(_HOST.fullmatch(field) for name, field in named if name == b"host"):
         return None
     names = {name for name, _ in named}
     dropped = {b"proxy-authorization"} | (set() if with_authorization else {b"authorization"})

@@ -8,24 +8,33 @@ import pytest
 from pyopenshell.errors import OpenShellError
 from pyopenshell.gateway import relay
 
-GET = b"GET /a?b HTTP/1.1\r\nHost: x\r\n"
+GET = b"GET /a?b HTTP/1.1\r\nHost: 127.0.0.1:80\r\n"
 
 
 @pytest.mark.parametrize(
     ("sent", "passed"),
     [
-        (b"Accept: */*\r\n", b"Host: x\r\nAccept: */*\r\nConnection: close"),
-        (b"authorization: Bearer secret\r\n", b"Host: x\r\nConnection: close"),
-        (b"Authorization: a\r\nAUTHORIZATION: b\r\n", b"Host: x\r\nConnection: close"),
-        (b"Connection: keep-alive\r\nKeep-Alive: 5\r\n", b"Host: x\r\nConnection: close"),
-        (b"Connection: Upgrade\r\nUpgrade: websocket\r\n", b"Host: x\r\nConnection: Upgrade\r\nUpgrade: websocket"),
-        (b"Proxy-Authorization: a\r\n", b"Host: x\r\nConnection: close"),
+        (b"Accept: */*\r\n", b"Host: 127.0.0.1:80\r\nAccept: */*\r\nConnection: close"),
+        (b"authorization: Bearer secret\r\n", b"Host: 127.0.0.1:80\r\nConnection: close"),
+        (b"Authorization: a\r\nAUTHORIZATION: b\r\n", b"Host: 127.0.0.1:80\r\nConnection: close"),
+        (b"Connection: keep-alive\r\nKeep-Alive: 5\r\n", b"Host: 127.0.0.1:80\r\nConnection: close"),
+        (
+            b"Connection: Upgrade\r\nUpgrade: websocket\r\n",
+            b"Host: 127.0.0.1:80\r\nConnection: Upgrade\r\nUpgrade: websocket",
+        ),
+        (b"Proxy-Authorization: a\r\n", b"Host: 127.0.0.1:80\r\nConnection: close"),
     ],
 )
 def test_head(sent, passed):
     """Credentials are taken away, and a connection is for one request, or for what it is upgraded to."""
     head = b"GET /a?b HTTP/1.1\r\n" + passed + b"\r\n\r\n"
     assert head == relay.passed_on(GET + sent + b"\r\n", with_authorization=False)
+
+
+@pytest.mark.parametrize("host", [b"localhost", b"LOCALHOST:80", b"[::1]:80", b"127.0.0.1"])
+def test_names_of_this_host(host):
+    """Any way in which a client here can name it is taken."""
+    assert relay.passed_on(b"GET / HTTP/1.1\r\nHost:" + host + b"\r\n\r\n", with_authorization=False)
 
 
 def test_authorization_that_is_passed_on():
@@ -43,11 +52,14 @@ def test_authorization_that_is_passed_on():
         b"GET / HTTP/1.1\r\nA: b\nAuthorization: bare\r\n\r\n",
         b"GET / HTTP/1.1\r\nA : b\r\n\r\n",
         b"GET / HTTP/1.1\r\nno field\r\n\r\n",
-        b"GET /\r\nHost: x\r\n\r\n",
+        b"GET /\r\nHost: 127.0.0.1:80\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: evil.example:80\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost.evil.example\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n",
     ],
 )
 def test_no_request(head):
-    """What servers would read in different ways is refused whole."""
+    """What servers would read in different ways, or what is for another host, is refused whole."""
     assert relay.passed_on(head, with_authorization=False) is None
 
 
@@ -113,7 +125,12 @@ async def _nobody():
             b"502 Bad Gateway",
             b"the program in the sandbox cannot be reached: Connection refused\n",
         ),
-        (_nobody, b"nonsense\r\n\r\n", b"400 Bad Request", b"this is not a request of HTTP/1\n"),
+        (
+            _nobody,
+            b"nonsense\r\n\r\n",
+            b"400 Bad Request",
+            b"this is not a request of HTTP/1 to 127.0.0.1 or localhost\n",
+        ),
     ],
 )
 def test_answered_in_its_place(connect, sent, status, text):
