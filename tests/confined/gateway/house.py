@@ -20,6 +20,8 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pyopenshell.errors import OpenShellError
+
 if TYPE_CHECKING:
     from typing import NoReturn, Self
 
@@ -31,11 +33,11 @@ SECONDS = 30
 class House:
     """The owner's side: a folder with state, configuration and data of its own; ``pid`` is the gateway's."""
 
-    def __init__(self, folder: Path, **environment: str) -> None:
+    def __init__(self, folder: Path) -> None:
         """Start no gateway yet."""
         self.folder = folder
-        self.state = folder / "state/openshell"
         self.data = folder / "data/openshell"
+        self.clock = folder / "clock"
         folder.chmod(0o755)  # sandboxes of another uid pass through
         homes = {f"XDG_{name.upper()}_HOME": str(folder / name) for name in ("config", "state", "data", "cache")}
         self.environment = {
@@ -43,7 +45,7 @@ class House:
             **homes,
             "HOME": str(folder),
             "PYTHONPATH": f"{ROOT}:{ROOT}/src",
-            **environment,
+            "HOUSE_CLOCK": str(self.clock),
         }
         for name in ("OPENSHELL_GATEWAY", "OPENSHELL_GATEWAY_ENDPOINT"):
             self.environment.pop(name, None)
@@ -70,9 +72,18 @@ class House:
         self._process.stdin.flush()
         return json.loads(self._process.stdout.readline())
 
-    def start(self, **limits: int) -> Self:
-        """Start a gateway, and wait until it serves; ``limits`` are names of RLIMIT. Raises what it says instead."""
-        self.told = self.ask("start", limits)
+    @property
+    def state(self) -> Path:
+        """Our part of the state folder, as the gateway sees it: what is mounted there we do not see."""
+        around = f"/proc/{self._process.pid}/root" if os.geteuid() == 0 else ""
+        return Path(f"{around}{self.folder}/state/openshell")
+
+    def start(self, *patches: tuple[str, float], **limits: int) -> Self:
+        """Start a gateway, and wait until it serves. Raises what it says instead.
+
+        ``patches`` are names of constants with what they shall be, ``limits`` names of RLIMIT.
+        """
+        self.told = self.ask("start", patches, limits)
         if "error" in self.told:
             raise AssertionError(f"{self.told['error']}\n{self.log}")
         self.pid = self.told["pid"]
@@ -168,10 +179,14 @@ def _kill(pid: int, number: int = signal.SIGKILL) -> None:
 
 def main(log: str) -> None:
     """Do as told, line by line, until nobody tells any more."""
+    _patch_clock(os.environ["HOUSE_CLOCK"])
     from pyopenshell.gateway import main as gateway
-    from pyopenshell.kernel import process
+    from pyopenshell.kernel import namespaces, process
 
     process.set_child_subreaper()
+    if os.geteuid() == 0:
+        namespaces.unshare(namespaces.CLONE_NEWNS)
+        namespaces.mount(None, "/", None, namespaces.MS_REC | namespaces.MS_PRIVATE, None)
     for line in sys.stdin:
         what, *given = json.loads(line)
         if what == "start":
@@ -186,11 +201,14 @@ def main(log: str) -> None:
         print(json.dumps(answer), flush=True)
 
 
-def _start(gateway: Any, log: str, limits: dict[str, int]) -> dict[str, Any]:
+def _start(gateway: Any, log: str, patches: list[tuple[str, float]], limits: dict[str, int]) -> dict[str, Any]:
     read, write = os.pipe()
     pid = os.fork()
     if pid == 0:
         os.close(read)
+        for name, value in patches:
+            module, _, constant = name.rpartition(".")
+            setattr(sys.modules[module], constant, value)
         _serve(gateway, log, limits, write)
     os.close(write)
     with open(read, "rb") as pipe:
@@ -212,21 +230,18 @@ def _serve(gateway: Any, log: str, limits: dict[str, int], write: int) -> NoRetu
             os.write(write, json.dumps(told).encode())
             os.close(write)
 
-        _patch_clock()
         gateway.run(gateway.Options(name=None, tls=None, plaintext="127.0.0.1:0"), ready)
         code = 0
     except Exception as error:
-        traceback.print_exc()
+        if not isinstance(error, OpenShellError):
+            traceback.print_exc()
         os.write(write, json.dumps({"error": str(error), "pid": os.getpid()}).encode())
     finally:
         os._exit(code)
 
 
-def _patch_clock() -> None:
-    """Have the clock show what a file says, in seconds more than it is; nothing where there is no such file."""
-    place = os.environ.get("HOUSE_CLOCK")
-    if not place:
-        return
+def _patch_clock(place: str) -> None:
+    """Have the clock show so many seconds more as a file says; none where there is no such file."""
     real, real_ns = time.time, time.time_ns
 
     def shift() -> float:
