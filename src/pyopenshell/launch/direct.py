@@ -14,7 +14,7 @@ from pyopenshell.kernel import namespaces as ns
 from pyopenshell.kernel.signals import SIGKILL
 from pyopenshell.launch import child, stem, wire
 from pyopenshell.launch.plan import unshare_flags
-from pyopenshell.launch.steps import CONTROL, Steps
+from pyopenshell.launch.steps import CONTROL, Steps, guarded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def start(namespaces: int, control: int) -> int:
     pid = clone.fork(namespaces)
     if pid == 0:
         steps = Steps()
-        stem.guarded(steps, lambda: _init(control, ids, steps))
+        guarded(steps, lambda: _init(control, ids, steps))
     return pid
 
 

@@ -5,6 +5,7 @@ Building a plan touches nothing. The child executes it step by step (``launch.ch
 
 from __future__ import annotations
 
+import marshal
 import os
 
 from pyopenshell.effective.paths import inside, is_own_proc
@@ -93,6 +94,16 @@ class Plan(Record):
     def as_plain(self) -> dict[str, Any]:
         """Return the plan as marshal-able data, for the child."""
         return {**self.as_dict(), "filter": self.filter}
+
+
+ARRANGING = ("create", "rules", "bind", "writable", "links", "mask", "quiet", "bound")
+"""The parts of a plan that only who arranges the sandbox's view of the host needs to know (``launch.arrange``)."""
+
+
+def divided(plain: dict[str, Any]) -> dict[str, Any]:
+    """Return a plan, as plain data, for an init that stays small: the arranging is a child's (``arranging``)."""
+    kept = {name: value for name, value in plain.items() if name not in ARRANGING}
+    return kept | {"arranging": marshal.dumps({name: plain[name] for name in ARRANGING})}
 
 
 def build(

@@ -13,12 +13,11 @@ from pyopenshell.kernel import namespaces as ns
 from pyopenshell.kernel import process
 from pyopenshell.launch import child, reap, streams, wire
 from pyopenshell.launch.plan import unshare_flags
-from pyopenshell.launch.steps import CONTROL, REPORTS, StepFailed, Steps
+from pyopenshell.launch.steps import CONTROL, REPORTS, Steps, guarded
 from pyopenshell.launch.trial import map_identity
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any, NoReturn
 
     from pyopenshell.launch.brokering import Channel
@@ -32,30 +31,6 @@ def start(plan: dict[str, Any], control_fd: int, reports_fd: int | None) -> NoRe
     steps = Steps()
     descriptors = [fd for fd in (control_fd, reports_fd) if fd is not None]
     guarded(steps, lambda: _stem(plan, descriptors, steps))
-
-
-def guarded(steps: Steps, body: Callable[[], int]) -> NoReturn:
-    """End this process with the exit code of ``body``; what it raises is reported as the failure of a step."""
-    code = 125
-    try:
-        code = body()
-    except StepFailed as error:
-        _report(steps.current, error.errno, error.message)
-    except OSError as error:
-        call = error.filename if isinstance(error.filename, str) else None
-        text = error.strerror or str(error)
-        _report(steps.current, error.errno or 0, f"{call}: {text}" if call else text)
-    except BaseException as error:
-        _report(steps.current, 0, f"{type(error).__name__}: {error}")
-    finally:
-        os._exit(code)
-
-
-def _report(step: str, errno: int, message: str) -> None:
-    try:
-        wire.send_value(CONTROL, wire.FAILURE, {"step": step, "errno": errno, "message": message})
-    except OSError:
-        os._exit(125)
 
 
 def _stem(plan: dict[str, Any], descriptors: list[int], steps: Steps) -> int:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
+from pyopenshell.launch import wire
 from pyopenshell.launch.plan import STEPS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Callable
+    from typing import Any, NoReturn
 
 CONTROL = 3
 """The child's end of the control socket."""
@@ -56,3 +60,27 @@ class Step:
         if kind is None:
             n = STEPS.index(self.name) + 1
             self.steps.done.append({"n": n, "name": self.name, "result": self.result, "errno": 0})
+
+
+def guarded(steps: Steps, body: Callable[[], int]) -> NoReturn:
+    """End this process with the exit code of ``body``; what it raises is reported as the failure of a step."""
+    code = 125
+    try:
+        code = body()
+    except StepFailed as error:
+        _report(steps.current, error.errno, error.message)
+    except OSError as error:
+        call = error.filename if isinstance(error.filename, str) else None
+        text = error.strerror or str(error)
+        _report(steps.current, error.errno or 0, f"{call}: {text}" if call else text)
+    except BaseException as error:
+        _report(steps.current, 0, f"{type(error).__name__}: {error}")
+    finally:
+        os._exit(code)
+
+
+def _report(step: str, errno: int, message: str) -> None:
+    try:
+        wire.send_value(CONTROL, wire.FAILURE, {"step": step, "errno": errno, "message": message})
+    except OSError:
+        os._exit(125)

@@ -6,7 +6,6 @@ As with a zygote's nursery (``zygote.nursery``), but what is born here does not 
 from __future__ import annotations
 
 import _socket
-import gc
 import marshal
 import os
 import select
@@ -15,6 +14,7 @@ from pyopenshell.kernel import process, signals
 from pyopenshell.launch import frames
 from pyopenshell.supervisor.bearer import Bearer
 from pyopenshell.supervisor.keeper import Keeper
+from pyopenshell.zygote import nursery
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,9 +64,7 @@ class Cradle:
 
 def _run(connection: _socket.socket) -> NoReturn:
     try:
-        gc.collect()
-        gc.freeze()
-        gc.disable()
+        nursery.prepare()
         signals.expect_children()
         os.umask(0o022)
         os.chdir("/")

@@ -6,6 +6,7 @@ import _socket
 import marshal
 import os
 
+from pyopenshell.audit.log import Log
 from pyopenshell.errors import LaunchError, OpenShellError, SandboxGone
 from pyopenshell.launch import dynamic_id, frames, private, wire
 from pyopenshell.launch.reports import Inbox
@@ -70,11 +71,20 @@ class Keeper:
         self._ending = False
         self._let_go = False
         self._is_dead = bearer.pid < 0
-        here = carry.unpack(told["here"]).replace(pid=os.getpid())
-        self.story = Story(self._record, here, carry.unpack(told["process"]))
+        self._log = Log(folder)
+        self._story: Story | None = None
         self.visitors.add(Visitor(self, _stream(connection), is_known=True))
         self.loop.watch(link, self._answered)
         bearer.watch(self.loop, self._died)
+
+    @property
+    def story(self) -> Story:
+        """What is written down of it. What that takes is unpacked when there is something to tell."""
+        if self._story is None:
+            here, process = marshal.loads(self._told["story"])  # noqa: S302 - from our template
+            context = carry.unpack(here).replace(pid=os.getpid())
+            self._story = Story(self._record, context, carry.unpack(process), self._log)
+        return self._story
 
     # Until it holds.
 
@@ -299,7 +309,7 @@ class Keeper:
             self._doors.close()
         self._unfurnish()
         self._close_link()
-        self.story.close()
+        self._log.close()
         self._record.close()  # the name is free from here on, and who is told finds it so
         for visitor in tuple(self.visitors):
             if told and visitor.watches:

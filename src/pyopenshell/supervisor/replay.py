@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from _collections import deque  # type: ignore[import-not-found]  # of collections, which brings much along
 
 MOST = 1 << 20
 """Bytes that are kept of one program's output."""

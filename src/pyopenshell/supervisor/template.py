@@ -180,7 +180,7 @@ class Wish:
             self._beginning = Beginning(warm, self._record, here)
             if self._connection:
                 self.loop.forget(self._connection.fileno())  # the supervisor hears it from here on
-            self._birth = Birth(self, self, planned.plan, warm.plain)
+            self._birth = Birth(self, self, planned.plan, warm.divided)
         except (OSError, OpenShellError) as error:
             if isinstance(error, OSError):
                 error = OpenShellError(f"cannot start a supervisor: {error}", code="system")
@@ -205,6 +205,7 @@ class Wish:
         if not self._connection or not warm or not record:
             return
         planned, lock = warm.planned, warm.planned.identity_lock
+        here = self._template.here.replace(sandbox=record.name, run_id=record.id)
         self._link, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
         told = {
             "kind": kind,
@@ -219,8 +220,7 @@ class Wish:
             "record": record.path,
             "private": carry.pack(planned.private) if planned.private.host else None,
             "own_folder": planned.request.own_folder,
-            "here": carry.pack(self._template.here.replace(sandbox=record.name, run_id=record.id)),
-            "process": carry.pack(warm.process),
+            "story": marshal.dumps((carry.pack(here), carry.pack(warm.process))),
             "main": self.asked["main"],
             "held": self.asked["held"],
             "restart": self.asked["restart"],

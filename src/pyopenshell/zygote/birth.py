@@ -44,14 +44,15 @@ if TYPE_CHECKING:
             """Take what says that it holds, to be looked at."""
 
 
-LAUNCH = (wire.INIT_PID, wire.FAILURE, wire.RECEIPT)
+LAUNCH = (wire.INIT_PID, wire.FAILURE, wire.ARRANGED, wire.RECEIPT)
 """What init tells before it is told to go. Each is ours alone until then."""
 
 
 class Proof(Record):
-    """What init told of itself (marshal), its pid and namespaces, its stem's pid, and what is served to it."""
+    """What init told of itself, in one part or two (marshal), its pid and namespaces, its stem's pid, what serves."""
 
     told: bytes
+    arranged: bytes | None
     init: int
     links: dict[str, int | None]
     stem: int
@@ -61,6 +62,10 @@ class Proof(Record):
     def receipt(self, plan: Plan) -> dict[str, Any]:
         """Return the receipt, held against what is seen here. Raises LaunchError."""
         told = marshal.loads(self.told)  # noqa: S302 - our own child, before any exec
+        if self.arranged:
+            arranged = marshal.loads(self.arranged)  # noqa: S302 - the same
+            steps = sorted([*arranged["steps"], *told["steps"]], key=lambda step: step["n"])
+            told = {**told, **arranged, "steps": steps}
         try:
             return checks.receipt(
                 plan, told, self.init, self.links, stem=self.stem, served=self.served, unbounded=self.unbounded
@@ -82,6 +87,7 @@ class Birth(kept.Kept):
         self.plan = plan
         self._unbounded = server.unbounded
         self._told: bytes | None = None
+        self._arranged: bytes | None = None
         self._links: dict[str, int | None] = {}
         self._is_proved = False
         self._plain = plain
@@ -130,6 +136,8 @@ class Birth(kept.Kept):
             self._look(self.pid if self._is_direct else wire.number(payload))
         elif kind == wire.FAILURE:
             self._failure(marshal.loads(payload))  # noqa: S302 - our own child, before any exec
+        elif kind == wire.ARRANGED:
+            self._arranged = payload
         else:
             self._is_proved = True
             self._told = payload
@@ -161,4 +169,4 @@ class Birth(kept.Kept):
             served = {"grants": list(self.plan.brokered), "own": self.plan.broker}
             if self.inbox and self.inbox.serving:
                 served |= {"pid": self.pid, **self.inbox.serving.as_dict()}
-        self.watcher.proved(Proof(told, self.init_pid, self._links, self.pid, served, self._unbounded))
+        self.watcher.proved(Proof(told, self._arranged, self.init_pid, self._links, self.pid, served, self._unbounded))

@@ -18,12 +18,15 @@ if TYPE_CHECKING:
 class Story:
     """A chronicle of many programs. What cannot be written once the sandbox holds is remembered in ``troubles``."""
 
-    def __init__(self, record: Run, here: context.Context, process: context.Process) -> None:
-        """Open the log. ``process`` is any program of it, before anything is known of one. Raises StateError."""
+    def __init__(self, record: Run, here: context.Context, process: context.Process, log: Log | None = None) -> None:
+        """Open the log, or take over an open one. Raises StateError.
+
+        ``process`` is any program of it, before anything is known of one.
+        """
         self._record = record
         self._context = here
         self._process = process
-        self._log = Log(record.lock)
+        self._log = log or Log(record.lock)
         self._troubles: list[str] = []
 
     def brokered(self, use: Use) -> None:

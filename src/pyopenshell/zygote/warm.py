@@ -7,6 +7,7 @@ from copy import copy
 
 from pyopenshell.audit import context
 from pyopenshell.launch import environment
+from pyopenshell.launch.plan import divided
 from pyopenshell.zygote import stamp
 from pyopenshell.zygote.mold import BY_VALUE, Identified, Mold, core
 
@@ -23,13 +24,15 @@ MOST = 32
 
 
 class Warm:
-    """A plan, as an object and as init takes it."""
+    """A plan, as an object and as init takes it, also one that is to stay small (``divided``)."""
 
     def __init__(self, planned: Planned, seen: stamp.Stamp, limits: Differing) -> None:
         """Keep it with what it depends on."""
         self.planned = planned
         self.is_lasting = stamp.is_lasting(planned)
-        self.plain = marshal.dumps({**planned.plan.as_plain(), "limits": limits})
+        plain = {**planned.plan.as_plain(), "limits": limits}
+        self.plain = marshal.dumps(plain)
+        self.divided = marshal.dumps(divided(plain))
         self.identified = Identified(planned)
         self.process = _process(planned)
         self.meta = planned.meta()

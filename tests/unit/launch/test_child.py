@@ -3,7 +3,7 @@
 import errno
 import os
 
-from pyopenshell.launch.child import _open_paths
+from pyopenshell.launch.arrange import _open_paths
 
 
 def test_what_could_not_be_shown_gets_no_rule():
