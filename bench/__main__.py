@@ -2,7 +2,7 @@
 
 Both sides of a ratio are measured in turns in this one run, and medians are compared: absolute times mean little on
 someone else's machine, and noise hits both sides. Exit status 1 if a figure misses its target. ``python -m bench warm``
-measures only that part; the parts are ``cold``, ``files`` and ``warm``.
+measures only that part; the parts are ``cold``, ``files``, ``warm`` and ``gateway``.
 """
 
 import os
@@ -10,10 +10,10 @@ import shutil
 import sys
 import tempfile
 
-from bench import brokered, confinement, warm, warm_alive
+from bench import brokered, confinement, gateway, warm, warm_alive
 from bench.measured import Row, environment, give_away
 
-PARTS = ("cold", "files", "warm")
+PARTS = ("cold", "files", "warm", "gateway")
 
 
 def measure(apart: str, parts: set[str]) -> list[Row]:
@@ -31,6 +31,8 @@ def measure(apart: str, parts: set[str]) -> list[Row]:
         print("no C compiler here: file operations are not measured", file=sys.stderr)
     if "warm" in parts:
         rows += warm.measure(apart, folder, env) + warm_alive.measure(folder, env)
+    if "gateway" in parts:
+        rows += gateway.measure(apart, env)
     return rows
 
 
