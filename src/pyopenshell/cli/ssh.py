@@ -220,10 +220,9 @@ def command() -> list[str]:
     script = os.path.abspath(sys.argv[0])
     if os.path.basename(script) == "openshell" and os.path.isfile(script) and os.access(script, os.X_OK):
         return [script]
-    import pyopenshell.__main__ as main
-
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     # -I: nothing of the caller's environment; -P: at least not the folder of the file.
-    return [sys.executable, "-I" if sys.flags.isolated else "-P", os.path.abspath(main.__file__)]
+    return [sys.executable, "-I" if sys.flags.isolated else "-P", f"{package}/__main__.py"]
 
 
 def _quoted(path: str) -> str:

@@ -29,14 +29,13 @@ if TYPE_CHECKING:
 SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py")
 ENDING = 1.0
 """Seconds for a process that closed its connections to be gone."""
-RESTARTS = ("never", "on_failure", "always")
 
 
 class Wanted(Record):
     """A sandbox that is to stay.
 
     ``environ`` is what its environment is made from. ``held``: the main process waits for somebody to attach, for at
-    most a minute. ``restart`` is one of ``RESTARTS``. ``meta`` goes into the run's record.
+    most a minute. ``restart`` is ``never``, ``on_failure`` or ``always``. ``meta`` goes into the run's record.
     """
 
     request: RunRequest

@@ -6,13 +6,15 @@ import signal
 import subprocess
 import sys
 
+from typing import Any
+
 import pytest
 
 from pyopenshell import runs
 from pyopenshell.devices import cgroups as devices
 from pyopenshell.effective.limits import asked
 from pyopenshell.errors import LaunchError, PolicyRefused
-from pyopenshell.launch import cgroups, cgroups_v2
+from pyopenshell.launch import cgroups, cgroups_files, cgroups_v2
 from tests.confined.landlock.harness import NOBODY
 from tests.confined.launch import world
 from tests.unit.effective.cases import composed
@@ -43,6 +45,11 @@ def effective(**limits):
     )
 
 
+def prepared(**limits: int) -> Any:
+    """Make a cgroup with these limits."""
+    return cgroups.prepare(effective(**limits))
+
+
 @pytest.fixture
 def limited():
     """Make cgroups, and see to it that nothing is left of them."""
@@ -51,7 +58,7 @@ def limited():
     def limit(**limits):
         if missing := set(limits) - set(devices.read().writable):
             pytest.skip(f"needs: cgroups to divide, with {' and '.join(sorted(missing))}")
-        found = cgroups.prepare(effective(**limits))
+        found: Any = cgroups.prepare(effective(**limits))
         made.append(found)
         assert {"enforced"} == {one.status for one in found.effective.limits}
         return found
@@ -69,7 +76,7 @@ def joined():
 
     def start(cgroup, *program):
         argv = ("/bin/sh", "-c", 'read go && exec "$@"', "sh", *program)
-        process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process: Any = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         started.append(process)
         cgroup.join(process.pid)
         process.stdin.write(b"\n")
@@ -163,7 +170,7 @@ def in_child(action):
 def test_those_of_dead_supervisors_are_swept(limited, monkeypatch):
     """What nobody holds any more goes, with what is in it; what somebody holds stays."""
     kept = limited(pids=40)
-    left = in_child(lambda: "\n".join(cgroups.prepare(effective(pids=40)).folders)).split()
+    left = in_child(lambda: "\n".join(prepared(pids=40).folders)).split()
     assert left
     assert () == cgroups.sweep()
     assert all(map(os.path.isdir, left))  # too young: whoever made it may be about to lock it
@@ -190,7 +197,7 @@ def test_a_lock_that_is_handed_on(limited):
 def test_a_record_names_what_is_left(limited):
     """Found by its record, one that nobody holds is removed at once; one that is held, or is none of ours, is not."""
     kept = limited(pids=40)
-    left = in_child(lambda: "\n".join(cgroups.prepare(effective(pids=40)).folders)).split()
+    left = in_child(lambda: "\n".join(prepared(pids=40).folders)).split()
     others = f"{os.path.dirname(kept.folders[0])}/test-{os.getpid()}"
     os.mkdir(others)
     try:
@@ -211,7 +218,7 @@ def test_an_ordinary_user_is_told():
         os.setresgid(NOBODY, NOBODY, NOBODY)
         os.setgroups([])
         os.setresuid(NOBODY, NOBODY, NOBODY)
-        made = cgroups.prepare(effective(cpu=1, memory=64 * MIB, pids=40))
+        made: Any = cgroups.prepare(effective(cpu=1, memory=64 * MIB, pids=40))
         about = [one.severity for one in made.effective.findings if one.code == "outcome.limit"]
         return repr((made.folders, [one.status for one in made.effective.limits], about, made.remove()))
 
@@ -236,11 +243,11 @@ def unified():
     """A cgroup of version 2 that may have a controller, beneath the root of that hierarchy: its folder, and that."""
     world.needs_root()
     with open("/proc/self/mountinfo") as file:
-        point = next((line.split()[4] for line in file if " - cgroup2 " in line), None)
-    names = cgroups_v2.files.read(f"{point}/cgroup.controllers").split() if point else []
+        point: Any = next((line.split()[4] for line in file if " - cgroup2 " in line), None)
+    names = cgroups_files.read(f"{point}/cgroup.controllers").split() if point else []
     if not names or not os.access(f"{point}/cgroup.subtree_control", os.W_OK):
         pytest.skip("needs: a controller of cgroup version 2")
-    was_on = names[0] in cgroups_v2.files.read(f"{point}/cgroup.subtree_control").split()
+    was_on = names[0] in cgroups_files.read(f"{point}/cgroup.subtree_control").split()
     if refused := cgroups_v2.hand_on(point, names[:1], is_top=False):
         pytest.skip(f"needs: a controller of cgroup version 2 ({refused[names[0]]})")
     folder = f"{point}/test-{os.getpid()}"
@@ -250,7 +257,7 @@ def unified():
         if os.path.isdir(place):
             os.rmdir(place)
     if not was_on:
-        cgroups_v2.files.write(f"{point}/cgroup.subtree_control", f"-{names[0]}")
+        cgroups_files.write(f"{point}/cgroup.subtree_control", f"-{names[0]}")
 
 
 @pytest.mark.parametrize("delegated", [True, False])
@@ -261,11 +268,11 @@ def test_version_2_divides_only_what_is_its_own(unified, delegated):
         os.setxattr(folder, "trusted.delegate", b"1")
     waiting = subprocess.Popen(["/bin/sleep", "1000"])
     try:
-        cgroups_v2.files.write(f"{folder}/cgroup.procs", str(waiting.pid))
+        cgroups_files.write(f"{folder}/cgroup.procs", str(waiting.pid))
         refused = cgroups_v2.hand_on(folder, [controller], is_top=False)
         with open(f"/proc/{waiting.pid}/cgroup") as file:
             own = next(line.strip() for line in file if line.startswith("0::")).rpartition("/")[2]
-        on = cgroups_v2.files.read(f"{folder}/cgroup.subtree_control").split()
+        on = cgroups_files.read(f"{folder}/cgroup.subtree_control").split()
     finally:
         waiting.kill()
         waiting.wait()
@@ -279,7 +286,7 @@ def test_version_2_kills_at_once(unified):
     os.mkdir(folder)
     waiting = subprocess.Popen(["/bin/sleep", "1000"])
     try:
-        cgroups_v2.files.write(f"{folder}/cgroup.procs", str(waiting.pid))
+        cgroups_files.write(f"{folder}/cgroup.procs", str(waiting.pid))
         assert () == cgroups.discard([folder])
         assert -signal.SIGKILL == waiting.wait(world.SECONDS)
     finally:

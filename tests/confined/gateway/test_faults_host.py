@@ -168,7 +168,7 @@ def test_few_descriptors(house):
             client.create(f"few{number}")
             made.append(f"few{number}")
         except grpc.RpcError as error:
-            assert "defect" not in error.details(), error.details()
+            assert "defect" not in str(error.details()), error.details()
             break
     assert made
     for name in made[:3]:

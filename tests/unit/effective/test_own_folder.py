@@ -58,4 +58,4 @@ def test_it_lies_apart_from_our_own_folders(host):
     with pytest.raises(PolicyRefused) as raised:
         own(own_folder=host, workdir="/sandbox")
     assert "policy.protected-folder" == raised.value.code
-    assert "XDG_DATA_HOME" in raised.value.hint
+    assert "XDG_DATA_HOME" in str(raised.value.hint)

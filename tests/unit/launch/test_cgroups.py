@@ -3,6 +3,8 @@
 import errno
 import os
 
+from typing import Any
+
 import pytest
 from tests.unit.effective.cases import composed
 
@@ -93,7 +95,7 @@ def told(made):
 
 def test_version_1(kernel, version_1):
     """Each hierarchy has a folder of the sandbox's, closed to others, with what was asked for in its files."""
-    made = cgroups.prepare(effective(), version_1)
+    made: Any = cgroups.prepare(effective(), version_1)
     expected = [("enforced", value, "cgroup v1") for value in (500, 64 * MIB, 100)]
     assert expected == told(made)
     cpu, memory, pids = made.folders
@@ -107,7 +109,7 @@ def test_version_1(kernel, version_1):
 
 def test_version_2(kernel, version_2):
     """One folder has all; no swap beside the memory."""
-    made = cgroups.prepare(effective(), version_2)
+    made: Any = cgroups.prepare(effective(), version_2)
     assert [("enforced", value, "cgroup v2") for value in (500, 64 * MIB, 100)] == told(made)
     (folder,) = made.folders
     assert f"{version_2['cpu'].own}/{cgroups.PREFIX}{made.effective.run_id.lower()}" == folder
@@ -117,7 +119,7 @@ def test_version_2(kernel, version_2):
 
 def test_both_at_once(version_1, version_2):
     """A hybrid: memory of version 2, the others of version 1."""
-    made = cgroups.prepare(effective(), version_1 | {"memory": version_2["memory"]})
+    made: Any = cgroups.prepare(effective(), version_1 | {"memory": version_2["memory"]})
     assert ["cgroup v1", "cgroup v2", "cgroup v1"] == [mechanism for _, _, mechanism in told(made)]
     assert 3 == len(made.folders)
 
@@ -130,7 +132,7 @@ def test_nothing_asked_for():
 def test_what_the_kernel_made_of_it_is_told(kernel, version_1, monkeypatch):
     """What is read back counts: it may round."""
     monkeypatch.setattr(cgroups_files, "number", lambda path: 63 * MIB if "memory" in path else 50_000)
-    made = cgroups.prepare(effective(None), version_1)
+    made: Any = cgroups.prepare(effective(None), version_1)
     assert ("enforced", 63 * MIB) == told(made)[0][:2]
 
 
@@ -145,12 +147,13 @@ def test_what_the_kernel_made_of_it_is_told(kernel, version_1, monkeypatch):
 )
 def test_one_that_is_refused(kernel, version_1, monkeypatch, file, number, words):
     """The others stand, its folder goes, and a finding says why."""
-    monkeypatch.setattr(os, "rmdir", gone := [].append)
+    gone: list[str] = []
+    monkeypatch.setattr(os, "rmdir", gone.append)
     kernel.refused[file] = number
-    made = cgroups.prepare(effective(), version_1)
+    made: Any = cgroups.prepare(effective(), version_1)
     assert ["enforced", "skipped", "enforced"] == [status for status, _, _ in told(made)]
     assert words in made.effective.limits[1].detail
-    assert [version_1["memory"].own] == [os.path.dirname(folder) for folder in gone.__self__]
+    assert [version_1["memory"].own] == [os.path.dirname(folder) for folder in gone]
     assert 2 == len(made.folders)
 
 
@@ -159,14 +162,15 @@ def test_swap_that_cannot_be_limited(kernel, version_1, monkeypatch):
     kernel.refused["memory.memsw.limit_in_bytes"] = errno.EACCES
     for has, detail in ((True, cgroups_files.NO_SWAP_LIMIT), (False, None)):
         monkeypatch.setattr(cgroups_files, "has_swap", lambda has=has: has)
-        limit = cgroups.prepare(effective(None, pids=None), version_1).effective.limits[0]
+        made: Any = cgroups.prepare(effective(None, pids=None), version_1)
+        limit = made.effective.limits[0]
         assert ("enforced", detail) == (limit.status, limit.detail)
 
 
 def test_a_controller_that_is_nowhere(version_1):
     """Without its hierarchy a limit is skipped; without any the words are others."""
     for found, words in (({"pids": version_1["pids"]}, "no cpu controller"), ({}, "no cgroup file system")):
-        made = cgroups.prepare(effective(memory=None), found)
+        made: Any = cgroups.prepare(effective(memory=None), found)
         assert "skipped" == made.effective.limits[0].status
         assert words in made.effective.limits[0].detail
 
@@ -177,7 +181,7 @@ def test_version_2_with_processes_in_the_way(kernel, version_2, monkeypatch, is_
     monkeypatch.setattr(os, "geteuid", lambda: 0 if is_root else 1000)
     own, root = version_2["cpu"].own, version_2["cpu"].root
     kernel.put(own, "cgroup.procs", "77\n")
-    made = cgroups.prepare(effective(), version_2)
+    made: Any = cgroups.prepare(effective(), version_2)
     assert [root] * is_root == [os.path.dirname(folder) for folder in made.folders]
     assert {"enforced" if is_root else "skipped"} == {status for status, _, _ in told(made)}
     assert "" == kernel.get(own, "cgroup.subtree_control")
@@ -189,7 +193,7 @@ def test_version_2_in_a_leaf_of_ours(kernel, version_2):
     own = version_2["cpu"].own
     os.mkdir(f"{own}/{cgroups_v2.LEAF}")
     inside = {name: place.replace(own=f"{own}/{cgroups_v2.LEAF}") for name, place in version_2.items()}
-    made = cgroups.prepare(effective(), inside)
+    made: Any = cgroups.prepare(effective(), inside)
     assert [own] == [os.path.dirname(folder) for folder in made.folders]
 
 
@@ -197,14 +201,14 @@ def test_version_2_that_is_given_little(kernel, version_2, monkeypatch):
     """An ordinary user gets of a delegated cgroup what that has, and is told about the rest."""
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     kernel.put(version_2["cpu"].own, "cgroup.controllers", "memory pids")
-    made = cgroups.prepare(effective(), version_2)
+    made: Any = cgroups.prepare(effective(), version_2)
     assert ["skipped", "enforced", "enforced"] == [status for status, _, _ in told(made)]
     assert "is not given the cpu controller" in made.effective.limits[0].detail
 
 
 def test_usage_of_version_1(kernel, version_1):
     """What each hierarchy counts."""
-    made = cgroups.prepare(effective(), version_1)
+    made: Any = cgroups.prepare(effective(), version_1)
     cpu, memory, pids = made.folders
     for folder, name, text in (
         (cpu, "cpu.stat", "nr_periods 5\nnr_throttled 3\n"),
@@ -221,7 +225,7 @@ def test_usage_of_version_1(kernel, version_1):
 
 def test_usage_of_version_2(kernel, version_2):
     """The one folder counts all; what an older kernel does not tell is not known."""
-    made = cgroups.prepare(effective(), version_2)
+    made: Any = cgroups.prepare(effective(), version_2)
     (folder,) = made.folders
     for name, text in (
         ("cpu.stat", "usage_usec 2500\nuser_usec 1\nnr_throttled 3\n"),
