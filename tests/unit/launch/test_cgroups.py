@@ -2,7 +2,6 @@
 
 import errno
 import os
-
 from typing import Any
 
 import pytest
