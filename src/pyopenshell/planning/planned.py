@@ -155,6 +155,9 @@ def _sockets(ground: Ground, can_execute: command.Access) -> tuple[tuple[str, ..
     What is contributed opens none, but is bound back with those that lie in it.
     """
     found, files = sockets.reachable(can_execute.reachable), ground.policy.filesystem
+    if ground.isolation["mount"].state == "private":  # then these are not shown: a gateway's, and supervisors'
+        masked = [os.path.realpath(folder) for folder in (runs.state_root(), runs.config_root())]
+        found = tuple(path for path in found if not any(inside(os.path.realpath(path), folder) for folder in masked))
     workdir = ground.on_host(ground.workdir)
     if ground.own:
         # Where it is seen, nothing of the host's is.
