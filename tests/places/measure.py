@@ -65,7 +65,8 @@ class Command:
     def __init__(self, folder: str, max_abi: int | None) -> None:
         self.argv = (sys.executable, os.path.abspath(__main__.__file__))
         self.workdir = os.path.join(folder, "work")
-        self.environment = {**os.environ, "XDG_STATE_HOME": os.path.join(folder, "state")}
+        own = {f"XDG_{name.upper()}_HOME": os.path.join(folder, name) for name in ("state", "config")}
+        self.environment = {**os.environ, **own}
         os.mkdir(self.workdir)
         # Any identity that root's sandboxes get can work here, so that no finding is about the folder.
         os.chmod(folder, 0o755)
