@@ -71,6 +71,7 @@ class Keeper:
         self._ending = False
         self._let_go = False
         self._is_dead = bearer.pid < 0
+        self._death: tuple[int, list[int]] | None = None
         self._log = Log(folder)
         self._story: Story | None = None
         self.visitors.add(Visitor(self, _stream(connection), is_known=True))
@@ -129,9 +130,13 @@ class Keeper:
 
     def _begin(self, init: int) -> None:
         try:
-            self._kept.know(init)
+            if not self._death:
+                self._kept.know(init)
             self._doors = Doors(self, self._record)
             self._holds = True
+            if self._death:  # just now, after the template had seen to all
+                self._kept.died(*self._death)
+                return
             self._kept.follow()
             self.main.begin()
         except (OSError, OpenShellError) as problem:
@@ -148,8 +153,9 @@ class Keeper:
         elif self._ending:
             self._leave()
         else:
+            self._death = status, survivors
             try:
-                frames.send(self._link, protocol.DIED, (status, survivors))
+                frames.send(self._link, protocol.DIED, self._death)
             except OSError as error:  # the template has ended, and with it the gateway
                 self.launch_failed(_ours(error))
 

@@ -79,7 +79,7 @@ class Program:
                 self._streams[read] = kind
                 ends.append(write)
             self._keeper.tell(wire.SPAWN, marshal.dumps(told), ends)
-        except OSError:
+        except BaseException:  # also where the sandbox has just ended
             self._close_streams()
             raise
         finally:

@@ -147,6 +147,8 @@ def bear(kind: bytes, flags: int, descriptors: list[int]) -> int:
 
 
 def _stem(control: int, reports: int | None = None) -> NoReturn:
+    # Our own copy of the other end would keep us from seeing that nobody is there to send a plan.
+    process.close_fds((0, 1, 2, control, *(() if reports is None else (reports,))))
     told = wire.receive(control)
     if told is None:
         os._exit(125)  # the zygote is gone
