@@ -44,8 +44,7 @@ def main(argv: list[str] | None = None) -> int:
     is_run = arguments[verbose:][:1] == ["run"]
     try:
         code = _dispatch(arguments[verbose:], is_run=is_run)
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        _flush()
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
@@ -65,6 +64,20 @@ def _dispatch(arguments: list[str], *, is_run: bool) -> int:
     from pyopenshell.cli.app import main as app
 
     return app(arguments)
+
+
+def _flush() -> None:
+    """Write out what was printed. Raises OpenShellError where that cannot be, BrokenPipeError where nobody reads."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as problem:
+        from pyopenshell.errors import OpenShellError
+
+        _silence_stdout()
+        raise OpenShellError(f"cannot write to standard output: {problem.strerror}", code="system") from problem
 
 
 def _report(problem: Exception, arguments: list[str], *, is_run: bool, verbose: bool) -> int:

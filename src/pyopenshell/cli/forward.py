@@ -34,7 +34,7 @@ _PORTS = re.compile(
 
 def start(arguments: argparse.Namespace) -> int:
     """Listen on a port here, and connect whoever comes to a port in a sandbox, until Ctrl-C or ``forward stop``."""
-    address, port, target = _parsed(arguments.port)
+    address, port, target = parsed(arguments.port)
     name = remote.sandbox(arguments.name)
     listener = _listen(address, port)
     host, bound = listener.getsockname()[:2]
@@ -195,7 +195,7 @@ class Forwarding:
 
 def stop(arguments: argparse.Namespace) -> int:
     """End a forwarding."""
-    _, port, _ = _parsed(arguments.port)
+    _, port, _ = parsed(arguments.port)
     for entry in forwards.running():
         if entry["port"] == port and arguments.name in (None, entry["sandbox"]):
             forwards.end(entry)
@@ -225,7 +225,7 @@ def every(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _parsed(text: str) -> tuple[str, int, int]:
+def parsed(text: str) -> tuple[str, int, int]:
     """Return address, port, and the port in the sandbox, of ``[ADDRESS:]PORT[:PORT]``. Raises UsageError."""
     found = _PORTS.fullmatch(text)
     port = int(found["port"]) if found else 0

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pyopenshell.cli import gateway_process, output
 from pyopenshell.errors import OpenShellError
+from pyopenshell.gateway.place import running
 
 if TYPE_CHECKING:
     import argparse
@@ -51,7 +52,7 @@ def _log() -> None:
 
 
 def _detached(arguments: argparse.Namespace) -> int:
-    told = gateway_process.running()
+    told = running()
     if told is not None:
         output.line(f"gateway {told.get('name', '')} runs already: {told.get('endpoint', 'it is starting')}")
         return 0

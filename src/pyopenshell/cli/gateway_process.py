@@ -9,12 +9,14 @@ import socket
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyopenshell.cli.remote import not_installed
 from pyopenshell.errors import OpenShellError
 from pyopenshell.gateway import configuration
+from pyopenshell.gateway.place import folder, running
 from pyopenshell.state import open_folder, state_root
 
 if TYPE_CHECKING:
@@ -24,18 +26,14 @@ if TYPE_CHECKING:
     from pyopenshell.gateway.configuration import Gateway
 
 PORT = 17670
+PACKAGES = ("alembic", "asyncssh", "cryptography", "grpc", "grpc_health", "openshell", "pathspec", "sqlalchemy")
+"""What a gateway takes beyond the command's own: the extra ``gateway`` of the distribution."""
 LOG = "log"
 """What a detached gateway says, in its folder."""
 LARGEST_LOG = 1 << 20
 """Bytes from which on a log is put aside, as ``log.1``, at the next start."""
 START, STOP = 60.0, 60.0
 """Seconds a gateway has until it answers, and until it has ended."""
-
-
-def running() -> dict[str, object] | None:
-    """Return what this machine's gateway says of itself; None where none runs. Raises OpenShellError."""
-    told: dict[str, object] | None = process().running()
-    return told
 
 
 def process() -> Any:
@@ -58,6 +56,17 @@ def port(host: str) -> int:
     return next((number for number in wanted if _is_free(host, number)), 0)
 
 
+def is_down(gateway: Gateway) -> bool:
+    """Return whether a gateway of this machine is none at the moment: nobody listens at its address."""
+    if running() is not None:
+        return False
+    try:
+        socket.create_connection((gateway.endpoint.host, gateway.endpoint.port), 1).close()
+    except OSError:
+        return True
+    return False
+
+
 def _is_free(host: str, number: int) -> bool:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as trial:
@@ -74,11 +83,12 @@ def start_detached(words: Sequence[str] = ()) -> Gateway:
 
     Raises OpenShellError with what it said where it ends before that.
     """
-    process()  # what is missing is said here, not in a log
+    for package in PACKAGES:  # what is missing is said here, not in a log
+        if find_spec(package) is None:
+            raise not_installed(ModuleNotFoundError(name=package))
     os.close(open_folder(state_root()))
-    folder = f"{state_root()}/gateway"
-    os.close(open_folder(folder))
-    path = f"{folder}/{LOG}"
+    os.close(open_folder(folder()))
+    path = f"{folder()}/{LOG}"
     if os.path.exists(path) and os.path.getsize(path) > LARGEST_LOG:
         os.replace(path, f"{path}.1")
     log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

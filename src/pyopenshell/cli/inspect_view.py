@@ -19,8 +19,9 @@ META = ("executable", "owner_pid", "workdir", "user", "gpu", "environment")
 CREDENTIALS = ("uid", "gid", "groups", "capabilities", "no_new_privs")
 
 
-def show(summary: dict[str, Any], path: str, parts: dict[str, dict[str, Any] | None]) -> None:
-    """Print a run's record. Parts a run did not get to are named as missing."""
+def show(parts: dict[str, Any], path: str) -> None:
+    """Print a run's record, in the shape of ``runs.told.inspection``. Parts it did not get to are named as missing."""
+    summary = parts["sandbox"]
     output.title(f"Sandbox {summary['name']}", first=True)
     meta = parts["meta"] or {}
     fields(

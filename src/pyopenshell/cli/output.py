@@ -213,7 +213,13 @@ def _console() -> Console:
 
 
 def prepare_streams() -> None:
-    """Make standard output one that can always be written: never None, never failing on a character."""
+    """Make standard output one that can always be written: never None, never failing on a character.
+
+    What the caller closed is ``/dev/null``, before a file or a connection gets its number.
+    """
+    while (fd := os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)) <= 2:
+        pass
+    os.close(fd)
     if sys.stdout is None:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - it stays until the end
     reconfigure = getattr(sys.stdout, "reconfigure", None)

@@ -46,7 +46,9 @@ def _recorded(arguments: argparse.Namespace) -> int:
 
 
 def _full(view: RunView, form: str) -> None:
-    shape = records.effective(view)
+    from pyopenshell.runs import told
+
+    shape = told.effective(view)
     if shape is None:
         raise StateError(
             f"sandbox {view.name} has no effective policy: its launch did not get that far",

@@ -24,6 +24,8 @@ PAGE = 200
 STORED: tuple[str, ...] = ("sandbox", "revision", "active", "status", "policy_hash")
 STORED += ("created", "loaded", "error", "provenance", "policy")
 """The keys of ``policy get -o json``."""
+SHOWN = ("pyopenshell/runtime-additions", "pyopenshell/network", "pyopenshell/findings")
+"""What a table shows of a revision's provenance: what its author did not write."""
 
 
 def get_global(arguments: argparse.Namespace) -> int:
@@ -58,8 +60,13 @@ def get(there: Remote, arguments: argparse.Namespace) -> int:
 
 def _full(arguments: argparse.Namespace, answer: Any) -> None:
     if not answer.effective_json:
+        if answer.revision != answer.active_revision:
+            raise StateError(
+                f"revision {answer.revision} of {arguments.name} is not in force: of such only the text is kept",
+                hint=f"without --full it is shown; revision {answer.active_revision} is in force",
+            )
         raise StateError(
-            f"sandbox {arguments.name} has no effective policy for revision {answer.revision}: it was never in force",
+            f"sandbox {arguments.name} has no effective policy: its launch did not get that far",
             hint=f"openshell sandbox inspect {arguments.name} shows what there is",
         )
     shape = json.loads(answer.effective_json)
@@ -118,17 +125,17 @@ def list_(arguments: argparse.Namespace) -> int:
     if arguments.output != "table":
         output.document(rows, arguments.output)
         return 0
-    columns = ("revision", "active", "status", "created", "hash", "provenance")
+    columns = ("revision", "active", "status", "created (UTC)", "hash", "provenance")
     output.table(columns, [_row(row) for row in rows])
     return 0
 
 
 def _row(shape: dict[str, Any]) -> list[str]:
-    told = [f"{key}={value}" for key, value in shape["provenance"].items()]
-    told += [shape["error"]] if shape["error"] else []
+    told = [shape["error"]] if shape["error"] else []
+    told += [shape["provenance"][key] for key in SHOWN if key in shape["provenance"]]
     active = "yes" if shape["active"] else "-"
     when = (shape["created"] or "-").replace("T", " ").removesuffix("Z")
-    return [str(shape["revision"]), active, shape["status"], when, shape["policy_hash"][:12], ", ".join(told) or "-"]
+    return [str(shape["revision"]), active, shape["status"], when, shape["policy_hash"][:12], " ".join(told) or "-"]
 
 
 def _about(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -151,7 +158,7 @@ def set_(arguments: argparse.Namespace) -> int:
             _agreed(arguments, "This policy will be that of every sandbox of the gateway.")
         from pyopenshell.gateway import policy_wire
 
-        fields = {"policy": policy_wire.to_wire(policy), "annotations": policy_wire.runtime_annotation(policy)}
+        fields = {"policy": policy_wire.to_wire(policy), "annotations": policy_wire.annotations_of(policy)}
         return _update(there, arguments, about, fields)
 
 

@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING
 from pyopenshell.errors import StateError
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from pyopenshell.runs import RunView
-    from pyopenshell.verify.judge import Verification
 
 
 def command(argv: list[str]) -> str:
@@ -19,38 +16,6 @@ def command(argv: list[str]) -> str:
     import shlex
 
     return shlex.join(argv) or "(programs of pyopenshell.Sandbox)"
-
-
-def effective(view: RunView) -> dict[str, Any] | None:
-    """Return a run's effective policy as stored, but for its state: what was running then may have ended since."""
-    shape = view.effective()
-    if shape is not None and shape["sandbox"]["state"] == "running":
-        shape["sandbox"]["state"] = view.state
-    return shape
-
-
-def verified(view: RunView, verification: Verification) -> None:
-    """Add a verification to the events of a run, which its supervisor may be writing too. Raises StateError."""
-    from pyopenshell.audit import context, translate
-    from pyopenshell.audit.log import Log
-
-    now = context.here(view.name, view.id)
-    log = Log(view.path)
-    try:
-        log.append(
-            translate.verified(verification.verdict, verification.summary, verification.counts, now),
-            *(translate.finding(finding, now) for finding in verification.findings),
-        )
-    finally:
-        log.close()
-
-
-def started(identifier: str) -> float:
-    """Return the time, in seconds since 1970, that a run's id (a ULID) carries."""
-    number = 0
-    for letter in identifier[:10]:
-        number = number << 5 | "0123456789ABCDEFGHJKMNPQRSTVWXYZ".index(letter)
-    return number / 1000
 
 
 def stored(view: RunView) -> None:

@@ -92,7 +92,12 @@ class Remote:
 
         error = from_rpc(problem)
         if error.code == UNREACHABLE:
-            error.message = f"{self.title} cannot be reached: {_short(problem.details() or '')}"
+            from pyopenshell.gateway.shown import why_unreachable
+
+            why = why_unreachable(self.gateway) or _short(problem.details() or "")
+            error.message = f"{self.title} cannot be reached: {why}"
+            if is_own(self.gateway):
+                error.hint = "openshell gateway start --detach starts it"
         elif error.code == LATE:
             error.message = f"{self.title} did not answer in time"
             error.hint = "openshell status says whether it answers at all"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from pyopenshell import runs
 from pyopenshell.cli import output, records, remote
 from pyopenshell.errors import NameInUse, OpenShellError, StateError, UsageError
+from pyopenshell.runs import told
 
 if TYPE_CHECKING:
     import argparse
@@ -34,7 +34,7 @@ def list_(arguments: argparse.Namespace) -> int:
     if arguments.selector:
         raise UsageError("sandbox list: only a gateway keeps labels", hint="-g NAME says which")
     views = runs.list_runs()[arguments.offset :][: arguments.limit]
-    rows = [_summary(view) for view in views]
+    rows = [told.summary(view) for view in views]
     if arguments.ids or arguments.names:
         shown = [row["id"] for row in rows] if arguments.ids else list(dict.fromkeys(row["name"] for row in rows))
         for text in shown:
@@ -43,6 +43,8 @@ def list_(arguments: argparse.Namespace) -> int:
         output.document(rows, arguments.output)
     elif rows:
         output.table(("name", "state", "exit", "started (UTC)", "id", "command"), [_row(row) for row in rows])
+    elif arguments.offset:
+        output.line("no sandboxes fit")
     elif arguments.limit != 0:
         output.line("no sandboxes yet: openshell run -- COMMAND makes one")
     return 0
@@ -54,36 +56,13 @@ def _row(summary: dict[str, Any]) -> list[str]:
     return [summary["name"], summary["state"], code, when, summary["id"], records.command(summary["command"])]
 
 
-def _summary(view: RunView) -> dict[str, Any]:
-    """Return what is known about a run in short; a record that cannot be read is a row of its own, not an end."""
-    try:
-        meta, end = view.meta(), view.exit()
-    except StateError:
-        return {
-            "name": view.name,
-            "id": view.id,
-            "state": "unreadable",
-            "exit_code": None,
-            "started": "-",
-            "command": [],
-        }
-    return {
-        "name": meta["name"],
-        "id": view.id,
-        "state": view.state,
-        "exit_code": end["code"] if end else None,
-        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(records.started(view.id))),
-        "command": meta.get("command", []),
-    }
-
-
 def get(arguments: argparse.Namespace) -> int:
     """Print a sandbox in short, or only its policy."""
     view = runs.find(arguments.name)
     if arguments.policy_only:
         records.stored(view)
         return 0
-    summary = _summary(view)
+    summary = told.summary(view)
     if arguments.output != "table":
         output.document(summary, arguments.output)
     else:
@@ -96,25 +75,25 @@ def get(arguments: argparse.Namespace) -> int:
 def inspect(arguments: argparse.Namespace) -> int:
     """Print all that is known about a sandbox."""
     view = runs.find(arguments.name)
-    parts = {"meta": view.meta(), "effective": records.effective(view), "receipt": view.receipt(), "exit": view.exit()}
-    summary = _summary(view)
+    shape = told.inspection(view)
     if arguments.output != "table":
-        output.document({"sandbox": summary, **parts}, arguments.output)
+        output.document(shape, arguments.output)
     else:
         from pyopenshell.cli import inspect_view
 
-        inspect_view.show(summary, view.path, parts)
+        inspect_view.show(shape, view.path)
     return 0
 
 
 def verify(arguments: argparse.Namespace) -> int:
     """Try inside a sandbox that runs what its report says, and print expected beside observed. 1: they differ."""
     from pyopenshell.verify import perform
+    from pyopenshell.verify.note import note
 
     view = runs.find(arguments.name)
     verification = perform.live(view)
     try:
-        records.verified(view, verification)
+        note(view, verification)
     except StateError as problem:  # a full disk: what was found counts all the same
         output.error(problem)
     if arguments.output != "table":

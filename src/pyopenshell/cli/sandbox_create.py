@@ -73,18 +73,31 @@ def _check(arguments: argparse.Namespace, attached: bool) -> None:
         from pyopenshell.cli import editor
 
         editor.check(arguments.editor)
+    for what in arguments.upload:
+        sandbox_request.upload(what)
+    if arguments.forward:
+        from pyopenshell.cli import forward
+
+        for port in arguments.forward:
+            forward.parsed(port)
 
 
 def _gateway(arguments: argparse.Namespace) -> Remote:
-    """Return a connection to the gateway that is meant; where none is configured, one is started here first."""
-    if remote.configured(arguments) is None:
-        from pyopenshell.cli import gateway_process
+    """Return a connection to the gateway that is meant.
 
+    Where none is configured, or only this machine's own, which does not run, it is started here first.
+    """
+    from pyopenshell.cli import gateway_process
+
+    gateway = remote.configured(arguments)
+    why = None
+    if gateway is None:
+        why = "no gateway was configured: started one here"
+    elif remote.is_own(gateway) and not remote.named(arguments) and gateway_process.is_down(gateway):
+        why = "this machine's gateway did not run: started it"
+    if why:
         gateway = gateway_process.start_detached()
-        remote.note(
-            f"no gateway was configured: started one here, {gateway.name}, {gateway.endpoint}; "
-            "it goes on until: openshell gateway stop"
-        )
+        remote.note(f"{why}, {gateway.name}, {gateway.endpoint}; it goes on until: openshell gateway stop")
     return remote.required(arguments)
 
 
@@ -95,12 +108,13 @@ def _go_on(there: Remote, arguments: argparse.Namespace, sandbox: Any, *, attach
         remote.note(f"sandbox {name}")
     elif arguments.output == "table":
         output.line(name)
+    missing = 0
     if arguments.upload:
         from pyopenshell.cli import sandbox_files
 
         for what in arguments.upload:
             local, destination = sandbox_request.upload(what)
-            sandbox_files.send(there, name, local, destination, git_ignore=not arguments.no_git_ignore)
+            missing |= sandbox_files.send(there, name, local, destination, git_ignore=not arguments.no_git_ignore)
     if arguments.forward:
         for port in arguments.forward:
             _forward(there, name, port)
@@ -113,7 +127,7 @@ def _go_on(there: Remote, arguments: argparse.Namespace, sandbox: Any, *, attach
 
         return editor.open_sandbox(there, arguments.editor, name)
     if not attached:
-        return 0
+        return missing
     sys.stdout.flush()
     return attach(there, name, sandbox.spec.tty, forwarding=True)
 

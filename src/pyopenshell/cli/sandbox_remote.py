@@ -46,6 +46,8 @@ def list_(there: Remote, arguments: argparse.Namespace) -> int:
         output.document(rows, arguments.output)
     elif rows:
         output.table(sandbox_view.COLUMNS, [sandbox_view.row(row) for row in rows])
+    elif arguments.selector or arguments.offset:
+        output.line("no sandboxes fit")
     elif arguments.limit != 0:
         output.line("no sandboxes yet: openshell sandbox create makes one")
     return 0
@@ -88,9 +90,7 @@ def inspect(there: Remote, arguments: argparse.Namespace) -> int:
         return 0
     from pyopenshell.cli import inspect_view
 
-    summary = shape["sandbox"]
-    parts = {key: shape[key] for key in ("meta", "effective", "receipt", "exit")}
-    inspect_view.show(summary, _place(there, summary["id"]), parts)
+    inspect_view.show(shape, _place(there, shape["sandbox"]["id"]))
     return 0
 
 

@@ -45,7 +45,7 @@ def build(
         from pyopenshell.gateway import policy_wire
 
         spec.policy.CopyFrom(policy_wire.to_wire(policy))
-        notes |= policy_wire.runtime_annotation(policy)
+        notes |= policy_wire.annotations_of(policy)
     folder = _workdir(there, arguments)
     if folder is not None:
         notes[WORKDIR] = folder
@@ -118,10 +118,15 @@ def _object(text: str) -> dict[str, Any]:
 
 
 def upload(text: str) -> tuple[str, str | None]:
-    """Return what is to be uploaded and where to: ``PATH[:DEST]``. A path that exists with its colon is one."""
+    """Return what is to be uploaded and where to: ``PATH[:DEST]``. A path that exists with its colon is one.
+
+    Raises UsageError for one that does not exist.
+    """
     local, colon, destination = text.rpartition(":")
     if not colon or os.path.lexists(text):
-        return text, None
-    if not local or not destination:
+        local, destination = text, ""
+    elif not local or not destination:
         raise UsageError(f"--upload takes PATH[:DEST], not {text!r}")
-    return local, destination
+    if not os.path.lexists(local):
+        raise UsageError(f"--upload {local}: there is no such file or folder", hint="nothing was made")
+    return local, destination or None

@@ -11,6 +11,8 @@ import termios
 import tty
 from typing import TYPE_CHECKING, Self
 
+from pyopenshell.errors import OpenShellError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
@@ -186,7 +188,7 @@ class Keys:
 
 
 def write(fd: int, data: bytes) -> None:
-    """Write all of ``data``. Raises BrokenPipeError where nobody reads it; a stream that is closed takes all."""
+    """Write all of ``data``. Raises BrokenPipeError, and OpenShellError for a full disk; a closed stream takes all."""
     view = memoryview(data)
     while view:
         try:
@@ -194,6 +196,9 @@ def write(fd: int, data: bytes) -> None:
         except BlockingIOError:
             select.select([], [fd], [])
         except OSError as error:
-            if error.errno != 9:  # EBADF: closed by the caller
+            if isinstance(error, BrokenPipeError):
                 raise
+            if error.errno != 9:  # EBADF: closed by the caller
+                stream = "standard error" if fd == 2 else "standard output"
+                raise OpenShellError(f"cannot write to {stream}: {error.strerror}", code="system") from error
             return

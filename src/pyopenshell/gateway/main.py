@@ -18,6 +18,7 @@ from pyopenshell.gateway.auth import own_token
 from pyopenshell.gateway.certificates import Certificates
 from pyopenshell.gateway.engine import Engine
 from pyopenshell.gateway.exposures import Exposures
+from pyopenshell.gateway.place import LOCK, RUNNING, folder, running
 from pyopenshell.gateway.service.sandboxes import PROTOCOL
 from pyopenshell.gateway.services import services
 from pyopenshell.gateway.store import AsyncStore
@@ -31,10 +32,6 @@ if TYPE_CHECKING:
     from pyopenshell.gateway.server import Running
 
 LOG = logging.getLogger("pyopenshell.gateway")
-LOCK = "lock"
-"""A file in the gateway's folder that is locked (flock(2)) while it runs."""
-RUNNING = "gateway.json"
-"""What a gateway that runs says of itself, in its folder: pid, name, endpoint and the other addresses."""
 MOUNT_POINT = "/sandbox"
 """Where sandboxes see their own folder, which a gateway of root makes."""
 
@@ -57,33 +54,6 @@ class AlreadyRunning(OpenShellError):
     """Another gateway works on this state folder."""
 
     code = "gateway.running"
-
-
-def folder() -> str:
-    """Return the gateway's own folder in the state folder."""
-    return f"{state_root()}/gateway"
-
-
-def running() -> dict[str, object] | None:
-    """Return what the gateway on this state folder says of itself, or None where none runs. Raises StateError."""
-    try:
-        fd = os.open(f"{folder()}/{LOCK}", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise unusable(folder(), error) from error
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        try:
-            with open(f"{folder()}/{RUNNING}", "rb") as file:
-                told: dict[str, object] = json.load(file)
-                return told
-        except (OSError, ValueError):
-            return {}  # it is starting
-    finally:
-        os.close(fd)
-    return None
 
 
 def run(options: Options, ready: Callable[[dict[str, object]], None]) -> None:
@@ -226,4 +196,4 @@ def _user() -> str:
         return str(os.geteuid())
 
 
-__all__ = ["AlreadyRunning", "Options", "folder", "run", "running"]
+__all__ = ["AlreadyRunning", "Options", "run"]

@@ -1,7 +1,8 @@
 """Policies of OpenShell's protocol as ours, and back.
 
 A message becomes the YAML that says the same, and the policy parser judges that: one set of limits and messages for
-everybody. The protocol has no field for the ``runtime`` section: it travels in an annotation, as JSON.
+everybody. The protocol has no field for the ``runtime`` section: it travels in an annotation, as JSON. Another one is
+the text that a client's policy was read from: where it says the same, that is what is kept and shown, line by line.
 """
 
 from __future__ import annotations
@@ -26,6 +27,10 @@ RUNTIME = "pyopenshell/runtime"
 """The annotation that holds a policy's ``runtime`` section, as JSON."""
 MAX_RUNTIME = 1 << 17
 """Bytes the annotation may have."""
+TEXT = "pyopenshell/policy"
+"""The annotation that holds the text of a policy as somebody wrote it. It is not kept among annotations."""
+MAX_TEXT = 96 << 10
+"""Characters up to which clients send it: all annotations have room beside it."""
 _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
@@ -33,11 +38,12 @@ def to_policy(message: sandbox_pb2.SandboxPolicy, annotations: Mapping[str, str]
     """Return the policy that a message and its annotations say.
 
     A version that is not set means 1: the protocol cannot tell them apart. Raises PolicyError with every mistake;
-    places are keys, for the client never saw the YAML.
+    places are keys, for the client never saw the YAML, but for a text of its own.
     """
     if message.ByteSize() > MAX_FILE_SIZE:
         raise PolicyError([Problem(f"the policy has {message.ByteSize():,} bytes; at most {MAX_FILE_SIZE:,} are read")])
-    return to_parsed(_mapping(message, annotations.get(RUNTIME)))
+    mapping = _mapping(message, annotations.get(RUNTIME))
+    return _as_written(annotations[TEXT], mapping) if TEXT in annotations else to_parsed(mapping)
 
 
 def requested(message: sandbox_pb2.SandboxPolicy | None, annotations: Mapping[str, str]) -> Policy:
@@ -45,7 +51,16 @@ def requested(message: sandbox_pb2.SandboxPolicy | None, annotations: Mapping[st
     if message is not None:
         return to_policy(message, annotations)
     default = Policy.default()
-    return to_policy(to_wire(default), annotations) if annotations.get(RUNTIME) else default
+    return to_policy(to_wire(default), annotations) if annotations.keys() & {RUNTIME, TEXT} else default
+
+
+def _as_written(text: str, mapping: Mapping[str, Any]) -> Policy:
+    """Return the policy of a text, which must say what a message says. Raises PolicyError."""
+    policy = Policy.parse(text)
+    if digest(policy) == sha256(canonical_bytes(mapping)):
+        return policy
+    hint = "it is the text that the policy of the request was read from; it may be left out"
+    raise PolicyError([Problem(f"annotation {TEXT}: it says something else than the policy", key=TEXT, hint=hint)])
 
 
 def to_parsed(mapping: Mapping[str, Any]) -> Policy:
@@ -75,6 +90,12 @@ def runtime_annotation(policy: Policy) -> dict[str, str]:
     """Return the annotation that holds the policy's ``runtime`` section; none where it has none."""
     runtime = policy.declared.get("runtime")
     return {RUNTIME: canonical(runtime)} if runtime else {}
+
+
+def annotations_of(policy: Policy) -> dict[str, str]:
+    """Return what a client sends beside a policy's message: its ``runtime`` section, and its text unless too long."""
+    text = policy.source.text
+    return runtime_annotation(policy) | ({TEXT: text} if text and len(text.encode()) <= MAX_TEXT else {})
 
 
 def digest(policy: Policy) -> str:

@@ -12,7 +12,7 @@ from pyopenshell.errors import OpenShellError, PolicyRefused, SandboxGone
 from pyopenshell.gateway import policy_wire
 from pyopenshell.gateway.adopted import ORIGIN
 from pyopenshell.gateway.record import record_of
-from pyopenshell.gateway.store import Revision, Store
+from pyopenshell.gateway.store import NotKept, Revision, Store
 from pyopenshell.gateway.store.sandboxes import now
 from pyopenshell.policy.model import Policy
 
@@ -58,7 +58,14 @@ async def find(store: AsyncStore, row: Sandbox, version: int = 0) -> Revision:
     version = version or row.policy_version
     if ORIGIN in row.annotations and version == 1:
         return (await newest(store, row, 1))[0]
-    return await store.call(Store.revision, row.id, version)
+    try:
+        return await store.call(Store.revision, row.id, version)
+    except NotKept as error:
+        raise NotKept(
+            f"sandbox {row.name} has no policy of revision {version}",
+            hint=f"openshell policy list {row.name} shows those there are",
+            code=error.code,
+        ) from None
 
 
 async def change(
@@ -67,12 +74,15 @@ async def change(
     make: Callable[[Policy], Policy],
     revise: Callable[[str], Awaitable[None]] | None,
     annotations: Mapping[str, str] | None = None,
+    *,
+    written: bool = False,
 ) -> Revision:
     """Let a sandbox have another network section; return the revision that is in force then.
 
     One that says the same as before is no new revision. ``make`` turns the policy that is in force into the wanted one.
     ``revise`` tells the running sandbox; None: it is not running, and its next start takes the new revision.
-    ``annotations`` are the client's, for the revision. The caller sees to it that one change is made at a time.
+    ``annotations`` are the client's, for the revision; with ``written`` the text of what ``make`` returns is somebody's
+    own, and kept as it is. The caller sees to it that one change is made at a time.
 
     Raises PolicyRefused when a fixed section would change; what ``make`` raises; what ``revise`` raises, when the
     revision is kept as failed and what was in force stays so; Conflict; StateError.
@@ -84,6 +94,8 @@ async def change(
     policy = with_network(before, after)
     if policy_wire.digest(policy) == policy_wire.digest(before):
         return current
+    if written:  # the other sections say the same, in words of its own
+        policy = after
     last = (await store.call(Store.revisions, sandbox.id, 1))[0].version
     revision = of_policy(sandbox.id, last + 1, policy, annotations)
     await store.call(Store.add_revision, revision)

@@ -33,6 +33,8 @@ from pyopenshell.supervisor.session import Program, Session
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from pyopenshell.effective.model import Grant
+    from pyopenshell.policy.model import DeclaredPath, Policy
     from pyopenshell.supervisor.connection import Connection
 
 
@@ -221,8 +223,18 @@ def _revision(record: str, text: str) -> dict[str, Any]:
     effective = effective.replace(
         declared=policy.declared,
         source_sha256=policy.source.sha256,
+        grants=tuple(_in_line(grant, policy) for grant in effective.grants),
         network=effective.network.replace(entries=entries),
         findings=(*others, *about),
     )
     told = {"text": text, "effective": canonical_bytes(effective.as_dict()), "digest": effective.digest}
     return told | {"findings": [found.as_dict() for found in about]}
+
+
+def _in_line(grant: Grant, policy: Policy) -> Grant:
+    """Return a grant with the line on which a policy, which declares the same paths, does so."""
+    if grant.origin.kind != "declared" or grant.origin.name not in ("read_only", "read_write"):
+        return grant
+    paths: tuple[DeclaredPath, ...] = getattr(policy.filesystem, grant.origin.name)
+    lines = [one.line for one in paths if one.path == grant.path]
+    return grant.replace(origin=grant.origin.replace(line=lines[0] if lines else None))

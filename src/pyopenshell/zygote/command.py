@@ -143,7 +143,7 @@ def _not_started(name: str, number: int) -> CommandError:
     error = CommandError(
         f"{name}: the sandbox cannot execute it: {os.strerror(number)}",
         code="command.not-executable",
-        hint="file modes and a grant must both allow it: name it in programs, or in the policy's read_only"
+        hint="file modes and a grant must both allow it: name it in the policy's read_only, or in Python in programs"
         if number == 13
         else None,
     )

@@ -17,7 +17,7 @@ from google.protobuf import json_format
 from openshell._proto import openshell_pb2, sandbox_pb2
 
 from pyopenshell import runs
-from pyopenshell.errors import PolicyRefused, UsageError
+from pyopenshell.errors import PolicyError, PolicyRefused, UsageError
 from pyopenshell.gateway import policy_wire
 from pyopenshell.gateway.engine import Engine, NewSandbox
 from pyopenshell.gateway.proto import inspection_pb2
@@ -167,10 +167,46 @@ def test_revisions_on_the_wire(gateway):
         second = await call.ask("ListSandboxPolicies", sandbox="demo", page_token=first.next_page_token)
         assert [2, 1] == [one.version for one in (*first.revisions, *second.revisions)]
         assert "" == second.next_page_token
+        assert [True, False] == [
+            "pyopenshell/baseline" in one.provenance for one in (*first.revisions, *second.revisions)
+        ]
         with pytest.raises(NotKept):
             await call.ask("GetSandboxPolicyStatus", sandbox="demo", version=9)
         with pytest.raises(UsageError):
             await call.ask("ListSandboxPolicies", sandbox="demo", page_token="x")
+
+    gateway(test)
+
+
+def test_a_text_of_ones_own(gateway):
+    """It is kept as it was written, and grants name its lines; its runtime section counts too."""
+    before = "version: 1\nfilesystem_policy: {include_workdir: true, read_only: [/etc/ssl]}\n"
+    after = f"# wider\n\n{before}network_policies: {{api: {{endpoints: [{{host: api.example.com, port: 443}}]}}}}\n"
+    policy = Policy.parse(after)
+
+    async def test(call):
+        await call.create(policy=Policy.parse(before))
+        for line, text, change in ((2, before, None), (4, after, policy)):
+            if change:
+                fields = {
+                    "policy": json_format.MessageToDict(policy_wire.to_wire(change)),
+                    "annotations": policy_wire.annotations_of(change),
+                }
+                answer = await call.ask("UpdateConfig", sandbox="demo", **fields)
+                assert (2, {}) == (answer.version, dict(answer.annotations))
+            report = await call.report("GetEffectivePolicy")
+            grants = json.loads(report.effective_json)["grants"]
+            assert (text, line) == (
+                report.declared_yaml,
+                next(one["origin"]["line"] for one in grants if one["path"] == "/etc/ssl"),
+            )
+        off = Policy.parse(after + "runtime: {kernel_log: 'off'}\n")
+        sent = json_format.MessageToDict(policy_wire.to_wire(off))
+        fields = {"policy": sent, "annotations": {policy_wire.TEXT: off.source.text}}
+        with pytest.raises(PolicyError, match="something else"):
+            await call.ask("UpdateConfig", sandbox="demo", **fields)
+        with pytest.raises(PolicyRefused, match=r"runtime\.kernel_log"):
+            await call.ask("UpdateConfig", sandbox="demo", **fields | {"annotations": policy_wire.annotations_of(off)})
 
     gateway(test)
 

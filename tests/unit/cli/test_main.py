@@ -147,7 +147,7 @@ def test_full_disk(argv):
     with open("/dev/full", "w") as full:
         done = subprocess.run([*COMMAND, *argv], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert 4 == done.returncode
-    assert "openshell: the system says: No space left on device" == done.stderr.splitlines()[0]
+    assert "openshell: cannot write to standard output: No space left on device" == done.stderr.splitlines()[0]
     assert "Exception ignored" not in done.stderr
 
 

@@ -220,6 +220,18 @@ def openshell(*argv, **options):
     )
 
 
+@pytest.mark.parametrize(("closed", "expected"), [("<&-", b'["cat"]|'), (">&-", b"")])
+def test_closed_streams_are_empty(far, closed, expected):
+    """A stream that the caller closed is nobody's connection: input ends at once, output is nowhere."""
+    far[0].interactive = executing({"exit": {"exit_code": 7}})
+    words = [sys.executable, "-P", PROGRAM, "sandbox", "exec", "-n", "demo", "--", "cat"]
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'"$@" {closed}', "sh", *words], capture_output=True, check=False, timeout=60
+    )
+    assert (7, b"") == (done.returncode, done.stderr)
+    assert expected in done.stdout
+
+
 def test_exec_that_cannot_be_is_125(far, capfd):
     """Whatever is ours is 125, also a wrong option; the command's own codes are told apart from it."""
     far[0].interactive = lambda _requests, context: fake_gateway.refuse(context, PolicyRefused("no"))
@@ -343,6 +355,8 @@ def test_create_says_what_it_made(own, folders, capfd, monkeypatch):
         (["--workdir", "/nowhere/at/all"], 2, "no such folder"),
         (["--driver-config-json", "[]"], 2, "not an object"),
         (["--policy", "/nowhere.yaml"], 4, "/nowhere.yaml"),
+        (["--upload", "/nowhere/at/all"], 2, "no such file or folder"),
+        (["--forward", "x"], 2, "names no port"),
     ],
 )
 def test_create_refuses_before_it_sends(own, capfd, argv, code, message):
@@ -355,7 +369,7 @@ def test_create_refuses_before_it_sends(own, capfd, argv, code, message):
 
 @pytest.mark.parametrize(
     ("argv", "image", "said"),
-    [(["--from", "base"], "", False), (["--from", "python:3.12"], "python:3.12", True), (["--upload", "x"], "", False)],
+    [(["--from", "base"], "", False), (["--from", "python:3.12"], "python:3.12", True), (["--upload", "/"], "", False)],
 )
 def test_an_image_is_not_used_and_that_is_said(own, capfd, monkeypatch, argv, image, said):
     """Clients always name one: it is sent along, a line says what it comes to; the caller's folder is left alone."""

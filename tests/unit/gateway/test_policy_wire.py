@@ -255,3 +255,21 @@ def test_a_runtime_annotation_that_is_none(text, words):
     with pytest.raises(PolicyError) as caught:
         policy_wire.to_policy(sandbox_pb2.SandboxPolicy(version=1), {policy_wire.RUNTIME: text})
     assert words in "\n".join(caught.value.lines())
+
+
+def test_a_text_is_kept_as_it_was_written():
+    """Comments, order and lines are the author's where the text says what the message does; else it is refused."""
+    text = '# mine\nversion: 1\n\nruntime: {kernel_log: "off"}\nfilesystem_policy:\n  read_only: [/usr]  # programs\n'
+    policy = Policy.parse(text)
+    told = policy_wire.annotations_of(policy)
+    kept = policy_wire.requested(policy_wire.to_wire(policy), told)
+    assert (text, 6) == (kept.source.text, kept.filesystem.read_only[0].line)
+    other = policy_wire.to_wire(Policy.parse("version: 1\nfilesystem_policy: {read_only: [/opt]}"))
+    for message, sent in ((other, told), (None, told), (policy_wire.to_wire(policy), {policy_wire.TEXT: text})):
+        with pytest.raises(PolicyError, match="says something else than the policy"):
+            policy_wire.requested(message, sent)
+    with pytest.raises(PolicyError) as caught:
+        policy_wire.requested(other, {policy_wire.TEXT: "version: 1\nbogus: 1\n"})
+    assert 2 == caught.value.problems[0].line
+    long = Policy.parse(text + "#" * policy_wire.MAX_TEXT)
+    assert policy_wire.runtime_annotation(long) == policy_wire.annotations_of(long)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from openshell._proto import openshell_pb2
 
 from pyopenshell.errors import CommandError, UsageError
-from pyopenshell.gateway import validate
+from pyopenshell.gateway import limits, validate
 from pyopenshell.gateway.scope import workspace_of
 from pyopenshell.supervisor.session import Ended, Output, Program
 
@@ -106,6 +106,7 @@ def _program(request: openshell_pb2.ExecSandboxRequest, *, stdin: bool) -> Progr
     """Return what is to be run. Raises UsageError."""
     validate.argv(request.command)
     validate.environment(request.environment, "environment")
+    validate.text(request.workdir, "workdir", limits.PATH - 1)
     timeout = None
     if request.HasField("execution_timeout"):
         timeout = validate.duration(request.execution_timeout, "execution_timeout")
@@ -122,7 +123,7 @@ def _program(request: openshell_pb2.ExecSandboxRequest, *, stdin: bool) -> Progr
 
 def _not_started(error: CommandError) -> list[Event]:
     """Return what a shell would say, and its exit code."""
-    text = "".join(f"openshell: {line}\n" for line in error.lines())
+    text = "openshell: " + "".join(f"{line}\n" for line in error.lines())
     return [
         openshell_pb2.ExecSandboxEvent(stderr={"data": text.encode()}),
         openshell_pb2.ExecSandboxEvent(exit={"exit_code": error.exit_code}),

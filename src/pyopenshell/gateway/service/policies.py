@@ -43,25 +43,29 @@ class PolicyService:
         _check_global(request)
         make = _change(request)
         validate.annotations(request.annotations)
-        told = {key: value for key, value in request.annotations.items() if key != policy_wire.RUNTIME}
+        own = (policy_wire.RUNTIME, policy_wire.TEXT)
+        told = {key: value for key, value in request.annotations.items() if key not in own}
+        written = policy_wire.TEXT in request.annotations and request.HasField("policy")
         workspace = workspace_of(request)
         await self._refuse_runs(workspace, request.sandbox)
         box = self._engine.box(workspace, request.sandbox)
         # To its end also where the client vanishes: what the sandbox was told must be what is stored.
-        revision = await asyncio.shield(self._change(box, make, told, request.expected_resource_version))
+        revision = await asyncio.shield(
+            self._change(box, make, told, request.expected_resource_version, written=written)
+        )
         return openshell_pb2.UpdateConfigResponse(
             version=revision.version, policy_hash=revision.hash, annotations=revision.annotations
         )
 
     async def _change(
-        self, box: Box, make: Callable[[Policy], Policy], annotations: dict[str, str], expected: int
+        self, box: Box, make: Callable[[Policy], Policy], annotations: dict[str, str], expected: int, *, written: bool
     ) -> Revision:
         async with box.lock:
             if box.is_deleted:
                 raise NoSuchSandbox(f"there is no sandbox {box.row.name!r} any more")
             _check_expected(box.row, expected)
             revise = box.supervised.revise if box.supervised else None
-            revision = await revisions.change(self._engine.store, box.row, make, revise, annotations)
+            revision = await revisions.change(self._engine.store, box.row, make, revise, annotations, written=written)
             if revision.version != box.row.policy_version:
                 version = box.row.resource_version + 1  # as the store has counted
                 await self._engine.revised(
@@ -129,8 +133,12 @@ class PolicyService:
         before = int(request.page_token[:18]) if request.page_token else None
         sandbox = await self._engine.get(workspace_of(request), request.sandbox)
         found = await revisions.newest(self._engine.store, sandbox, size + 1, before)
+        told = [_message(one) for one in found[:size]]
+        for message in told:
+            if message.version == sandbox.policy_version:
+                message.provenance.update(await asyncio.to_thread(_provenance, sandbox))
         return openshell_pb2.ListSandboxPoliciesResponse(
-            revisions=[_message(one) for one in found[:size]],
+            revisions=told,
             next_page_token=str(found[size - 1].version) if len(found) > size else "",
         )
 
@@ -163,10 +171,13 @@ def _change(request: openshell_pb2.UpdateConfigRequest) -> Callable[[Policy], Po
         )
     if request.HasField("policy") == bool(request.merge_operations):
         raise UsageError("a change needs either policy or merge_operations", hint="send one of them")
-    annotated = request.annotations.get(policy_wire.RUNTIME)
+    told = dict(request.annotations)
 
     def make(before: Policy) -> Policy:
-        runtime = {policy_wire.RUNTIME: annotated} if annotated is not None else policy_wire.runtime_annotation(before)
+        if request.HasField("policy") and policy_wire.TEXT in told:
+            return policy_wire.to_policy(request.policy, told)  # a text is whole: its runtime section too
+        runtime = {key: told[key] for key in told if key == policy_wire.RUNTIME}
+        runtime = runtime or policy_wire.runtime_annotation(before)
         if request.HasField("policy"):
             return policy_wire.to_policy(request.policy, runtime)
         return policy_wire.to_policy(

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from openshell._proto import openshell_pb2
+from openshell._proto import openshell_pb2, sandbox_pb2
 
 from pyopenshell import __version__
-from pyopenshell.errors import NoSuchSandbox, UsageError
-from pyopenshell.gateway import messages, policy_wire, validate, wanting
+from pyopenshell.errors import NoSuchSandbox, OpenShellError, UsageError
+from pyopenshell.gateway import asked, limits, messages, policy_wire, revisions, validate, wanting
 from pyopenshell.gateway.auth import caller
 from pyopenshell.gateway.engine import NewSandbox
 from pyopenshell.gateway.exposures import requested
 from pyopenshell.gateway.scope import scope_of, workspace_of
+from pyopenshell.policy.model import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +32,8 @@ WORKDIR = "pyopenshell/workdir"
 """The annotation with a folder of the host to work in, instead of one of the sandbox's own."""
 PROTOCOL = "0.1.5"
 """The version of OpenShell's protocol that is served, if nothing else is said."""
+_REMEMBERED = 64
+"""Policies as the protocol has them: who waits for a sandbox asks for it again and again."""
 
 
 class SandboxService:
@@ -44,6 +47,7 @@ class SandboxService:
         self._exposures = exposures
         self._fingerprint = fingerprint
         self._protocol = protocol
+        self._policies: dict[tuple[str, int], sandbox_pb2.SandboxPolicy] = {}
 
     async def Health(  # noqa: N802
         self, _request: openshell_pb2.HealthRequest, _context: Context
@@ -78,6 +82,7 @@ class SandboxService:
         self, request: openshell_pb2.CreateSandboxRequest, _context: Context
     ) -> openshell_pb2.SandboxResponse:
         """Make a sandbox; it is ready when this answers."""
+        asked.check(request)
         services = requested(request)
         row = await self._engine.create(_new(request))
         try:
@@ -86,14 +91,15 @@ class SandboxService:
             await asyncio.shield(self._engine.delete(row.workspace, row.name))
             raise
         return openshell_pb2.SandboxResponse(
-            sandbox=self._message(self._engine.box(row.workspace, row.name).row), service_urls=urls
+            sandbox=await self._whole(self._engine.box(row.workspace, row.name).row), service_urls=urls
         )
 
     async def GetSandbox(  # noqa: N802
         self, request: openshell_pb2.GetSandboxRequest, _context: Context
     ) -> openshell_pb2.SandboxResponse:
-        """Return a sandbox."""
-        return self._answer(await self._engine.get(workspace_of(request), request.name))
+        """Return a sandbox, with the policy that is in force."""
+        row = await self._engine.get(workspace_of(request), request.name)
+        return openshell_pb2.SandboxResponse(sandbox=await self._whole(row))
 
     async def ListSandboxes(  # noqa: N802
         self, request: openshell_pb2.ListSandboxesRequest, _context: Context
@@ -103,9 +109,17 @@ class SandboxService:
         size = validate.page_size(request.page_size)
         rows = [row for row in await self._engine.list(scope_of(request)) if matches(row.labels)]
         start = validate.after(request.page_token, [row.id for row in rows])
-        page = rows[start : start + size]
-        more = page[-1].id if start + size < len(rows) else ""
-        return openshell_pb2.ListSandboxesResponse(sandboxes=[self._message(row) for row in page], next_page_token=more)
+        answer = openshell_pb2.ListSandboxesResponse()
+        room = limits.PAGE_BYTES
+        for row in rows[start : start + size]:
+            message = self._message(row)
+            room -= message.ByteSize()
+            if room < 0 and answer.sandboxes:
+                break
+            answer.sandboxes.append(message)
+        end = start + len(answer.sandboxes)
+        answer.next_page_token = rows[end - 1].id if end < len(rows) else ""
+        return answer
 
     async def StopSandbox(  # noqa: N802
         self, request: openshell_pb2.StopSandboxRequest, _context: Context
@@ -134,6 +148,22 @@ class SandboxService:
     def _message(self, row: Sandbox) -> openshell_pb2.Sandbox:
         return messages.sandbox(row, self._fingerprint(row.id))
 
+    async def _whole(self, row: Sandbox) -> openshell_pb2.Sandbox:
+        """Return a sandbox's message with its policy, which lists leave out; without one that cannot be read."""
+        message = self._message(row)
+        key = row.id, row.policy_version
+        if key not in self._policies:
+            try:
+                revision = await revisions.find(self._engine.store, row)
+                policy = policy_wire.to_wire(Policy.parse(revision.text))
+            except OpenShellError:  # a run that is being removed: all else is told
+                return message
+            if len(self._policies) >= _REMEMBERED:
+                self._policies.clear()
+            self._policies[key] = policy
+        message.spec.policy.CopyFrom(self._policies[key])
+        return message
+
     def _answer(self, row: Sandbox) -> openshell_pb2.SandboxResponse:
         return openshell_pb2.SandboxResponse(sandbox=self._message(row))
 
@@ -143,7 +173,6 @@ def _new(request: openshell_pb2.CreateSandboxRequest) -> NewSandbox:
     if request.name:
         validate.sandbox_name(request.name)
     validate.labels(request.labels)
-    validate.annotations(request.annotations)
     spec = request.spec
     if spec.command:
         validate.argv(spec.command)
@@ -161,7 +190,7 @@ def _new(request: openshell_pb2.CreateSandboxRequest) -> NewSandbox:
         workspace=workspace_of(request),
         name=request.name,
         labels=dict(request.labels),
-        annotations=dict(request.annotations),
+        annotations={key: value for key, value in request.annotations.items() if key != policy_wire.TEXT},
         spec=kept.SerializeToString(),
         providers=tuple(spec.providers),
         policy=policy,

@@ -203,7 +203,8 @@ class SandboxSession(SSHServerStreamSession[bytes]):
 
     def _say(self, stderr: SSHWriter[bytes], error: OpenShellError) -> None:
         try:
-            stderr.write("".join(f"openshell: {line}\r\n" for line in error.lines()).encode(errors="replace"))
+            text = "openshell: " + "".join(f"{line}\r\n" for line in error.lines())
+            stderr.write(text.encode(errors="replace"))
         except (OSError, asyncssh.Error):
             pass
 
