@@ -31,7 +31,7 @@ async def main(folder: str, piece: int, count: int) -> None:
     credentials = grpc.ssl_server_credentials(
         [(read["server.key"], read["server.crt"])], read["ca.crt"], require_client_auth=True
     )
-    handler = grpc.unary_stream_rpc_method_handler(stream, None, Event.SerializeToString)
+    handler: Any = grpc.unary_stream_rpc_method_handler(stream, None, Event.SerializeToString)
     server = grpc.aio.server()
     server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("bench.Bare", {"Stream": handler})])
     port = server.add_secure_port("127.0.0.1:0", credentials)

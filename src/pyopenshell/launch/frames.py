@@ -120,18 +120,19 @@ class Outbox:
 
     def send(self, kind: bytes, payload: bytes = b"", descriptors: Sequence[int] = ()) -> None:
         """Send one frame, or as much of it as there is room for. Where nobody listens it is lost: the reader tells."""
-        data = wire.head(kind, len(payload), len(descriptors)) + payload
+        pieces = [wire.head(kind, len(payload), len(descriptors)), payload]
         if not self._waiting:
-            sent = self._sent(data, descriptors)
-            data, descriptors = data[sent:], () if sent else descriptors
-        if data:
-            self._waiting.append((data, [os.dup(fd) for fd in descriptors]))
+            sent = self._sent(pieces, descriptors)
+            if sent == len(pieces[0]) + len(payload):
+                return  # mostly, and what is long is not copied
+            pieces, descriptors = [b"".join(pieces)[sent:]], () if sent else descriptors
+        self._waiting.append((b"".join(pieces), [os.dup(fd) for fd in descriptors]))
 
     def flush(self) -> None:
         """Send what waits, as far as there is room."""
         while self._waiting:
             data, descriptors = self._waiting[0]
-            sent = self._sent(data, descriptors)
+            sent = self._sent([data], descriptors)
             if not sent:
                 return
             for fd in descriptors:
@@ -147,11 +148,11 @@ class Outbox:
                 os.close(fd)
         self._waiting.clear()
 
-    def _sent(self, data: bytes, descriptors: Sequence[int]) -> int:
+    def _sent(self, pieces: list[bytes], descriptors: Sequence[int]) -> int:
         flags = _socket.MSG_DONTWAIT | _socket.MSG_NOSIGNAL
         try:
-            return self._connection.sendmsg([data], wire.rights(descriptors), flags)
+            return self._connection.sendmsg(pieces, wire.rights(descriptors), flags)
         except BlockingIOError:
             return 0
         except OSError:
-            return len(data)
+            return sum([len(piece) for piece in pieces])

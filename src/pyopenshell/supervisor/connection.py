@@ -29,7 +29,7 @@ class Connection:
         own.setblocking(False)
         self._socket = own
         self._fd = own.fileno()
-        self._data = bytearray()
+        self._data = b""
         self._frames: deque[Frame] = deque()
         self._descriptors: list[int] = []
         self._sending = asyncio.Lock()
@@ -51,12 +51,12 @@ class Connection:
             for _level, _kind, rights in ancillary:
                 numbers = range(0, len(rights) - len(rights) % 4, 4)
                 self._descriptors += [int.from_bytes(rights[at : at + 4], "little") for at in numbers]
-            self._data += data
+            self._data = self._data + data if self._data else data
             self._parse()
         return self._frames.popleft()
 
     def _parse(self) -> None:
-        data, at = bytes(self._data), 0
+        data, at = self._data, 0
         while len(data) - at >= wire.HEAD:
             count, length = data[at + 1], int.from_bytes(data[at + 2 : at + wire.HEAD], "little")
             end = at + wire.HEAD + length
@@ -65,7 +65,7 @@ class Connection:
             taken, self._descriptors = self._descriptors[:count], self._descriptors[count:]
             self._frames.append((data[at : at + 1], data[at + wire.HEAD : end], taken))
             at = end
-        del self._data[:at]
+        self._data = data[at:]
 
     async def send(self, kind: bytes, value: Any = None) -> None:
         """Send a frame. Raises OSError (EPIPE) where nobody listens any more."""

@@ -12,6 +12,7 @@ import marshal
 import os
 import resource
 
+import pyopenshell.planning.own_folder  # noqa: F401 - what plans take, so that not each imports it
 from pyopenshell import runs
 from pyopenshell.audit import context
 from pyopenshell.errors import LaunchError, OpenShellError, SandboxGone
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from pyopenshell.zygote.limits import Differing
     from pyopenshell.zygote.warm import Warm
 
+HOST = 60.0
+"""Seconds for which the kernel and its namespaces are not tried again, unless a sandbox cannot be made."""
 _ASKED = ("request", "policy", "environ", "cwd")
 """What a plan follows from."""
 
@@ -69,7 +72,7 @@ class Template:
         self.loop = Loop()
         self.limits = Limits(owner)
         self.warmed = Warmed()
-        self.planners = Planners(self)
+        self.planners = Planners(self, remembered=HOST)
         self.here = context.here("", "")
         self.unbounded = not process.has_capability(process.CAP_SETPCAP)
         self._cradle = cradle
@@ -261,6 +264,7 @@ class Wish:
 
     def launch_failed(self, error: OpenShellError) -> None:
         """Have the supervisor end what there is of the sandbox, and tell why."""
+        self._template.planners.forget_hosts()
         if self._beginning:
             self._beginning.failed(error)
             self._answer(failure.pack(error))

@@ -7,6 +7,7 @@ ends. The lock of a dynamic id comes back with it, as a descriptor.
 from __future__ import annotations
 
 import _socket
+import gc
 import marshal
 import os
 import select
@@ -22,20 +23,22 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
+    from pyopenshell.devices.host import Host
+
 PLANNED, REFUSED = b"P", b"R"
 
 
 class Planner:
     """One planning under way. Watch ``fd``, and call ``take`` when it can be read."""
 
-    def __init__(self, asked: dict[str, Any]) -> None:
-        """Fork the child. ``asked`` is what ``protocol.CREATE`` carries."""
+    def __init__(self, asked: dict[str, Any], host: Host | None = None) -> None:
+        """Fork the child. ``asked`` is what ``protocol.CREATE`` carries; ``host`` is known already."""
         self._socket, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
         self.fd = self._socket.fileno()
         self._reader = frames.Reader(self._socket)
         self.pid = os.fork()
         if self.pid == 0:
-            _run(asked, theirs)
+            _run(asked, host, theirs)
         theirs.close()
 
     def take(self) -> tuple[Planned, stamp.Stamp] | OpenShellError | None:
@@ -66,13 +69,14 @@ class Planner:
             pass
 
 
-def _run(asked: dict[str, Any], connection: _socket.socket) -> NoReturn:
+def _run(asked: dict[str, Any], host: Host | None, connection: _socket.socket) -> NoReturn:
     try:
         process.close_fds((0, 1, 2, connection.fileno()))
         process.set_parent_death_signal(signals.SIGKILL)
+        gc.disable()  # it ends before there is anything to collect
         signals.pthread_sigmask(signals.SIG_SETMASK, ())
         try:
-            planned, found = _plan(asked)
+            planned, found = _plan(asked, host)
         except BaseException as error:
             frames.send(connection, REFUSED, failure.pack(error))
             os._exit(0)
@@ -85,7 +89,7 @@ def _run(asked: dict[str, Any], connection: _socket.socket) -> NoReturn:
         os._exit(0)
 
 
-def _plan(asked: dict[str, Any]) -> tuple[Planned, stamp.Stamp]:
+def _plan(asked: dict[str, Any], host: Host | None) -> tuple[Planned, stamp.Stamp]:
     os.environ.clear()
     os.environ.update(asked["environ"])
     try:
@@ -102,5 +106,5 @@ def _plan(asked: dict[str, Any]) -> tuple[Planned, stamp.Stamp]:
     fields: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in asked["request"].items()
     }
-    planned = plan(RunRequest(**fields | {"policy": policy}), keep_id=True)
-    return planned, stamp.take(planned)
+    planned = plan(RunRequest(**fields | {"policy": policy}), keep_id=True, host=host)
+    return planned, stamp.take(planned) if stamp.is_lasting(planned) else stamp.NONE

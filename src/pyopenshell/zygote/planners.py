@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from pyopenshell.errors import OpenShellError
 from pyopenshell.zygote.planner import Planner
 from pyopenshell.zygote.warm import Warm
@@ -10,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Protocol
 
+    from pyopenshell.devices.host import Host
     from pyopenshell.zygote.limits import Differing
     from pyopenshell.zygote.loop import Loop
     from pyopenshell.zygote.warm import Warmed
@@ -47,9 +50,11 @@ MOST = 8
 class Planners:
     """Has plans made. Who asks for what is being planned already waits for that."""
 
-    def __init__(self, server: Server) -> None:
-        """Plan nothing yet."""
+    def __init__(self, server: Server, remembered: float = 0.0) -> None:
+        """Plan nothing yet. For so many seconds what is found out about the host is taken to be so still."""
         self._server = server
+        self._remembered = remembered
+        self._hosts: dict[int | None, tuple[float, Host]] = {}
         self._active: dict[Wish, Planner] = {}
         self._waiting: list[Wish] = []
         self._fleeting: set[bytes] = set()
@@ -60,8 +65,23 @@ class Planners:
         if shared or len(self._active) >= MOST:
             self._waiting.append(keeper)
             return
-        planner = self._active[keeper] = Planner(keeper.asked)
+        planner = self._active[keeper] = Planner(keeper.asked, self._host(keeper))
         self._server.loop.watch(planner.fd, lambda: self._come(keeper, planner))
+
+    def _host(self, keeper: Wish) -> Host | None:
+        until, host = self._hosts.get(keeper.asked["request"]["max_abi"], (0.0, None))
+        return host if time.monotonic() < until else None
+
+    def _remember(self, keeper: Wish, host: Host) -> None:
+        """Keep what was found out, for the time that it was first for; a broker may have been tried since."""
+        abi, now = keeper.asked["request"]["max_abi"], time.monotonic()
+        until, _ = self._hosts.get(abi, (0.0, None))
+        if self._remembered:
+            self._hosts[abi] = (until if now < until else now + self._remembered), host
+
+    def forget_hosts(self) -> None:
+        """Find out about the host again: something was not as it was thought to be."""
+        self._hosts.clear()
 
     def forget(self, keeper: Wish) -> None:
         """Plan no more for a sandbox, which is not wanted any more."""
@@ -85,6 +105,7 @@ class Planners:
             keeper.failed(found)
             return
         warm = Warm(*found, limits=keeper.limits)
+        self._remember(keeper, warm.planned.host)
         self._server.warmed.keep(keeper.key, warm)
         if not warm.is_lasting:
             self._fleeting.add(keeper.key)

@@ -45,6 +45,10 @@ class Stamp(Record):
         )
 
 
+NONE = Stamp((), (), (frozenset(), frozenset()), b"")
+"""Of a plan that is not used again."""
+
+
 def is_lasting(planned: Planned) -> bool:
     """Whether a plan may be used again.
 
