@@ -180,7 +180,7 @@ class Program:
 
     def settle(self) -> None:
         """Go on reading, or not: who reads slowly slows the program down, so that memory stays bounded."""
-        full = any(visitor.is_full for visitor in self.visitors)
+        full = any(visitor.holds_up for visitor in self.visitors)
         if full == self._paused or self.state == "starting":
             return
         self._paused = full

@@ -49,6 +49,11 @@ class Visitor:
         self._is_timed = False
         keeper.loop.watch(connection.fileno(), self._heard)
 
+    @property
+    def holds_up(self) -> bool:
+        """Whether it is full, and waited for: one who only looks on is not, if nothing has got through for long."""
+        return self.is_full and not (self._is_onlooker and time.monotonic() - self._progress > PATIENCE)
+
     # What it is told.
 
     def send(self, kind: bytes, value: Any = None) -> None:
@@ -67,7 +72,7 @@ class Visitor:
 
     def output(self, kind: bytes, data: bytes) -> None:
         """Hand on what the program wrote, unless it has long taken nothing."""
-        if self.is_full and self._is_onlooker and time.monotonic() - self._progress > PATIENCE:
+        if self.is_full and not self.holds_up:
             self._skipped += len(data)
             return
         if self._skipped and not self.is_full:
@@ -114,10 +119,10 @@ class Visitor:
     def _give_up(self) -> None:
         """Let the program go on where this one takes nothing."""
         self._is_timed = False
-        if self.is_full and self._program and time.monotonic() - self._progress > PATIENCE:
-            self.is_full = False
+        if self._program:
             self._program.settle()
-            self.is_full = True
+        if self.holds_up:
+            self.settle()
 
     # What it says.
 
