@@ -45,6 +45,9 @@ DURATION = 30 * 86400
 PAGE, PAGE_DEFAULT = 1000, 100
 """Most entries of a list in one answer, and how many without a wish."""
 PAGE_TOKEN = 512
+PAGE_BYTES = 3 << 20
+"""Of one answer with a list: clients take 4 MiB by default. An entry that is larger comes alone."""
+REQUEST_ID = 256
 TERMINAL = 4096
 """Rows or columns of a terminal."""
 

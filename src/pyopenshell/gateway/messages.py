@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from openshell._proto import openshell_pb2
 
+from pyopenshell.gateway import asked
 from pyopenshell.gateway.wanting import spec_of
 
 if TYPE_CHECKING:
@@ -13,8 +14,8 @@ if TYPE_CHECKING:
 
     from pyopenshell.gateway.store import Sandbox
 
-IMAGE = "Image"
-"""The condition that says that a container image was named, and what became of that."""
+UNUSED = "Unused"
+"""The condition that says what was asked for and has no effect here."""
 
 
 def sandbox(row: Sandbox, fingerprint: str = "") -> openshell_pb2.Sandbox:
@@ -45,14 +46,9 @@ def _conditions(status: openshell_pb2.SandboxStatus, row: Sandbox, spec: openshe
     status.conditions.add(
         type="Ready", status=str(ready), reason=row.reason or row.phase.capitalize(), message=row.message
     )
-    if spec.template.image:
-        status.conditions.add(
-            type=IMAGE,
-            status="False",
-            reason="NotSupported",
-            message=f"{spec.template.image} is not used: sandboxes of this gateway see the host's files, as far as "
-            "their policy grants them",
-        )
+    unused = "; ".join(asked.unused(spec))
+    if unused:
+        status.conditions.add(type=UNUSED, status="True", reason="NotSupported", message=unused)
 
 
 def moment(field: Timestamp, milliseconds: int) -> None:

@@ -13,6 +13,7 @@ from pyopenshell.gateway.service.files import Files
 from pyopenshell.gateway.service.inspection import InspectionService
 from pyopenshell.gateway.service.logs import LogService
 from pyopenshell.gateway.service.policies import PolicyService
+from pyopenshell.gateway.service.profiles import ProfileService
 from pyopenshell.gateway.service.providers import ProviderService
 from pyopenshell.gateway.service.sandboxes import SandboxService
 from pyopenshell.gateway.service.ssh import Ssh
@@ -42,6 +43,7 @@ def services(
         LogService(engine, keys.fingerprint),
         WorkspaceService(engine),
         providers,
+        ProfileService(engine),
         ssh,
     )
     served: list[Service] = [

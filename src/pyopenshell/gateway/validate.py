@@ -150,11 +150,9 @@ def environment(given: Mapping[str, str], field: str) -> None:
                 hint=f"use at most {limits.ENVIRONMENT_NAME} printable characters, no '=' and no blank",
             )
         text(value, f"{field}.{_shown(name)}", limits.ARGUMENT - len(name.encode("utf-8", "replace")) - 2)
-        size += len(name) + len(value) + 2
+        size += len(f"{name}={value}".encode("utf-8", "replace")) + 1
     if size > limits.COMMAND:
-        raise FieldError(
-            field, f"has {size} characters together, the most is {limits.COMMAND}", code="limit.environment"
-        )
+        raise FieldError(field, f"has {size} bytes together, the most is {limits.COMMAND}", code="limit.environment")
 
 
 def argv(given: Sequence[str], field: str = "command") -> None:

@@ -57,6 +57,7 @@ BAD = [
     (validate.argv, (["a", "x" * (128 << 10)],), "command[1]"),
     (validate.argv, (["a"] * (limits.ARGUMENTS + 1),), "command"),
     (validate.argv, (["x" * 65536] * 17,), "command"),
+    (validate.environment, ({f"A{n}": "€" * 40_000 for n in range(10)}, "environment"), "environment"),
     (validate.path, ("a/b", "workdir"), "workdir"),
     (validate.path, ("/" + "a" * 4096, "workdir"), "workdir"),
     (validate.path, ("/a\0", "workdir"), "workdir"),

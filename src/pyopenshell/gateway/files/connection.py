@@ -32,10 +32,12 @@ _PASS_RIGHTS = 83
 class _Due:
     """An answer that is due."""
 
-    __slots__ = ("about", "future", "operation", "took_room")
+    __slots__ = ("about", "future", "most", "operation", "took_room")
 
-    def __init__(self, operation: int, about: str, future: Future[list[Any]], *, took_room: bool) -> None:
+    def __init__(self, operation: int, about: str, future: Future[list[Any]], most: int, *, took_room: bool) -> None:
         self.operation, self.about, self.future, self.took_room = operation, about, future, took_room
+        self.most = most
+        """Bytes that were asked for: what comes beyond them could be taken for something else (SCP)."""
 
 
 class Connection:
@@ -84,7 +86,8 @@ class Connection:
         if len(body) > wire.MAX_BODY:
             raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), os.fsdecode(about[:80]) or None)
         await self._room.acquire()
-        future = self._put(operation, body, os.fsdecode(about), took_room=True)
+        most = values[2] if operation == wire.READ else wire.MAX_BODY
+        future = self._put(operation, body, os.fsdecode(about), most, took_room=True)
         with suppress(ConnectionError):  # the future has it
             await self._writer.drain()
         return future
@@ -93,9 +96,9 @@ class Connection:
         """Have a handle closed without waiting for it."""
         if self._failure is None:
             body = wire.pack(wire.REQUESTS[wire.CLOSE], handle)
-            self._put(wire.CLOSE, body, "", took_room=False)
+            self._put(wire.CLOSE, body, "", 0, took_room=False)
 
-    def _put(self, operation: int, body: bytes, about: str, *, took_room: bool) -> Future[list[Any]]:
+    def _put(self, operation: int, body: bytes, about: str, most: int, *, took_room: bool) -> Future[list[Any]]:
         if self._failure is not None:
             if took_room:
                 self._room.release()
@@ -105,7 +108,7 @@ class Connection:
             self._heard = loop.time()
         future: Future[list[Any]] = loop.create_future()
         future.add_done_callback(seen)
-        self._waiting.append(_Due(operation, about, future, took_room=took_room))
+        self._waiting.append(_Due(operation, about, future, most, took_room=took_room))
         self._writer.write(wire.head(len(body), operation) + body)
         return future
 
@@ -118,11 +121,14 @@ class Connection:
                 body = await reader.readexactly(length)
                 self._heard = asyncio.get_running_loop().time()
                 due = self._waiting[0]
-                self._settle(
+                outcome = (
                     OSError(number, os.strerror(number), due.about or None)
                     if number
                     else answers.checked(due.operation, body)
                 )
+                if due.operation == wire.READ and isinstance(outcome, list) and len(outcome[0]) > due.most:
+                    raise answers.Nonsense
+                self._settle(outcome)
         except (OSError, asyncio.IncompleteReadError):
             self._fail(SandboxGone("the sandbox's file agent has ended", code="files.gone"))
         except ValueError:

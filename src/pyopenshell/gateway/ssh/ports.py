@@ -21,7 +21,7 @@ def loopback(host: str) -> tuple[str, ...]:
         address = ipaddress.ip_address(host.strip("[]"))
     except ValueError:
         address = None
-    if address is None or not address.is_loopback:
+    if address is None or not address.is_loopback or "%" in host:  # a zone (RFC 4007) is none of a loopback's
         raise UsageError(
             f"{host[:255]!r} is not the sandbox's loopback",
             hint="forwarding reaches ports inside the sandbox: 127.0.0.1, ::1 or localhost",

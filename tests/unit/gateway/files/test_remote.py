@@ -11,7 +11,7 @@ import pytest
 
 from pyopenshell.errors import OpenShellError, SandboxGone
 from pyopenshell.gateway.files import answers, connection
-from pyopenshell.gateway.files.remote import CHUNK, RemoteFiles
+from pyopenshell.gateway.files.remote import CHUNK, RemoteFile, RemoteFiles
 from pyopenshell.launch import files_wire as wire
 from tests.unit.gateway.files.agents import connected, talk
 
@@ -252,6 +252,24 @@ def test_an_agent_that_lies_is_left(answer):
             await asyncio.gather(asked, return_exceptions=True)
             with pytest.raises(OpenShellError, match="makes no sense"):
                 await asyncio.wait_for(files.status("."), 10)
+
+    with theirs:
+        asyncio.run(run())
+
+
+def test_an_agent_gives_no_more_bytes_than_were_asked_for():
+    """What came beyond them would be taken for the next message by a client of SCP."""
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+
+    async def run():
+        loop = asyncio.get_running_loop()
+        async with RemoteFiles(ours) as files:
+            reading = asyncio.create_task(asyncio.wait_for(RemoteFile(files, 1, b"f").read(0, 2), 10))
+            await loop.sock_recv(theirs, 4096)
+            await loop.sock_sendall(theirs, wire.head(7, 0) + wire.pack("b", b"abc"))
+            with pytest.raises(OpenShellError, match="makes no sense"):
+                await reading
 
     with theirs:
         asyncio.run(run())

@@ -63,7 +63,18 @@ def test_loopback(host, addresses):
 
 @pytest.mark.parametrize(
     "host",
-    ["example.com", "10.0.0.1", "0.0.0.0", "::", "::ffff:10.0.0.1", "169.254.169.254", "127.1", "a" * 5000, "\0"],
+    [
+        "example.com",
+        "10.0.0.1",
+        "0.0.0.0",
+        "::",
+        "::ffff:10.0.0.1",
+        "169.254.169.254",
+        "127.1",
+        "::1%lo",
+        "a" * 5000,
+        "\0",
+    ],
 )
 def test_not_loopback(host):
     """Nothing else does; no name is looked up."""
