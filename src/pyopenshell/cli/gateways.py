@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from pyopenshell.gateway.configuration import Gateway
 
+LARGEST = 1 << 20
+"""Bytes that are read of a file with certificates."""
 AUTH = {configuration.MTLS: "client certificate", configuration.BEARER: "token", configuration.PLAINTEXT: "none"}
 
 
@@ -24,7 +26,7 @@ def add(arguments: argparse.Namespace) -> int:
     name = arguments.name or _named_after(endpoint)
     if arguments.name is None and name in configuration.names() and configuration.load(name).endpoint != endpoint:
         raise UsageError(f"a gateway {name} is known already, at another address", hint="--name gives this one another")
-    parts = {key: _read(getattr(arguments, key)) for key in ("ca", "cert", "key")}
+    parts = {key: _read(key, getattr(arguments, key)) for key in ("ca", "cert", "key")}
     if any(parts.values()) and endpoint.scheme != "https":
         raise UsageError(f"{endpoint} is spoken to without TLS: certificates are of no use", hint="write https://")
     mode = configuration.MTLS if parts["cert"] else configuration.PLAINTEXT if endpoint.scheme == "http" else None
@@ -40,17 +42,26 @@ def _named_after(endpoint: Endpoint) -> str:
     return host.replace(":", "-").strip("-.") or "gateway"
 
 
-def _read(path: str | None) -> bytes | None:
+def _read(option: str, path: str | None) -> bytes | None:
+    """Return what a file holds that an option names. Raises OpenShellError, UsageError."""
     if path is None:
         return None
-    with open(path, "rb") as file:
-        return file.read()
+    try:
+        with open(path, "rb") as file:
+            data = file.read(LARGEST)
+    except OSError as error:
+        raise OpenShellError(f"--{option} {path}: {error.strerror}", code="gateway.file") from error
+    if (b"PRIVATE KEY-----" if option == "key" else b"-----BEGIN CERTIFICATE-----") not in data:
+        what = "private key" if option == "key" else "certificate"
+        raise UsageError(f"--{option} {path}: it holds no {what} in PEM, which begins with -----BEGIN")
+    return data
 
 
 def remove(arguments: argparse.Namespace) -> int:
     """Forget a gateway and the keys for it."""
+    was_active = configuration.active() == arguments.name
     configuration.remove(arguments.name)
-    output.line(f"removed {arguments.name}")
+    output.line(f"removed {arguments.name}" + ("; no gateway is active now" if was_active else ""))
     return 0
 
 

@@ -11,11 +11,15 @@ if TYPE_CHECKING:
     from pyopenshell.runs import RunView
 
 
+LOGIN_SHELL = ("/bin/sh", "-c", 'command -v "${SHELL:-}" >/dev/null 2>&1 || SHELL=/bin/sh; exec "$SHELL" -l')
+"""The shell of the sandbox's user, as a login shell."""
+
+
 def command(argv: list[str]) -> str:
-    """Return a command as a shell would take it; a sandbox that a program keeps has none of its own."""
+    """Return a command as a shell would take it; a sandbox that is kept for others has none of its own."""
     import shlex
 
-    return shlex.join(argv) or "(programs of pyopenshell.Sandbox)"
+    return "(login shell)" if tuple(argv) == LOGIN_SHELL else shlex.join(argv) or "(none: programs are started in it)"
 
 
 def stored(view: RunView) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 from pyopenshell.cli import output
 from pyopenshell.errors import NoSuchSandbox, OpenShellError, UsageError
-from pyopenshell.gateway import configuration
+from pyopenshell.gateway import configuration, place
 
 if TYPE_CHECKING:
     import argparse
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
+START = "openshell gateway start --detach starts it"
 UNREACHABLE, LATE = "gateway.unreachable", "gateway.deadline"
 PATIENCE = 60.0
 """Seconds a call that does nothing long may take."""
@@ -97,7 +98,8 @@ class Remote:
             why = why_unreachable(self.gateway) or _short(problem.details() or "")
             error.message = f"{self.title} cannot be reached: {why}"
             if is_own(self.gateway):
-                error.hint = "openshell gateway start --detach starts it"
+                runs = place.running() is not None
+                error.hint = "openshell gateway stop and start register it anew" if runs else START
         elif error.code == LATE:
             error.message = f"{self.title} did not answer in time"
             error.hint = "openshell status says whether it answers at all"

@@ -8,7 +8,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from pyopenshell.cli import following, remote, terminal
-from pyopenshell.cli.sandbox_exec import LOGIN_SHELL, STOPPED, run
+from pyopenshell.cli.records import LOGIN_SHELL
+from pyopenshell.cli.sandbox_exec import STOPPED, run
 from pyopenshell.errors import OpenShellError
 from pyopenshell.gateway import configuration
 

@@ -6,8 +6,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from pyopenshell.cli import output, remote, sandbox_remote, sandbox_request, sandbox_view, terminal
+from pyopenshell.cli.records import LOGIN_SHELL
 from pyopenshell.cli.sandbox_connect import attach
-from pyopenshell.cli.sandbox_exec import LOGIN_SHELL
 from pyopenshell.errors import CommandError, OpenShellError, UsageError
 from pyopenshell.gateway import configuration
 

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from pyopenshell.cli.remote import Remote
 
-LOGIN_SHELL = ("/bin/sh", "-c", 'command -v "${SHELL:-}" >/dev/null 2>&1 || SHELL=/bin/sh; exec "$SHELL" -l')
-"""The shell of the sandbox's user, as a login shell."""
 STOPPED = 128
 """Added to the signal that ends this process while a terminal is the program's."""
 

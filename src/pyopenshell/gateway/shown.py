@@ -60,10 +60,15 @@ def why_unreachable(gateway: Gateway) -> str | None:
     """
     if gateway.endpoint.scheme != "https" or gateway.ca is None:
         return None
-    try:
-        authority, own = _load(gateway.ca), _load(gateway.certificate)
-    except (OSError, ValueError):
-        return f"{gateway.ca} or {gateway.certificate} is no certificate"
+    loaded = []
+    for path in (gateway.ca, gateway.certificate):
+        try:
+            loaded.append(_load(path))
+        except OSError as error:
+            return f"{path}: {error.strerror}"
+        except ValueError:
+            return f"{path} is no certificate"
+    authority, own = loaded
     try:
         shown = certificate_and_name(gateway.endpoint)[0]
         server = x509.load_pem_x509_certificate(shown)

@@ -421,10 +421,13 @@ def test_why_nobody_answers(details, said):
 
 def test_gateways_are_added_selected_and_removed(capfd, folders):
     """Keys are copied, the last one added is the active one, names come from the address, unknown ones are 3."""
-    for name in ("ca", "cert", "key"):
-        (folders / name).write_text(name)
+    for name, kind in (("ca", "CERTIFICATE"), ("cert", "CERTIFICATE"), ("key", "PRIVATE KEY")):
+        (folders / name).write_text(f"-----BEGIN {kind}-----")
     keys = [f"--{name}={folders / name}" for name in ("ca", "cert", "key")]
     assert 0 == run(capfd, "gateway", "add", "https://build1.example:17670", *keys)[0]
+    for name, code, said in (("key", 2, "holds no certificate"), ("none", 4, "No such file")):
+        found, _, err = run(capfd, "gateway", "add", "https://build2.example", "--ca", str(folders / name))
+        assert (code, True) == (found, said in err)
     assert 0 == run(capfd, "gateway", "add", "http://127.0.0.1:5", "--name", "plain")[0]
     rows = json.loads(run(capfd, "gateway", "list", "-o", "json")[1])
     assert [("build1.example", False, "mtls"), ("plain", True, "plaintext")] == [
