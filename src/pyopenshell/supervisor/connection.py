@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     Frame = tuple[bytes, bytes, list[int]]
     """Kind, payload, descriptors."""
 
+JOINED = 1 << 18
+"""Bytes of output that are handed on at once, at most: each message costs as much as many bytes do."""
 _PIECE = 1 << 18
 _ROOM = socket.CMSG_SPACE(4 * wire.MAX_DESCRIPTORS)
 
@@ -54,6 +56,14 @@ class Connection:
             self._data = self._data + data if self._data else data
             self._parse()
         return self._frames.popleft()
+
+    def joined(self, kind: bytes, payload: bytes) -> bytes:
+        """Return a payload with those of its kind that came right after it and are here already, up to ``JOINED``."""
+        pieces, size = [payload], len(payload)
+        while self._frames and self._frames[0][0] == kind and size + len(self._frames[0][1]) <= JOINED:
+            pieces.append(self._frames.popleft()[1])
+            size += len(pieces[-1])
+        return b"".join(pieces) if len(pieces) > 1 else payload
 
     def _parse(self) -> None:
         data, at = self._data, 0

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from pyopenshell.supervisor.keeper import Keeper
     from pyopenshell.supervisor.visitor import Visitor
 
-PIECE = 1 << 16
+PIECE = 1 << 17
 """Bytes that are read at once."""
+ROOM = 1 << 18
+"""Bytes that a pipe of a program's output has room for."""
 _END_OF_FILE = b"\4"
 """What a terminal in its usual mode takes for the end of input (termios(3), VEOF)."""
 
@@ -76,6 +78,7 @@ class Program:
             for kind in (protocol.OUTPUT, protocol.ERRORS):
                 read, write = os.pipe2(os.O_CLOEXEC)
                 os.set_blocking(read, False)
+                _widen(read)
                 self._streams[read] = kind
                 ends.append(write)
             self._keeper.tell(wire.SPAWN, marshal.dumps(told), ends)
@@ -279,3 +282,11 @@ class Program:
             "terminal": bool(self.asked["terminal"]),
             "attached": len(self.visitors),
         }
+
+
+def _widen(pipe: int) -> None:
+    """Let a program write on while others work, as far as its user may have such pipes (pipe(7))."""
+    try:
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, ROOM)
+    except OSError:  # then it has what all have
+        pass

@@ -75,10 +75,8 @@ class Session:
             if frame is None:
                 raise SandboxGone("the sandbox has ended, and the program with it")
             kind, payload, _ = frame
-            if kind == protocol.OUTPUT:
-                yield Output(1, payload)
-            elif kind == protocol.ERRORS:
-                yield Output(2, payload)
+            if kind in (protocol.OUTPUT, protocol.ERRORS):
+                yield Output(1 if kind == protocol.OUTPUT else 2, self._connection.joined(kind, payload))
             else:
                 value = marshal.loads(payload)  # noqa: S302 - from our supervisor
                 if kind == protocol.SKIPPED:
