@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from pyopenshell.cli import forward, output, remote
 from pyopenshell.errors import OpenShellError, UsageError
+from pyopenshell.policy.problems import show
+from pyopenshell.runs.names import is_name
 from pyopenshell.state import config_root, lock, open_folder, unusable, write_whole
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ def config(arguments: argparse.Namespace) -> int:
     """Print a ``Host`` section for OpenSSH's configuration."""
     with remote.required(arguments) as gateway:
         name = gateway.call("GetSandbox", name=remote.sandbox(arguments.name)).sandbox.metadata.name
+        if not is_name(name):  # a line of its own could be a command that ssh runs
+            raise OpenShellError(f"{gateway.title} calls a sandbox {show(name)}, which is no name", code="gateway.name")
         alias = _alias(gateway, name)
         lines = (
             f"User {USER}",

@@ -7,13 +7,15 @@ import shlex
 import shutil
 import subprocess
 import sys
+from argparse import Namespace
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
 
 import pyopenshell.__main__
 from pyopenshell.cli import forward, forwards, ssh
-from pyopenshell.errors import UsageError
+from pyopenshell.errors import OpenShellError, UsageError
 from pyopenshell.gateway.configuration import Gateway
 from pyopenshell.gateway.endpoint import Endpoint
 
@@ -77,6 +79,16 @@ def test_a_path_that_cannot_be_written(monkeypatch):
         ssh._quoted('/a"b')
 
 
+def test_a_gateway_writes_no_lines_of_openssh_configuration(monkeypatch, capsys):
+    """What a gateway calls a sandbox could be a command that ssh runs: nothing is printed then."""
+    named = SimpleNamespace(sandbox=SimpleNamespace(metadata=SimpleNamespace(name="demo\n    ProxyCommand evil")))
+    there = SimpleNamespace(**vars(remote()), title="gateway local", call=lambda *_, **__: named)
+    monkeypatch.setattr("pyopenshell.cli.remote.required", lambda _: nullcontext(there))
+    with pytest.raises(OpenShellError, match="no name"):
+        ssh.config(Namespace(name="demo"))
+    assert not capsys.readouterr().out
+
+
 def test_openssh_reads_paths(tmp_path):
     """OpenSSH reads a path back that has spaces and percent signs in it."""
     if shutil.which("ssh") is None:
@@ -127,7 +139,7 @@ def test_pinned(tmp_path, monkeypatch):
 )
 def test_ports(text, expected):
     """A port, one in the sandbox, and an address to listen on."""
-    assert expected == forward._parsed(text)
+    assert expected == forward.parsed(text)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +149,7 @@ def test_ports(text, expected):
 def test_no_ports(text):
     """What names none is said, and how one is written."""
     with pytest.raises(UsageError, match="names no port"):
-        forward._parsed(text)
+        forward.parsed(text)
 
 
 def test_what_runs(tmp_path, monkeypatch):
