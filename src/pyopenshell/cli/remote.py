@@ -11,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Self
 
 from pyopenshell.cli import output
-from pyopenshell.errors import NoSuchSandbox, OpenShellError, UsageError
+from pyopenshell.errors import NoSuchSandbox, OpenShellError, StateError, UsageError
 from pyopenshell.gateway import configuration, place
 
 if TYPE_CHECKING:
@@ -215,6 +215,17 @@ def sandbox(name: str | None) -> str:
         raise UsageError("no sandbox is named, and none was used before", hint="openshell sandbox list lists them")
     note(f"sandbox {last}, the last one used")
     return last
+
+
+def remember(name: str, *, there: bool = True) -> None:
+    """Remember a sandbox as the last one that was used, or forget it. Where that cannot be it is said, and no more."""
+    try:
+        if there:
+            configuration.remember_sandbox(name)
+        elif configuration.last_sandbox() == name:
+            configuration.remember_sandbox(None)
+    except StateError as problem:
+        note(f"{problem.message}; verbs without a name will mean another sandbox")
 
 
 def note(text: str) -> None:

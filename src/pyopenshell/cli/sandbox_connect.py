@@ -11,7 +11,6 @@ from pyopenshell.cli import following, remote, terminal
 from pyopenshell.cli.records import LOGIN_SHELL
 from pyopenshell.cli.sandbox_exec import STOPPED, run
 from pyopenshell.errors import OpenShellError
-from pyopenshell.gateway import configuration
 
 if TYPE_CHECKING:
     import argparse
@@ -34,7 +33,7 @@ def connect(arguments: argparse.Namespace) -> int:
 
             return editor.open_sandbox(there, arguments.editor, name)
         sessions = there.report("ListSessions", name).sessions
-        configuration.remember_sandbox(name)
+        remote.remember(name)
         main = next((one for one in sessions if one.number == 0), None)
         if main is not None and (main.running or not terminal.is_terminal()):
             return attach(there, name, main.terminal, forwarding=False)

@@ -9,7 +9,6 @@ from pyopenshell.cli import output, remote, sandbox_remote, sandbox_request, san
 from pyopenshell.cli.records import LOGIN_SHELL
 from pyopenshell.cli.sandbox_connect import attach
 from pyopenshell.errors import CommandError, OpenShellError, UsageError
-from pyopenshell.gateway import configuration
 
 if TYPE_CHECKING:
     import argparse
@@ -50,7 +49,7 @@ def _create(arguments: argparse.Namespace, attached: bool) -> int:
         sandbox = sandbox_remote.settled(there, made.sandbox, ("Provisioning", "Starting"))
         name = sandbox.metadata.name
         try:
-            configuration.remember_sandbox(name)
+            remote.remember(name)
             return _go_on(there, arguments, sandbox, attached=attached, held=held)
         finally:
             if arguments.no_keep:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from pyopenshell.cli import output, remote, sandbox_view
 from pyopenshell.errors import OpenShellError, UsageError
-from pyopenshell.gateway import configuration
 
 if TYPE_CHECKING:
     import argparse
@@ -175,8 +174,6 @@ def delete(there: Remote, arguments: argparse.Namespace) -> tuple[list[str], lis
                 failures.append(problem)
         else:
             output.line(f"deleted {name}")
-            if configuration.last_sandbox() == name:
-                configuration.remember_sandbox(None)
     return unknown, failures
 
 
@@ -186,8 +183,9 @@ def is_kept(sandbox: Any) -> bool:
 
 
 def gone(there: Remote, name: str) -> None:
-    """Delete a sandbox and wait until it is gone. Raises OpenShellError."""
+    """Delete a sandbox, wait until it is gone, and forget that it was used. Raises OpenShellError."""
     there.call("DeleteSandbox", remote.LAUNCH_PATIENCE, name=name)
+    remote.remember(name, there=False)
     wait, end = 0.02, time.monotonic() + remote.LAUNCH_PATIENCE
     while time.monotonic() < end:
         try:

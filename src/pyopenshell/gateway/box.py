@@ -98,7 +98,7 @@ class Box:
         if self.supervised is None or self.supervised.gone.done():
             raise NotRunning(
                 f"sandbox {self.row.name} does not run: it is {self.row.phase.lower()}"
-                + (f" ({self.row.message})" if self.row.message else ""),
+                + (f" ({self.row.message})" if self.row.message and self.row.phase != "STOPPED" else ""),
                 hint=f"openshell sandbox start {self.row.name} starts it",
             )
         return self.supervised

@@ -125,10 +125,10 @@ async def _run(options: Options, ready: Callable[[dict[str, object]], None]) -> 
             ),
         )
         told = _told(options, served)
-        _write(told)
         register = _registration(options, certificates, str(told["endpoint"]), token)
         certificates.on_renewal = register
         register()
+        _write(told)  # whoever waits for it knows then how to speak to it
         ready(told)
         await stopping.wait()
         engine.is_closing = True

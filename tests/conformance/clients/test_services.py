@@ -45,7 +45,7 @@ def test_services(gateway, urls):
     gateway.crash()
     assert inside == fetched(urls[""])
     assert 0 == gateway.run("sandbox", "stop", "web").returncode
-    assert (503, "sandbox web does not run: it is stopped (it was stopped)\n") == fetched(urls[""])
+    assert (503, "sandbox web does not run: it is stopped\n") == fetched(urls[""])
     assert 0 == gateway.run("sandbox", "start", "web").returncode
     assert inside == served(urls[""])
     assert 0 == gateway.run("sandbox", "delete", "web").returncode
