@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pyopenshell.supervisor.bearer import Bearer
 
 KEPT = 16
-"""Sessions that ended while nobody followed them, whose end and last words are kept."""
+"""Sessions whose end and last words are kept, of those of whose end nobody has taken note."""
 
 
 class Keeper:
@@ -211,15 +211,20 @@ class Keeper:
             self.main.attended()
 
     def over(self, program: Program) -> None:
-        """Note that a program has ended. Of those that nobody followed the last few are kept."""
+        """Note that a program has ended. The last few are kept until somebody has taken note of that."""
         if program.number == protocol.MAIN:
             self.main.over(program)
             return
-        if program.was_followed:
+        if program.state == "failed":  # who asked for it was told
             self.programs.pop(program.number, None)
         ended = [one for one in self.programs.values() if one.is_over and one.number != protocol.MAIN]
         for old in ended[: max(0, len(ended) - KEPT)]:
             self.programs.pop(old.number, None)
+
+    def taken(self, program: Program) -> None:
+        """Forget a program of whose end somebody has taken note."""
+        if program.is_over and program.number != protocol.MAIN:
+            self.programs.pop(program.number, None)
 
     def frame(self, kind: bytes, payload: bytes, descriptor: int) -> None:
         """Take what init tells: of a program, or of what was asked for beside."""

@@ -43,7 +43,6 @@ class Program:
         self.code: int | None = None
         self.signal: int | None = None
         self.timed_out = False
-        self.was_followed = False
         self.started = 0
         self.visitors: list[Visitor] = []
         self.replay = replay or Replay()
@@ -94,7 +93,7 @@ class Program:
     def begun(self, pid: int, terminal: int) -> None:
         """Take its pid; a negative number is the errno of starting it. ``terminal`` is the caller's to close."""
         if pid < 0:
-            self.state, self.was_followed = "failed", bool(self.visitors)
+            self.state = "failed"
             error = not_begun(self.asked["argv"][0], self.asked["cwd"], -pid)
             self._keeper.story.not_begun(self.asked, error.message)
             self.code = error.exit_code
@@ -139,7 +138,7 @@ class Program:
             return
         for fd in tuple(self._streams):
             self._drain(fd)
-        self.state, self.was_followed = "ended", bool(self.visitors)
+        self.state = "ended"
         if self.timed_out:
             self.code, self.signal = protocol.TIMED_OUT, None
         for visitor in tuple(self.visitors):

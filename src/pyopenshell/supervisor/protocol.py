@@ -51,6 +51,8 @@ RESIZE = b"R"
 SIGNAL = b"S"
 """A number."""
 CANCEL = b"Q"
+TAKEN = b"U"
+"""Said after ``ENDED``: whoever asked for the program knows how it ended, and nothing of it need be kept."""
 
 STATE = b"Y"
 """``{"name", "run_id", "record", "pid" (the supervisor's), "init", "main": {"state": "none", "held", "running" or

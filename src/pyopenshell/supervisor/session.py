@@ -83,6 +83,7 @@ class Session:
                     yield Skipped(value)
                 elif kind == protocol.ENDED:
                     yield Ended(value["code"], value["signal"], value["timed_out"])
+                    self._connection.send_last(protocol.TAKEN)
                     self._connection.close()
                     return
                 elif kind == protocol.FAILED:

@@ -176,6 +176,8 @@ class Visitor:
                 self._keeper.signal(program.number, number)
         elif kind == protocol.CANCEL:
             program.cancel()
+        elif kind == protocol.TAKEN:
+            self._keeper.taken(program)
 
     def _request(self, kind: bytes, payload: bytes) -> None:
         value: Any = marshal.loads(payload) if payload else None  # noqa: S302 - from our gateway
