@@ -162,7 +162,7 @@ def test_clock_that_jumps(house):
 def test_few_descriptors(house):
     """With too few descriptors calls fail with a reason, and what there is goes on; nothing is lost of that."""
     client = Client(house.start(NOFILE=64))
-    made = []
+    made, why = [], ""
     for number in range(24):
         try:
             client.create(f"few{number}")
