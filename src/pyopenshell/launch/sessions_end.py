@@ -81,6 +81,7 @@ def everything(session: Session, alive: Mapping[int, Session], collect: Callable
     others = [other.pid for other in alive.values() if other is not session]
     began = time.monotonic()
     resting: list[int] | None = None
+    killed: dict[int, Seen] = {}
     while True:
         until = began + (HELD if resting is not None else HOLD if can_hold else PATIENCE)
         table = _table(until)
@@ -92,10 +93,13 @@ def everything(session: Session, alive: Mapping[int, Session], collect: Callable
             began = time.monotonic()
             continue
         victims = _belonging(table, session, others)
-        if not victims:
+        # What was killed may be on its way out still, and belong to nobody since its parent has gone.
+        dying = [pid for pid, one in killed.items() if pid in table and table[pid].age == one.age]
+        if not victims and all(table[pid].over for pid in dying):
             break
         for pid in victims:
             signal(pid, SIGKILL)
+            killed[pid] = table[pid]
         collect()
         select.select([], [], [], 0.0005)  # the kernel takes a moment to end them
     if resting is not None:
