@@ -24,6 +24,8 @@ _REQUEST = re.compile(rb"[!-~]+ [!-~]+ HTTP/1\.[01]")
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[^\r\n\0]*")
 _HOST = re.compile(rb"host:[ \t]*(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?[ \t]*", re.IGNORECASE)
 """How a client on this host names it. A page in its browser cannot read under a name of its own (DNS rebinding)."""
+_STATUS = re.compile(rb"HTTP/1\.[01] ([1-9][0-9]{2})( [^\r\n\0]*)?")
+_SWITCHES = 101
 _CONNECTION = (b"connection", b"keep-alive", b"proxy-connection")
 
 
@@ -51,11 +53,12 @@ async def carry(
     except OSError as error:
         await refuse(writer, "502 Bad Gateway", f"the program in the sandbox cannot be reached: {error.strerror}")
         return
-    from_program, to_program = await asyncio.open_connection(sock=connection)
+    from_program, to_program = await asyncio.open_connection(sock=connection, limit=HEAD)
     to_program.write(passed)
     upwards = asyncio.create_task(_relay(reader, to_program))
     try:
-        await _relay(from_program, writer)
+        if await _answer(from_program, writer):
+            await _relay(from_program, writer)
     finally:
         upwards.cancel()
         to_program.transport.abort()
@@ -79,6 +82,33 @@ def passed_on(head: bytes, *, with_authorization: bool) -> bytes | None:
         dropped.update(_CONNECTION)
         closing = [b"Connection: close"]
     return b"\r\n".join([request, *(field for name, field in named if name not in dropped), *closing, b"", b""])
+
+
+async def _answer(program: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    """Pass on the head of an answer, with those before it (1xx); return whether there was one of HTTP/1.
+
+    But for an upgrade it tells the client to close. A program that did not would be sent the next request as it is.
+    """
+    status = 100
+    while 100 <= status < 200 and status != _SWITCHES:
+        try:
+            head = await program.readuntil(b"\r\n\r\n")
+        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):
+            head = b""
+        first, *fields = head.removesuffix(b"\r\n\r\n").split(b"\r\n")
+        named = [(match[1].lower(), field) for field in fields if (match := _FIELD.fullmatch(field))]
+        answer = _STATUS.fullmatch(first)
+        if not answer or len(named) < len(fields):
+            await refuse(writer, "502 Bad Gateway", "the program in the sandbox does not answer in HTTP/1")
+            return False
+        status = int(answer[1])
+        if status != _SWITCHES:
+            kept = [field for name, field in named if name not in (*_CONNECTION, b"upgrade")]
+            head = b"\r\n".join([first, *kept, *([b"Connection: close"] if status >= 200 else []), b"", b""])
+        writer.write(head)
+        with suppress(ConnectionError):
+            await writer.drain()
+    return True
 
 
 async def refuse(writer: asyncio.StreamWriter, status: str, why: str) -> None:

@@ -8,6 +8,9 @@ import pytest
 from pyopenshell.errors import OpenShellError
 from pyopenshell.gateway import relay
 
+OK, CONTINUE, SWITCH = (
+    b"HTTP/1.1 %s\r\n" % status for status in (b"200 OK", b"100 Continue", b"101 Switching Protocols")
+)
 GET = b"GET /a?b HTTP/1.1\r\nHost: 127.0.0.1:80\r\n"
 
 
@@ -103,8 +106,32 @@ def _program(answer):
 
 def test_both_ways():
     """The body follows the head, and the answer comes back; then the connection ends."""
-    answer = asyncio.run(_asked(_program(b"SEEN "), GET + b"Authorization: a\r\n\r\n", b"body"))
-    assert answer == b"SEEN " + GET + b"Connection: close\r\n\r\nbody"
+    answer = asyncio.run(_asked(_program(OK + b"\r\n"), GET + b"Authorization: a\r\n\r\n", b"body"))
+    assert answer == OK + b"Connection: close\r\n\r\n" + GET + b"Connection: close\r\n\r\nbody"
+
+
+@pytest.mark.parametrize(
+    ("said", "heard"),
+    [
+        (OK + b"connection: keep-alive\r\nKeep-Alive: timeout=9\r\n\r\n", OK + b"Connection: close\r\n\r\n"),
+        (CONTINUE + b"\r\n" + OK + b"A: b\r\n\r\n", CONTINUE + b"\r\n" + OK + b"A: b\r\nConnection: close\r\n\r\n"),
+        (b"HTTP/1.1 404\r\n\r\n", b"HTTP/1.1 404\r\nConnection: close\r\n\r\n"),
+        (SWITCH + b"Upgrade: websocket\r\nConnection: Upgrade\r\n\r\n",) * 2,
+    ],
+)
+def test_a_client_does_not_come_again(said, heard):
+    """A program that keeps a connection open would be sent the next request with its credentials: it cannot."""
+    answer = asyncio.run(_asked(_program(said), GET + b"\r\n", b"body"))
+    assert answer.startswith(heard + GET)
+
+
+@pytest.mark.parametrize(
+    "said", [b"", b"SEEN\r\n\r\n", OK + b"A\r\n\r\n", OK + b"A: b\r C: d\r\n\r\n", OK + b"A: b\nC: d\r\n\r\n"]
+)
+def test_no_answer(said):
+    """What clients would read in different ways is not passed on."""
+    answer = asyncio.run(_asked(_program(said), GET + b"\r\n", b"body"))
+    assert answer.startswith(b"HTTP/1.1 502 Bad Gateway\r\n")
 
 
 async def _stopped():
