@@ -51,6 +51,10 @@ def _create(arguments: argparse.Namespace, attached: bool) -> int:
         try:
             remote.remember(name)
             return _go_on(there, arguments, sandbox, attached=attached, held=held)
+        except KeyboardInterrupt:  # before it was attached to: what is typed is the program's then
+            if not arguments.no_keep:
+                remote.note(f"sandbox {name} is there all the same; openshell sandbox delete {name} removes it")
+            raise
         finally:
             if arguments.no_keep:
                 sandbox_remote.gone(there, name)

@@ -134,8 +134,9 @@ class PolicyService:
         sandbox = await self._engine.get(workspace_of(request), request.sandbox)
         found = await revisions.newest(self._engine.store, sandbox, size + 1, before)
         told = [_message(one) for one in found[:size]]
-        for message in told:
+        for message, revision in zip(told, found, strict=False):
             if message.version == sandbox.policy_version:
+                message.provenance.update(policy_wire.runtime_annotation(Policy.parse(revision.text)))
                 message.provenance.update(await asyncio.to_thread(_provenance, sandbox))
         return openshell_pb2.ListSandboxPoliciesResponse(
             revisions=told,
