@@ -2,6 +2,7 @@
 
 import os
 import socket
+from typing import Any
 
 import pytest
 
@@ -35,6 +36,46 @@ def test_a_token_that_is_a_link(tmp_path):
     (tmp_path / "token").symlink_to("/etc/hostname")
     with pytest.raises(StateError):
         auth.own_token(str(tmp_path))
+
+
+class Call:
+    """A call over TLS: who its certificate names, and where it comes from."""
+
+    def __init__(self, names, peer="ipv4:127.0.0.1:5"):
+        self._names, self._peer = names, peer
+
+    def auth_context(self):
+        return {"transport_security_type": [b"ssl"], "x509_common_name": self._names}
+
+    def peer(self):
+        return self._peer
+
+
+@pytest.mark.parametrize(
+    ("peer", "is_local"),
+    [
+        ("ipv4:127.0.0.1:5", True),
+        ("ipv6:%5B::1%5D:5", True),
+        ("ipv6:[::1]:5", True),
+        ("ipv4:10.0.0.1:5", False),
+        ("ipv6:%5B2001:db8::1%5D:5", False),
+        ("unknown", False),
+    ],
+)
+def test_who_is_on_this_machine(peer, is_local):
+    """Only who comes over the loopback may name folders of this host."""
+    call: Any = Call([b"ann"], peer)
+    found = auth.Doorkeeper(None, "me").admit(call)
+    assert ("ann", "mtls", is_local) == (found.subject, found.provider, found.local)
+
+
+@pytest.mark.parametrize("names", [[], [b""], [b"ann", b"bob"]])
+def test_a_certificate_that_names_nobody(names):
+    """Nor is one taken that names two."""
+    call: Any = Call(names)
+    with pytest.raises(OpenShellError, match="names nobody") as refused:
+        auth.Doorkeeper(None, "me").admit(call)
+    assert "auth.denied" == refused.value.code
 
 
 @pytest.fixture
