@@ -103,6 +103,7 @@ def test_what_says_the_same_is_no_revision(changes):
             "landlock.compatibility is best_effort",
         ),
         ("run_as_user: sandbox", "run_as_group: sandbox", "process.run_as_user is sandbox and would be not set"),
+        ("sandbox}", "sandbox, run_as_group: video}", "process.run_as_group is not set and would be video"),
         ("names: broker", "names: 'off'", "runtime.cuda_thread_names is broker and would be off"),
         ("names: broker", "names: broker, kernel_log: 'off'", "runtime.kernel_log is denials"),
         ("names: broker", "names: broker, kernel_log_quiet: [/x]", "runtime.kernel_log_quiet would gain /x"),
