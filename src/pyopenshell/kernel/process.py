@@ -59,6 +59,9 @@ class CapData(ctypes.Structure):
     )
 
 
+CapSets = CapData * 2  # made once, and so before any fork: a type of its own, which ctypes else makes for each use
+
+
 class OpenHow(ctypes.Structure):
     """``struct open_how`` of linux/openat2.h."""
 
@@ -87,7 +90,7 @@ def set_child_subreaper() -> None:
 
 def has_capability(number: int) -> bool:
     """Whether the calling thread has this capability (CAP_* as a number) in its effective set."""
-    data = (CapData * 2)()
+    data = CapSets()
     call("capget", ctypes.byref(CapHeader(CAPABILITY_VERSION_3, 0)), data)
     effective: int = data[0].effective | data[1].effective << 32
     return bool(effective >> number & 1)
@@ -116,7 +119,7 @@ def drop_capabilities() -> None:
     """
     if has_capability(CAP_SETPCAP):
         drop_bounding_set()
-    call("capset", ctypes.byref(CapHeader(CAPABILITY_VERSION_3, 0)), (CapData * 2)())
+    call("capset", ctypes.byref(CapHeader(CAPABILITY_VERSION_3, 0)), CapSets())
 
 
 def set_ids(uid: int, gid: int, groups: Iterable[int]) -> None:
