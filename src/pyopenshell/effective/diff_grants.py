@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pyopenshell.effective.difference import LOOSER, TIGHTER, Difference, changed, judge
 from pyopenshell.effective.paths import MOUNT_POINTS, OWN_FOLDERS, inside, normal, shows
+from pyopenshell.effective.settle import DENIED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,6 +58,13 @@ class _Side:
         rights = grant.access if self.planned else grant.actual
         return frozenset(rights) & self.common if grant.status != "skipped" else frozenset()
 
+    def _common(self, message: str | None) -> str | None:
+        """Return a detail without denied rights that one side does not handle: nobody could have tried them there."""
+        how, modes, rights = (message or "").partition(DENIED)
+        if not modes:
+            return message
+        return how + modes + ", ".join(right for right in rights.split(", ") if right in self.common)
+
     def place(self, grant: Grant) -> str:
         """Return where a grant takes effect."""
         return neutral(self.effective, grant.resolved or normal(grant.path)) or ""
@@ -92,7 +100,7 @@ class _Side:
         """Return what of a grant is compared; of its origin, not the place in a file."""
         origin, detail = grant.origin, grant.detail
         told = {"errno": detail.errno, "covered_by": neutral(self.effective, detail.covered_by)}
-        told["message"] = neutral(self.effective, detail.message)
+        told["message"] = neutral(self.effective, self._common(detail.message))
         return {
             "origin": f"declared/{origin.name}" if origin.kind == "declared" else str(origin),
             "resolved": neutral(self.effective, grant.resolved),

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 
 OUTER = "outer: the broker of the sandbox around this one answers"
+DENIED = "file modes deny the sandbox's identity: "
+"""How a detail begins that lists rights which a rule gives and file modes take."""
 ENTRIES = ("make_", "remove_", "refer")
 """How the rights begin that change a folder's own entries, and need permission to write to it."""
 
@@ -140,7 +142,7 @@ def _settled(grant: Grant, outcome: Outcome | None) -> Grant:
     if not outcome.missing:
         detail = Detail(message=notes[0] if notes else None)
         return grant.replace(status="enforced", actual=outcome.actual, detail=detail)
-    notes.append(f"file modes deny the sandbox's identity: {', '.join(outcome.missing)}")
+    notes.append(f"{DENIED}{', '.join(outcome.missing)}")
     detail = Detail(outcome.missing_errno or None, message="; ".join(notes))
     return grant.replace(status="blocked", actual=outcome.actual, detail=detail)
 

@@ -7,6 +7,7 @@ from pyopenshell.effective.difference import LOOSER, OTHER, TIGHTER
 from pyopenshell.effective.model import (
     Origin,
 )
+from pyopenshell.effective.settle import DENIED
 from pyopenshell.policy.access import READ_ONLY, READ_WRITE
 from tests.unit.effective.cases import GPUS, ISOLATED, composed
 from tests.unit.effective.diff_cases import (
@@ -76,6 +77,13 @@ TABLE = {
     "a right that one side does not handle": (
         with_grants(declared("/a", "read_write"), landlock=report(9)),
         with_grants(declared("/a", "read_write", rights=READ_WRITE[:-1]), landlock=report(8, resolve_unix="x")),
+        [(OTHER, "right", "resolve_unix")],
+    ),
+    "a right that one side does not handle, and file modes deny": (
+        with_grants(declared("/a", status="blocked", message=f"{DENIED}make_dir, resolve_unix"), landlock=report(9)),
+        with_grants(
+            declared("/a", status="blocked", message=f"{DENIED}make_dir"), landlock=report(8, resolve_unix="x")
+        ),
         [(OTHER, "right", "resolve_unix")],
     ),
     "a private folder is not the host's": (
