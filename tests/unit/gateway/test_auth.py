@@ -8,7 +8,9 @@ import pytest
 
 from pyopenshell.errors import OpenShellError, StateError
 from pyopenshell.gateway import auth
-from pyopenshell.gateway.channel import check_socket
+from pyopenshell.gateway.channel import check_socket, connect
+from pyopenshell.gateway.configuration import Gateway
+from pyopenshell.gateway.endpoint import Endpoint
 
 
 def test_a_token_is_kept(tmp_path):
@@ -76,6 +78,23 @@ def test_a_certificate_that_names_nobody(names):
     with pytest.raises(OpenShellError, match="names nobody") as refused:
         auth.Doorkeeper(None, "me").admit(call)
     assert "auth.denied" == refused.value.code
+
+
+@pytest.mark.parametrize(
+    ("host", "is_sent"), [("127.0.0.1", True), ("[::1]", True), ("10.0.0.1", False), ("a.b", False)]
+)
+def test_a_token_is_not_sent_where_others_may_read_it(tmp_path, host, is_sent):
+    """In plaintext it goes over the loopback alone."""
+    pytest.importorskip("grpc", reason="needs: the extra gateway")
+    file = tmp_path / "token.json"
+    file.write_text('{"access_token": "secret"}')
+    gateway = Gateway("far", Endpoint.parse(f"http://{host}:1"), "oidc", token_file=str(file))
+    if is_sent:
+        connect(gateway).close()
+        return
+    with pytest.raises(OpenShellError, match="not sent") as refused:
+        connect(gateway)
+    assert "gateway.unsafe" == refused.value.code
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ HOSTILE = {
     "no kind": [FileFrame(entry=FileEntry(path=b""))],
     "data before a file": [ROOT, FileFrame(data=b"x")],
     "data of a folder": [ROOT, folder(b"a"), FileFrame(data=b"x")],
-    "more data than announced": [file(), FileFrame(data=b"xy")],
+    "more data than announced": [file(), FileFrame(data=b"xy"), FileFrame(end=FileEnd())],
     "an end of nothing": [ROOT, FileFrame(end=FileEnd())],
     "an entry inside a file": [ROOT, file(b"a"), *whole(b"b")],
     "a file without end": [ROOT, file(b"a"), FileFrame(data=b"x")],

@@ -13,6 +13,7 @@ from pyopenshell.errors import OpenShellError, SandboxGone
 from pyopenshell.gateway.files import answers, connection
 from pyopenshell.gateway.files.remote import CHUNK, RemoteFile, RemoteFiles
 from pyopenshell.launch import files_wire as wire
+from pyopenshell.launch.files_agent import Agent
 from tests.unit.gateway.files.agents import connected, talk
 
 TIMES = (1_000_000_000_123_456_789, -5_000_000_001)
@@ -208,6 +209,27 @@ def test_a_file_that_is_not_committed_leaves_nothing(tmp_path, how):
 
     talk(tmp_path, action)
     assert (["name"] if how == "refused" else []) == os.listdir(tmp_path)
+
+
+def test_a_file_that_was_put_in_its_place_is_not_written(tmp_path, monkeypatch):
+    """What has an incomplete file's name already, a link or a file of somebody inside, is passed over."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "theirs").write_text("theirs")
+    (tmp_path / f".openshell-{os.getpid()}-1").hardlink_to(tmp_path / "theirs")
+    (tmp_path / f".openshell-{os.getpid()}-2").symlink_to("theirs")
+    agent = Agent()
+    agent.create(1, wire.HERE, b"name")
+    agent.write(1, 0, b"ours")
+    agent.commit(1, 0o600, *TIMES)
+    assert ("ours", "theirs") == ((tmp_path / "name").read_text(), (tmp_path / "theirs").read_text())
+
+
+def test_a_request_that_is_too_large_ends_an_agent(tmp_path):
+    """It is not waited for, and no memory is kept for it."""
+    with connected(tmp_path) as ours:
+        ours.settimeout(10)
+        ours.sendall(wire.head(wire.MAX_BODY + 1, wire.WRITE))
+        assert b"" == ours.recv(1)
 
 
 def test_after_its_end_every_call_says_so(tmp_path):
