@@ -179,9 +179,30 @@ def test_stop_start_and_a_new_gateway(place):
     place("gateway", "stop")
     assert "base" in place("sandbox", "list", "--names").split()  # from the records
     assert "showing this machine's records" in place.said
-    place("gateway", "start", "--detach")
+    place("sandbox", "create", "--name", "other", "--detach", "--no-tty", "--workdir", "none")
+    assert "this machine's gateway did not run: started it, local, https://127.0.0.1:" in place.said
+    place("sandbox", "delete", "other")
     assert "runs already" in place("gateway", "start", "--detach")
     assert before.split()[21] == place("sandbox", "exec", "-n", "base", "--", "cat", "/proc/1/stat").split()[21]
+
+
+def test_a_policy_as_it_was_written(place):
+    """Comments and lines are the file's, in the gateway and in what grants say of their origin; then in a new one."""
+    file = os.path.join(place.work, "policy.yaml")
+    text = "# Mine.\nversion: 1\n\nfilesystem_policy:\n  read_only: [/usr/bin]   # programs\n"
+    for revision, written in ((1, text), (2, f"# Wider.\n{text}network_policies: {{a: {{endpoints: []}}}}\n")):
+        with open(file, "w") as policy:
+            policy.write(written)
+        if revision == 1:
+            place("sandbox", "create", "--name", "written", "--policy", file, "--detach", "--workdir", "none")
+        else:
+            assert "revision 2: loaded" in place("policy", "set", "written", "--policy", file, "--wait")
+        assert written == place("policy", "get", "written", "--base")
+        grants = json.loads(place("policy", "get", "written", "--full", "-o", "json"))["grants"]
+        assert 4 + revision == next(one["origin"]["line"] for one in grants if one["origin"]["kind"] == "declared")
+    assert text == place("policy", "get", "written", "--base", "--rev", "1")
+    assert "2         yes     loaded" in place("policy", "list", "written")
+    place("sandbox", "delete", "written")
 
 
 def test_what_is_in_force(place):

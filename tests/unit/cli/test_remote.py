@@ -17,7 +17,7 @@ from tests.unit.cli.cases import make_state
 
 from pyopenshell.__main__ import main
 from pyopenshell.cli import gateway_process, remote
-from pyopenshell.errors import PolicyRefused
+from pyopenshell.errors import PolicyRefused, StateError
 from pyopenshell.gateway import configuration
 from pyopenshell.gateway.configuration import Gateway
 from pyopenshell.gateway.endpoint import Endpoint
@@ -377,6 +377,24 @@ def test_an_image_is_not_used_and_that_is_said(own, capfd, monkeypatch, argv, im
     code, _, err = run(capfd, "sandbox", "create", *argv)
     assert (0, said) == (code, "the image is not used" in err)
     assert (image, {}) == (own[0].seen[0].spec.template.image, dict(own[0].seen[0].annotations))
+
+
+@pytest.mark.parametrize("missing", [0, 1])
+def test_what_was_not_uploaded_is_told(own, capfd, monkeypatch, missing):
+    """The sandbox is there all the same, and the exit code says that files lack."""
+    monkeypatch.setattr("pyopenshell.cli.sandbox_files.send", lambda *_, **__: missing)
+    assert (missing, "made\n") == run(capfd, "sandbox", "create", "--no-tty", "--upload", "/", "--upload", "/")[:2]
+
+
+def test_a_sandbox_that_cannot_be_remembered(own, folders, capfd, monkeypatch):
+    """A configuration that is read-only keeps nobody from a sandbox; that nothing is remembered is said."""
+
+    def refuse(_name):
+        raise StateError("read-only")
+
+    monkeypatch.setattr(configuration, "remember_sandbox", refuse)
+    code, out, err = run(capfd, "sandbox", "create", "--no-tty")
+    assert (0, "made\n", True) == (code, out, "read-only; verbs without a name" in err)
 
 
 def test_no_image_is_built(far, capfd):
