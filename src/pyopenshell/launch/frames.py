@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _FLAGS = _socket.MSG_DONTWAIT | _socket.MSG_CMSG_CLOEXEC
 MOST = 1000
 """Pieces of up to 64 KiB that are read at once."""
+MOST_DESCRIPTORS = 256
+"""Descriptors that may wait for their frames; who sends more than that has none for them."""
 LOST = -1
 """In the place of a frame's descriptors."""
 _ROOM = _socket.CMSG_SPACE(4 * wire.MAX_DESCRIPTORS)
@@ -55,6 +57,11 @@ class Reader:
                 frames.append(frame)
         return frames
 
+    @property
+    def size(self) -> int:
+        """How many bytes there are of a frame that is not whole yet."""
+        return len(self._data)
+
     def close(self) -> None:
         """Close descriptors that nobody took."""
         for fd in self._descriptors:
@@ -78,7 +85,7 @@ class Reader:
                 os.close(fd)
             came = [LOST]
         self._descriptors += came
-        self.ended = not data
+        self.ended = not data or len(self._descriptors) > MOST_DESCRIPTORS
         self._data += data
         return bool(data)
 

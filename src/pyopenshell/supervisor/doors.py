@@ -8,7 +8,7 @@ import os
 from pyopenshell.launch import wire
 from pyopenshell.launch.endpoint import Endpoint
 from pyopenshell.supervisor import protocol
-from pyopenshell.supervisor.visitor import Visitor
+from pyopenshell.supervisor.visitor import Visitor, is_stranger
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,7 +45,11 @@ class Doors:
             fd, _address = self._listening._accept()  # type: ignore[attr-defined]  # what socket.accept wraps
         except OSError:  # it has gone again; or there are no descriptors left, and it waits
             return
-        self._keeper.visitors.add(Visitor(self._keeper, _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, fd)))
+        connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, fd)
+        if is_stranger(connection):
+            connection.close()
+        else:
+            self._keeper.visitors.add(Visitor(self._keeper, connection))
 
     def close(self) -> None:
         """Close and remove them."""

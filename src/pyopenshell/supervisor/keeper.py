@@ -260,6 +260,8 @@ class Keeper:
         self._waiting.append(visitor)
 
     def _connected(self, errno: int, descriptor: int) -> None:
+        if not self._waiting:  # nobody has asked: init is not what it was
+            return
         visitor = self._waiting.pop(0)
         if errno or descriptor < 0:
             code = errno or 5

@@ -9,6 +9,7 @@ import select
 import signal
 import socket
 import struct
+import time
 from typing import TYPE_CHECKING
 
 from pyopenshell.errors import SandboxGone, UsageError
@@ -36,8 +37,19 @@ async def reach(record: str) -> Connection:
     try:
         with open(f"{record}/{protocol.KEY}", "rb") as file:
             key = file.read()
-        _connect(own, record)
+        until = time.monotonic() + PATIENCE
+        while True:
+            try:
+                _connect(own, record)
+                break
+            except BlockingIOError:  # very many come at once; or it was stopped
+                if time.monotonic() > until:
+                    raise
+                await asyncio.sleep(0.005)
         own.sendall(wire.head(protocol.HELLO, len(key)) + key)
+    except asyncio.CancelledError:
+        own.close()
+        raise
     except OSError as error:
         own.close()
         raise gone(record) from error
@@ -45,7 +57,7 @@ async def reach(record: str) -> Connection:
 
 
 def _connect(own: socket.socket, record: str) -> None:
-    """Connect to a supervisor's socket. Raises OSError; EAGAIN: its queue is full, so it must have been stopped."""
+    """Connect to a supervisor's socket. Raises OSError, EAGAIN where its queue is full."""
     folder = os.open(record, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         own.connect(f"/proc/self/fd/{folder}/{protocol.SOCKET}")

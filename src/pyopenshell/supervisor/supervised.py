@@ -25,7 +25,6 @@ from pyopenshell.supervisor.reach import (
     connected,
     gone,
     reach,
-    signal_supervisor,
     within,
 )
 from pyopenshell.supervisor.session import Program, Session
@@ -172,24 +171,39 @@ class Supervised:
                 await self._ask_to_stop()
                 return await asyncio.shield(self.gone)
         except TimeoutError:
-            await asyncio.to_thread(signal_supervisor, self.record, signal.SIGKILL)
+            await self._signal(signal.SIGKILL)
         return await asyncio.shield(self.gone)
 
     async def _ask_to_stop(self) -> None:
         if self.gone.done():
             return
+        await self._signal(signal.SIGCONT)
         try:
             connection = await reach(self.record)
-        except SandboxGone:  # it is ending already; or was stopped, and has no room for one more who asks
+        except SandboxGone:  # it is ending already
             return
         try:
-            signal_supervisor(self.record, signal.SIGCONT)
             await connection.send(protocol.STOP)
             await connection.receive()
         except OSError:
             pass
         finally:
             connection.close()
+
+    async def _signal(self, number: int) -> None:
+        """Send the supervisor a signal, if it lives."""
+        try:
+            process = os.pidfd_open(self.pid)
+        except OSError:
+            return
+        try:
+            await asyncio.sleep(0)
+            if not self.gone.done():  # while it is connected its pid is no other process's
+                signal.pidfd_send_signal(process, number)
+        except ProcessLookupError:
+            pass
+        finally:
+            os.close(process)
 
     async def _ask(self, kind: bytes, value: Any, wanted: bytes) -> tuple[bytes, list[int]]:
         connection = await reach(self.record)

@@ -10,7 +10,7 @@ import time
 from _operator import _compare_digest  # what hmac.compare_digest is: hmac brings OpenSSL along
 
 from pyopenshell.errors import OpenShellError, SandboxGone, UsageError
-from pyopenshell.launch import frames
+from pyopenshell.launch import frames, wire
 from pyopenshell.supervisor import protocol
 from pyopenshell.zygote import failure
 
@@ -26,6 +26,8 @@ FULL = 1 << 18
 PATIENCE = 10.0
 """Seconds without progress after which somebody who only looks on holds the program up no longer."""
 _CREDENTIALS = struct.Struct("iII")
+_FIRST = wire.HEAD + protocol.KEY_SIZE
+"""Bytes of what somebody says first."""
 _MOST_SIGNAL = 64
 
 
@@ -142,8 +144,12 @@ class Visitor:
                 os.close(fd)
             if self._connection.fileno() >= 0:
                 self._take(kind, payload)
-        if self._reader.ended:
+        if self._reader.ended or (not self._is_known and self._reader.size > _FIRST):
             self.leave()
+
+    def broke(self, _error: Exception) -> None:
+        """Let go of one that says what cannot be understood: the sandbox goes on."""
+        self.leave()
 
     def _hung_up(self) -> bool:
         try:
@@ -155,7 +161,7 @@ class Visitor:
 
     def _take(self, kind: bytes, payload: bytes) -> None:
         if not self._is_known:
-            if kind != protocol.HELLO or not self._is_ours(payload):
+            if kind != protocol.HELLO or not _compare_digest(payload, self._keeper.key):
                 self.leave()
             self._is_known = True
         elif self._program:
@@ -230,14 +236,6 @@ class Visitor:
         program.visitors.append(self)
         self._keeper.attended(program)
 
-    def _is_ours(self, key: bytes) -> bool:
-        """Whether it knows the key, and is no sandboxed process that got hold of it: those get no new privileges."""
-        peer = self._connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, _CREDENTIALS.size)
-        pid, uid, _gid = _CREDENTIALS.unpack(peer)
-        if uid not in (0, os.geteuid()) or not _compare_digest(key, self._keeper.key):
-            return False
-        return _confined(pid) <= _confined(os.getpid())
-
     def part(self) -> None:
         """Follow a program no longer."""
         if self._program and self in self._program.visitors:
@@ -255,6 +253,13 @@ class Visitor:
         self._reader.close()
         self._connection.close()
         self._keeper.visitors.discard(self)
+
+
+def is_stranger(connection: _socket.socket) -> bool:
+    """Whether somebody is not to be heard: another user, or a sandboxed process, as those get no new privileges."""
+    peer = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, _CREDENTIALS.size)
+    pid, uid, _gid = _CREDENTIALS.unpack(peer)
+    return uid not in (0, os.geteuid()) or _confined(pid) > _confined(os.getpid())
 
 
 def _confined(pid: int) -> int:
