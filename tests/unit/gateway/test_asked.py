@@ -12,8 +12,11 @@ pytest.importorskip("openshell", reason="needs: the extra gateway")
 from google.protobuf import json_format
 from openshell._proto import openshell_pb2, sandbox_pb2
 
+from pyopenshell.errors import OpenShellError, PolicyError, UsageError
 from pyopenshell.gateway import asked, limits, messages, service, services
+from pyopenshell.gateway.auth import Caller
 from pyopenshell.gateway.exposures import Exposures
+from pyopenshell.gateway.service import sandboxes
 from pyopenshell.gateway.service.exec import ExecService
 from pyopenshell.gateway.service.sandboxes import SandboxService
 from pyopenshell.gateway.store import Revision, Sandbox
@@ -104,6 +107,9 @@ class Engine:
     def __init__(self, rows, text):
         self.rows, self.text, self.store, self.on_end = rows, text, self, []
 
+    async def create(self, _new):
+        raise AssertionError("it was to be refused")
+
     async def list(self, _scope):
         return self.rows
 
@@ -134,6 +140,35 @@ def test_a_sandbox_comes_with_its_policy_and_a_page_fits():
                 return seen
 
     assert [one.id for one in rows] == asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"name": "No"},
+        {"request_id": "x" * 300},
+        {"labels": {"a b": ""}},
+        {"workload_template": "x"},
+        {"workspace_scope": {"all_workspaces": {}}},
+        {"spec": {"command": [""]}},
+        {"spec": {"environment": {"A=B": ""}}},
+        {"spec": {"template": {"environment": {"A=B": ""}}}},
+        {"spec": {"template": {"agent_socket": "/x"}}},
+        {"spec": {"template": {"resources": {"disk": "1"}}}},
+        {"spec": {"policy": {"version": 2}}},
+        {"service_exposures": [{"target_port": 0}]},
+        {"annotations": {"pyopenshell/workdir": "relative"}},
+        {"annotations": {"pyopenshell/workdir": "/etc"}},
+    ],
+)
+def test_nothing_is_made_of_a_request_that_is_refused(fields, monkeypatch):
+    """All of it is looked at before anything is done. The last two name a folder of the host, one from another host."""
+    monkeypatch.setattr(sandboxes, "caller", lambda: Caller("ann", "mtls", local=False))
+    engine: Any = Engine([], "")
+    serving: Any = SandboxService(engine, Exposures(engine), lambda _id: "")
+    with pytest.raises(OpenShellError) as refused:
+        asyncio.run(serving.CreateSandbox(json_format.ParseDict(fields, request()), None))
+    assert isinstance(refused.value, UsageError | PolicyError)
 
 
 def test_a_working_directory_is_bounded():
