@@ -7,7 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from pyopenshell.cli import output, remote
+from pyopenshell.cli import output, remote, sandbox_request
 from pyopenshell.cli.sandbox_remote import write
 from pyopenshell.cli.sandbox_view import moment
 from pyopenshell.errors import OpenShellError, StateError, UsageError
@@ -158,8 +158,9 @@ def set_(arguments: argparse.Namespace) -> int:
             _agreed(arguments, "This policy will be that of every sandbox of the gateway.")
         from pyopenshell.gateway import policy_wire
 
-        fields = {"policy": policy_wire.to_wire(policy), "annotations": policy_wire.annotations_of(policy)}
-        return _update(there, arguments, about, fields)
+        sent = policy_wire.annotations_of(policy)
+        with sandbox_request.lines_of(arguments.policy, sent):
+            return _update(there, arguments, about, {"policy": policy_wire.to_wire(policy), "annotations": sent})
 
 
 def update(arguments: argparse.Namespace) -> int:

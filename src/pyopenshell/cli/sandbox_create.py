@@ -45,7 +45,8 @@ def _create(arguments: argparse.Namespace, attached: bool) -> int:
     with _gateway(arguments) as there:
         request = sandbox_request.build(there, arguments, command, policy, tty=tty and bool(command))
         held = bool(command) and (attached or bool(arguments.upload))
-        made = there.call("CreateSandbox", remote.LAUNCH_PATIENCE, await_main_process_attachment=held, **request)
+        with sandbox_request.lines_of(arguments.policy, request["annotations"]):
+            made = there.call("CreateSandbox", remote.LAUNCH_PATIENCE, await_main_process_attachment=held, **request)
         sandbox = sandbox_remote.settled(there, made.sandbox, ("Provisioning", "Starting"))
         name = sandbox.metadata.name
         try:

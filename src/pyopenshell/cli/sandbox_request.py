@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pyopenshell.cli import remote
 from pyopenshell.cli.run_options import ALL_GPUS
-from pyopenshell.errors import UsageError
+from pyopenshell.errors import OpenShellError, UsageError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
     from pyopenshell.cli.remote import Remote
@@ -70,6 +71,19 @@ def build(
         "labels": dict(arguments.label),
         "annotations": notes,
     }
+
+
+@contextmanager
+def lines_of(file: str | None, annotations: Mapping[str, str]) -> Iterator[None]:
+    """Name the file in errors about lines of a policy, where its text was sent along: the gateway does not know it."""
+    from pyopenshell.gateway import policy_wire
+
+    try:
+        yield
+    except OpenShellError as problem:
+        if problem.line and problem.file is None and policy_wire.TEXT in annotations:
+            problem.file = file
+        raise
 
 
 def _workdir(there: Remote, arguments: argparse.Namespace) -> str | None:

@@ -16,7 +16,7 @@ from tests.unit.cli import cases, fake_gateway
 from tests.unit.cli.cases import make_state
 
 from pyopenshell.__main__ import main
-from pyopenshell.cli import gateway_process, remote
+from pyopenshell.cli import gateway_process, remote, sandbox_request
 from pyopenshell.errors import PolicyRefused, StateError
 from pyopenshell.gateway import configuration
 from pyopenshell.gateway.configuration import Gateway
@@ -169,6 +169,14 @@ def test_a_policy_is_checked_before_it_is_sent(far, folders, capfd):
     assert "off" in far[0].seen[-1].annotations["pyopenshell/runtime"]
     late = ("policy", "set", "demo", "--policy", str(file), "--wait", "--timeout", "1")
     assert (124, "revision 2: pending\n") == run(capfd, *late)[:2]
+
+
+@pytest.mark.parametrize(("sent", "expected"), [({"pyopenshell/policy": ""}, "p.yaml:3: no"), ({}, "no")])
+def test_lines_are_of_the_file_that_was_sent(sent, expected):
+    """The gateway tells lines, and the command of which file; of none where it judged a text of its own making."""
+    with pytest.raises(PolicyRefused) as caught, sandbox_request.lines_of("p.yaml", sent):
+        raise PolicyRefused("no", line=3)
+    assert [expected] == caught.value.lines()
 
 
 @pytest.mark.parametrize(("names", "expected"), [(("demo",), 0), (("demo", "nobody"), 3)])
