@@ -35,8 +35,10 @@ test: $(VENV)/.compiled $(VENV)/.test ## Run the tests; as root and as a user th
 # Tests that end launches at random instants: make torture SEED=7 for other instants than the usual ones
 SEED ?= 6
 
-torture: $(VENV)/.compiled $(VENV)/.test ## Run the torture of launches in full: a thousand at once, thousands ended at random instants
-	@OPENSHELL_TORTURE=full OPENSHELL_TORTURE_SEED=$(SEED) $(BIN)/python -m pytest -q tests/confined/torture $(ARGS)
+TORTURE := tests/confined/torture tests/confined/gateway/test_faults.py tests/confined/gateway/test_faults_clients.py
+TORTURE += tests/confined/gateway/test_engine.py tests/confined/gateway/test_hostile_inside.py
+torture: $(VENV)/.compiled $(VENV)/.test ## Run the torture in full: a thousand launches at once, thousands of kills at random instants
+	@OPENSHELL_TORTURE=full OPENSHELL_TORTURE_SEED=$(SEED) $(BIN)/python -m pytest -q $(TORTURE) $(ARGS)
 
 CHECKS := style types users-types imports dependencies unused
 check: $(CHECKS:%=check-%) ## Run the static checks: style, types, import order, dependencies, dead code

@@ -146,8 +146,9 @@ def _written(behaviour: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
             async for answer in answers:
                 try:
                     await context.write(answer)
-                except Exception:
-                    if not context.done():
+                except Exception as error:
+                    # That a message cannot be sent may be known before it is that the call is over.
+                    if not context.done() and not isinstance(error, grpc.aio.InternalError):
                         raise
                     return  # the client has just vanished: that is the end, and no defect
 

@@ -89,11 +89,18 @@ class Client:
         """Delete a sandbox."""
         self.call.DeleteSandbox(messages.DeleteSandboxRequest(name=name), timeout=60)
 
-    def execute(self, name: str, *command: str, stdin: bytes = b"", **more: Any) -> tuple[int, bytes]:
+    def execution(self, name: str, *command: str, **more: Any) -> messages.ExecSandboxRequest:
+        """Return the request to run a program."""
+        return messages.ExecSandboxRequest(sandbox=name, command=command, **more)
+
+    def sessions(self, name: str) -> list[inspection_pb2.Session]:
+        """Return the programs of a sandbox."""
+        return list(self.inspect.ListSessions(inspection_pb2.ListSessionsRequest(sandbox=name), timeout=30).sessions)
+
+    def execute(self, name: str, *command: str) -> tuple[int, bytes]:
         """Run a program; return its exit code, and what it wrote."""
-        request = messages.ExecSandboxRequest(sandbox=name, command=command, stdin=stdin, **more)
         code, output = -1, b""
-        for event in self.call.ExecSandbox(request, timeout=60):
+        for event in self.call.ExecSandbox(self.execution(name, *command), timeout=60):
             output += event.stdout.data + event.stderr.data
             if event.HasField("exit"):
                 code = event.exit.exit_code

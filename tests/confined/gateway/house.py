@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import pkgutil
 import resource
 import select
 import signal
@@ -207,8 +208,8 @@ def _start(gateway: Any, log: str, patches: list[tuple[str, float]], limits: dic
     if pid == 0:
         os.close(read)
         for name, value in patches:
-            module, _, constant = name.rpartition(".")
-            setattr(sys.modules[module], constant, value)
+            place, _, constant = name.rpartition(".")
+            setattr(pkgutil.resolve_name(place), constant, (value,) if constant == "__defaults__" else value)
         _serve(gateway, log, limits, write)
     os.close(write)
     with open(read, "rb") as pipe:
