@@ -12,11 +12,12 @@ pytest.importorskip("openshell", reason="needs: the extra gateway")
 from google.protobuf import json_format
 from openshell._proto import openshell_pb2, sandbox_pb2
 
-from pyopenshell.errors import OpenShellError, PolicyError, UsageError
+from pyopenshell.errors import NoSuchSandbox, OpenShellError, PolicyError, UsageError
 from pyopenshell.gateway import asked, limits, messages, service, services
 from pyopenshell.gateway.auth import Caller
 from pyopenshell.gateway.exposures import Exposures
-from pyopenshell.gateway.service import sandboxes
+from pyopenshell.gateway.proto import files_pb2
+from pyopenshell.gateway.service import files, sandboxes
 from pyopenshell.gateway.service.exec import ExecService
 from pyopenshell.gateway.service.sandboxes import SandboxService
 from pyopenshell.gateway.store import Revision, Sandbox
@@ -110,6 +111,9 @@ class Engine:
     async def create(self, _new):
         raise AssertionError("it was to be refused")
 
+    async def supervised(self, _workspace, name):
+        raise NoSuchSandbox(f"there is no sandbox {name}")
+
     async def list(self, _scope):
         return self.rows
 
@@ -171,14 +175,39 @@ def test_nothing_is_made_of_a_request_that_is_refused(fields, monkeypatch):
     assert isinstance(refused.value, UsageError | PolicyError)
 
 
-def test_a_working_directory_is_bounded():
-    """Also where a program is to be started: it travels to the sandbox's supervisor."""
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"workdir": "/" + "x" * limits.PATH}, "workdir"),
+        ({"workdir": "/\0"}, "workdir"),
+        ({"command": []}, "command"),
+        ({"command": ["a\0"]}, r"command\[0\]"),
+        ({"environment": {"A=B": ""}}, "environment"),
+        ({"execution_timeout": {"seconds": -1}}, "execution_timeout"),
+        ({"tty": True, "rows": 1 << 31}, "rows"),
+    ],
+)
+def test_what_a_program_is_started_with_is_bounded(fields, field):
+    """It travels to the sandbox's supervisor, and is held against the bounds before."""
     engine: Any = Engine([], "")
     serving: Any = ExecService(engine)
-    for folder in ("/" + "x" * limits.PATH, "/\0"):
-        asking = openshell_pb2.ExecSandboxRequest(sandbox="a", command=["true"], workdir=folder)
-        with pytest.raises(FieldError, match="workdir: "):
-            asyncio.run(anext(serving.ExecSandbox(asking, None)))
+    asking = openshell_pb2.ExecSandboxRequest(**{"sandbox": "a", "command": ["true"], **fields})
+    with pytest.raises(FieldError, match=f"^{field}: "):
+        asyncio.run(anext(serving.ExecSandbox(asking, None)))
+
+
+def test_transfers_at_once_are_counted(monkeypatch):
+    """Each has a process in a sandbox: there are so many at most, and none that failed counts."""
+    engine: Any = Engine([], "")
+    serving: Any = files.Files(engine)
+    asking = files_pb2.DownloadRequest(sandbox="a", path=b".")
+    for _ in range(2 * files.TRANSFERS):
+        with pytest.raises(NoSuchSandbox):
+            asyncio.run(anext(serving.Download(asking, None)))
+    monkeypatch.setattr(files, "TRANSFERS", 0)
+    with pytest.raises(OpenShellError) as refused:
+        asyncio.run(anext(serving.Download(asking, None)))
+    assert "limit.transfers" == refused.value.code
 
 
 def test_all_that_is_written_is_served(tmp_path):
