@@ -176,7 +176,7 @@ def _restored(text: str, info: error_details_pb2.ErrorInfo, bad: error_details_p
     plain |= {name: _number(told.get(name)) for name in ("line", "column", "errno", "exit_code")}
     errors.OpenShellError.__init__(error, "", code=info.reason, hint=plain["hint"], file=plain["file"])
     error.line, error.column = plain["line"], plain["column"]
-    if plain["exit_code"] is not None:
+    if plain["exit_code"] in range(1, 256):  # no failure ends a command with 0
         error.exit_code = plain["exit_code"]
     error.message = _message(text, error)
     error.args = (error.message,)
@@ -197,7 +197,7 @@ def _message(text: str, error: errors.OpenShellError) -> str:
 def _problems(error: errors.PolicyError, told: dict[str, str], violations: Iterable[Any]) -> list[errors.Problem]:
     try:
         places = [(_number(line), _number(column), hint) for line, column, hint in json.loads(told.get("places", "[]"))]
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         places = []
     found = [
         errors.Problem(violation.description, line, column, violation.field or None, hint)

@@ -173,3 +173,16 @@ def test_a_class_that_is_none_of_ours_is_not_raised(name):
     told.details.add().Pack(error_details_pb2.ErrorInfo(domain=status.DOMAIN, reason="x", metadata={"class": name}))
     back = status.from_rpc(Answer(Code.NOT_FOUND, "no", ((status.DETAILS, told.SerializeToString()),)))
     assert (OpenShellError, "x") == (type(back), back.code)
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [{"exit_code": code} for code in ("0", "-1", "256", "9" * 400)] + [{"class": "PolicyError", "places": "[" * 7000}],
+)
+def test_a_gateway_that_lies_about_a_failure(metadata):
+    """No failure ends a command as if it had succeeded; places that cannot be read are none."""
+    told = status_pb2.Status(code=5, message="no")
+    told.details.add().Pack(error_details_pb2.ErrorInfo(domain=status.DOMAIN, reason="x", metadata=metadata))
+    back = status.from_rpc(Answer(Code.NOT_FOUND, "no", ((status.DETAILS, told.SerializeToString()),)))
+    assert 0 < back.exit_code < 256
+    assert "no" == back.message
