@@ -25,6 +25,8 @@ LOOPBACK = "127.0.0.1"
 BACKLOG = 128
 RENEWED = 30.0, 1800.0
 """A token is replaced when half of its time is over, but not more often, and not less, than after so many seconds."""
+LOOK = 30.0
+"""Seconds between two looks at whether the sandbox is still there."""
 REVOKING = 3.0
 """Seconds that a token's end may take; it also ends by itself."""
 _PORTS = re.compile(
@@ -131,12 +133,25 @@ class Forwarding:
             self._stub = OpenShellStub(connection)
             server = await asyncio.start_server(self._connected, sock=listener)
             ready()
+            looking = asyncio.create_task(self._look())
             try:
                 await self._over
             finally:
+                looking.cancel()
                 server.close()
                 await self._revoke()
         return 0
+
+    async def _look(self) -> None:
+        """End when the sandbox is no more, also where nobody connects."""
+        while True:
+            await asyncio.sleep(LOOK)
+            try:
+                await asyncio.to_thread(self._gateway.call, "GetSandbox", name=self._entry["sandbox"])
+            except NoSuchSandbox as error:
+                self._end(error)
+            except OpenShellError:  # the gateway comes back, or its user ends this
+                pass
 
     def _end(self, error: OpenShellError | None) -> None:
         if not self._over.done():

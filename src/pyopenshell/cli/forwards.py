@@ -111,6 +111,13 @@ def _entry(parent: int, name: str) -> list[dict[str, Any]]:
         return []
 
 
+def end_those(of: dict[str, str]) -> None:
+    """End the processes whose entries say this. Raises OpenShellError."""
+    for entry in running() if os.path.isdir(_folder()) else []:
+        if of.items() <= entry.items():
+            end(entry)
+
+
 def end(entry: dict[str, Any]) -> None:
     """End the process of an entry, and wait until it has. Raises OpenShellError where it does not."""
     path = f"{_folder()}/{_name(entry)}"

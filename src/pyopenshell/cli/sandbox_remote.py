@@ -6,7 +6,7 @@ import json
 import time
 from typing import TYPE_CHECKING
 
-from pyopenshell.cli import output, remote, sandbox_view
+from pyopenshell.cli import forwards, output, remote, sandbox_view
 from pyopenshell.errors import OpenShellError, UsageError
 
 if TYPE_CHECKING:
@@ -83,7 +83,8 @@ def write(text: str) -> None:
 
 def inspect(there: Remote, arguments: argparse.Namespace) -> int:
     """Print all that is known about a sandbox, as the local form does."""
-    shape = json.loads(there.report("GetInspection", arguments.name).inspection_json)
+    told = json.loads(there.report("GetInspection", arguments.name).inspection_json)
+    shape = {key: told[key] for key in ("sandbox", "meta", "effective", "receipt", "exit")}
     if arguments.output != "table":
         output.document(shape, arguments.output)
         return 0
@@ -183,9 +184,11 @@ def is_kept(sandbox: Any) -> bool:
 
 
 def gone(there: Remote, name: str) -> None:
-    """Delete a sandbox, wait until it is gone, and forget that it was used. Raises OpenShellError."""
+    """Delete a sandbox, wait until it is gone, and forget its use and its ports here. Raises OpenShellError."""
     there.call("DeleteSandbox", remote.LAUNCH_PATIENCE, name=name)
     remote.remember(name, there=False)
+    of = {"sandbox": name, "workspace": there.workspace, "gateway": there.gateway.name or str(there.gateway.endpoint)}
+    forwards.end_those(of)
     wait, end = 0.02, time.monotonic() + remote.LAUNCH_PATIENCE
     while time.monotonic() < end:
         try:

@@ -205,6 +205,14 @@ def test_a_policy_as_it_was_written(place):
     place("sandbox", "delete", "written")
 
 
+def test_ports_end_with_their_sandbox(place):
+    """A forwarding in the background is not left behind by the sandbox that it led into."""
+    place("sandbox", "create", "--name", "ported", "--detach", "--no-tty", "--workdir", "none", "--forward", "0:8000")
+    assert "ported" in place("forward", "list")
+    place("sandbox", "delete", "ported")
+    assert "no port is forwarded\n" == place("forward", "list")
+
+
 def test_what_is_in_force(place):
     """Inspection, the full policy and the verification through the gateway are those of the record."""
     run = json.loads(place("sandbox", "inspect", "base", "-o", "json"))
