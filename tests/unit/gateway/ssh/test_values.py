@@ -6,6 +6,8 @@ import os
 import pwd
 import signal
 import stat
+from types import SimpleNamespace
+from typing import Any
 
 import asyncssh
 import pytest
@@ -14,7 +16,7 @@ from asyncssh import constants as ssh
 
 from pyopenshell.errors import UsageError
 from pyopenshell.gateway.files.remote import Status
-from pyopenshell.gateway.ssh import program, shell
+from pyopenshell.gateway.ssh import program, server, shell
 from pyopenshell.gateway.ssh.ports import loopback
 from pyopenshell.gateway.ssh.sftp import SandboxFiles
 from pyopenshell.gateway.ssh.sftp_values import attributes, changes, flags_of, flags_of_access
@@ -180,3 +182,23 @@ def test_shells(account, expected, tmp_path, monkeypatch):
 def test_shell_without_a_record(tmp_path):
     """Where the record cannot be read, there are still shells to try."""
     assert shell.SHELLS == shell.candidates(str(tmp_path))
+
+
+def test_channels_are_counted():
+    """One more than there may be is refused, of either kind: each costs a process or a connection inside."""
+    visit: Any = SimpleNamespace(channels=server.CHANNELS)
+    for ask in (
+        server.Server(visit).session_requested,
+        lambda: server.Server(visit).connection_requested("", 1, "", 1),
+    ):
+        with pytest.raises(asyncssh.ChannelOpenError, match="channels at most"):
+            ask()
+    visit.channels -= 1
+    server.Server(visit)._check()
+
+
+def test_no_other_subsystems():
+    """There is SFTP; what else a client names does not become a shell."""
+    session: Any = SimpleNamespace()
+    named = ("sftp", "netconf", "sftp ", "", "SFTP")
+    assert ["sftp"] == [name for name in named if program.SandboxSession.subsystem_requested(session, name)]
