@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from openshell._proto import openshell_pb2
 
-from pyopenshell.gateway import asked
+from pyopenshell.gateway import asked, limits
 from pyopenshell.gateway.wanting import spec_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from google.protobuf.message import Message
     from google.protobuf.timestamp_pb2 import Timestamp
 
     from pyopenshell.gateway.store import Sandbox
+
+T = TypeVar("T", bound="Message")
 
 UNUSED = "Unused"
 """The condition that says what was asked for and has no effect here."""
@@ -49,6 +54,18 @@ def _conditions(status: openshell_pb2.SandboxStatus, row: Sandbox, spec: openshe
     unused = "; ".join(asked.unused(spec))
     if unused:
         status.conditions.add(type=UNUSED, status="True", reason="NotSupported", message=unused)
+
+
+def fitting(entries: Iterable[T]) -> list[T]:
+    """Return as many of the entries of a page as one answer holds, but for the first, which comes whatever its size."""
+    found: list[T] = []
+    room = limits.PAGE_BYTES
+    for entry in entries:
+        room -= entry.ByteSize()
+        if room < 0 and found:
+            break
+        found.append(entry)
+    return found
 
 
 def moment(field: Timestamp, milliseconds: int) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from openshell._proto import openshell_pb2
 
-from pyopenshell.gateway import providers, validate
+from pyopenshell.gateway import messages, providers, validate
 from pyopenshell.gateway.scope import workspace_of
 from pyopenshell.gateway.store import NotKept, ProviderProfile, Store
 
@@ -74,11 +74,10 @@ class ProfileService:
         size = validate.page_size(request.page_size)
         found = await self._store.call(Store.profiles, ProviderProfile, workspace_of(request))
         start = validate.after(request.page_token, [one.name for one in found])
-        page = found[start : start + size]
-        return openshell_pb2.ListProviderProfilesResponse(
-            profiles=[openshell_pb2.ProviderProfile.FromString(one.data) for one in page],
-            next_page_token=page[-1].name if start + size < len(found) else "",
-        )
+        kept = found[start : start + size]
+        page = messages.fitting(openshell_pb2.ProviderProfile.FromString(one.data) for one in kept)
+        more = page[-1].id if page and start + len(page) < len(found) else ""
+        return openshell_pb2.ListProviderProfilesResponse(profiles=page, next_page_token=more)
 
     async def DeleteProviderProfile(  # noqa: N802
         self, request: openshell_pb2.DeleteProviderProfileRequest, _context: object

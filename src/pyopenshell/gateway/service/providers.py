@@ -82,11 +82,9 @@ class ProviderService:
         kept = await self._store.call(Store.providers, scope_of(request))
         found = sorted((one for one in kept if matches(one.labels)), key=lambda one: one.id)
         start = validate.after(request.page_token, [one.id for one in found])
-        page = found[start : start + size]
-        return openshell_pb2.ListProvidersResponse(
-            providers=[_message(one) for one in page],
-            next_page_token=page[-1].id if start + size < len(found) else "",
-        )
+        page = messages.fitting(map(_message, found[start : start + size]))
+        more = page[-1].metadata.id if page and start + len(page) < len(found) else ""
+        return openshell_pb2.ListProvidersResponse(providers=page, next_page_token=more)
 
     async def UpdateProvider(  # noqa: N802
         self, request: openshell_pb2.UpdateProviderRequest, _context: object

@@ -9,7 +9,7 @@ from openshell._proto import openshell_pb2, sandbox_pb2
 
 from pyopenshell import __version__
 from pyopenshell.errors import NoSuchSandbox, OpenShellError, UsageError
-from pyopenshell.gateway import asked, limits, messages, policy_wire, revisions, validate, wanting
+from pyopenshell.gateway import asked, messages, policy_wire, revisions, validate, wanting
 from pyopenshell.gateway.auth import caller
 from pyopenshell.gateway.engine import NewSandbox
 from pyopenshell.gateway.exposures import requested
@@ -109,17 +109,9 @@ class SandboxService:
         size = validate.page_size(request.page_size)
         rows = [row for row in await self._engine.list(scope_of(request)) if matches(row.labels)]
         start = validate.after(request.page_token, [row.id for row in rows])
-        answer = openshell_pb2.ListSandboxesResponse()
-        room = limits.PAGE_BYTES
-        for row in rows[start : start + size]:
-            message = self._message(row)
-            room -= message.ByteSize()
-            if room < 0 and answer.sandboxes:
-                break
-            answer.sandboxes.append(message)
-        end = start + len(answer.sandboxes)
-        answer.next_page_token = rows[end - 1].id if end < len(rows) else ""
-        return answer
+        page = messages.fitting(map(self._message, rows[start : start + size]))
+        more = page[-1].metadata.id if page and start + len(page) < len(rows) else ""
+        return openshell_pb2.ListSandboxesResponse(sandboxes=page, next_page_token=more)
 
     async def StopSandbox(  # noqa: N802
         self, request: openshell_pb2.StopSandboxRequest, _context: Context
