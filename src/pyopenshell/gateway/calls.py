@@ -5,6 +5,7 @@ Handlers are wrapped once, when the server is built: gRPC's interceptors would w
 
 from __future__ import annotations
 
+import errno
 import inspect
 import logging
 import secrets
@@ -176,6 +177,12 @@ def told(method: str, error: Exception) -> OpenShellError:
         return error
     if isinstance(error, DecodeError):
         return UsageError("a message of the request cannot be read", code="request.malformed")
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        return OpenShellError(
+            "the gateway has no file descriptors left",
+            hint="let it have more (ulimit -n), or stop sandboxes that nobody uses",
+            code="limit.descriptors",
+        )
     number = secrets.token_hex(4)
     LOG.error("internal error %s in %s", number, method, exc_info=error)
     return OpenShellError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import marshal
 import os
 import select
@@ -32,7 +33,10 @@ _CREDENTIALS = struct.Struct("iII")
 
 
 async def reach(record: str) -> Connection:
-    """Return a connection to the supervisor of a run, on which something can be asked. Raises SandboxGone."""
+    """Return a connection to the supervisor of a run, on which something can be asked.
+
+    Raises SandboxGone, and OSError where this process has no descriptors left.
+    """
     own = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
         with open(f"{record}/{protocol.KEY}", "rb") as file:
@@ -52,6 +56,8 @@ async def reach(record: str) -> Connection:
         raise
     except OSError as error:
         own.close()
+        if error.errno in (errno.EMFILE, errno.ENFILE):  # that says nothing of the supervisor
+            raise
         raise gone(record) from error
     return Connection(own)
 

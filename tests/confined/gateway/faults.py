@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from tests.confined.gateway.house import House
 
-NAMES = ("fault-ann", "fault-bob", "fault-cid")
+NAMES = tuple(f"{name}-{os.getpid()}" for name in ("ann", "bob", "cid"))
+"""Of this process alone: identities are locked for the whole host."""
 ALIVE = (messages.SANDBOX_PHASE_READY, messages.SANDBOX_PHASE_COMPLETED)
 OVER = (messages.SANDBOX_PHASE_STOPPED, messages.SANDBOX_PHASE_ERROR)
 LONGEST = {"create": 0.3, "start": 0.15, "exec": 0.03, "attach": 0.03, "stop": 0.06, "delete": 0.08, "update": 0.03}

@@ -40,21 +40,19 @@ class House:
         self.data = folder / "data/openshell"
         self.clock = folder / "clock"
         folder.chmod(0o755)  # sandboxes of another uid pass through
-        homes = {f"XDG_{name.upper()}_HOME": str(folder / name) for name in ("config", "state", "data", "cache")}
-        self.environment = {
-            **os.environ,
-            **homes,
-            "HOME": str(folder),
-            "PYTHONPATH": f"{ROOT}:{ROOT}/src",
-            "HOUSE_CLOCK": str(self.clock),
-        }
+        self.own = {f"XDG_{name.upper()}_HOME": str(folder / name) for name in ("config", "state", "data", "cache")}
+        self.own |= {"HOME": str(folder), "HOUSE_CLOCK": str(self.clock), "HOUSE_LOG": str(folder / "gateway.log")}
+        self.environment = {**os.environ, **self.own, "PYTHONPATH": f"{ROOT}:{ROOT}/src"}
         for name in ("OPENSHELL_GATEWAY", "OPENSHELL_GATEWAY_ENDPOINT"):
             self.environment.pop(name, None)
+        self._is_whole = True
         self.pid = 0
         self.told: dict[str, Any] = {}
 
     def __enter__(self) -> Self:
-        command = [sys.executable, "-m", "tests.confined.gateway.house", str(self.folder / "gateway.log")]
+        if not self._is_whole:
+            return self
+        command = [sys.executable, "-m", "tests.confined.gateway.house"]
         settings: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         self._process = subprocess.Popen(command, env=self.environment, cwd="/", **settings)
         return self
@@ -63,7 +61,14 @@ class House:
         """End all that is left, without mercy."""
         for pid in self.ask("left") or ():
             _kill(pid)
-        self._process.communicate()
+        if self._is_whole:
+            self._process.communicate()
+
+    def rooms(self, folder: Path) -> House:
+        """Return one with other folders, and the same process: for one after the other."""
+        made = House(folder)
+        made._is_whole, made._process = False, self._process
+        return made
 
     def ask(self, what: str, *given: Any) -> Any:
         """Have the process do something; return what came of it."""
@@ -84,11 +89,15 @@ class House:
 
         ``patches`` are names of constants with what they shall be, ``limits`` names of RLIMIT.
         """
-        self.told = self.ask("start", patches, limits)
+        self.told = self.attempt(*patches, **limits)
         if "error" in self.told:
             raise AssertionError(f"{self.told['error']}\n{self.log}")
         self.pid = self.told["pid"]
         return self
+
+    def attempt(self, *patches: tuple[str, float], **limits: int) -> dict[str, Any]:
+        """Start a gateway; return what it says, an ``error`` where it does not serve."""
+        return dict(self.ask("start", self.own, patches, limits))
 
     def kill(self, number: int = signal.SIGKILL) -> None:
         """End the gateway, and wait until it is gone."""
@@ -178,9 +187,9 @@ def _kill(pid: int, number: int = signal.SIGKILL) -> None:
 # The process itself.
 
 
-def main(log: str) -> None:
+def main() -> None:
     """Do as told, line by line, until nobody tells any more."""
-    _patch_clock(os.environ["HOUSE_CLOCK"])
+    _patch_clock()
     from pyopenshell.gateway import main as gateway
     from pyopenshell.kernel import namespaces, process
 
@@ -191,7 +200,7 @@ def main(log: str) -> None:
     for line in sys.stdin:
         what, *given = json.loads(line)
         if what == "start":
-            answer: Any = _start(gateway, log, *given)
+            answer: Any = _start(gateway, *given)
         elif what == "gone":
             answer = _gone(*given)
         elif what == "left":
@@ -202,29 +211,32 @@ def main(log: str) -> None:
         print(json.dumps(answer), flush=True)
 
 
-def _start(gateway: Any, log: str, patches: list[tuple[str, float]], limits: dict[str, int]) -> dict[str, Any]:
+def _start(
+    gateway: Any, own: dict[str, str], patches: list[tuple[str, float]], limits: dict[str, int]
+) -> dict[str, Any]:
     read, write = os.pipe()
     pid = os.fork()
     if pid == 0:
         os.close(read)
+        os.environ.update(own)
         for name, value in patches:
             place, _, constant = name.rpartition(".")
             setattr(pkgutil.resolve_name(place), constant, (value,) if constant == "__defaults__" else value)
-        _serve(gateway, log, limits, write)
+        _serve(gateway, limits, write)
     os.close(write)
     with open(read, "rb") as pipe:
         told = pipe.read()
     return json.loads(told) if told else {"error": "it was killed", "pid": pid}
 
 
-def _serve(gateway: Any, log: str, limits: dict[str, int], write: int) -> NoReturn:
+def _serve(gateway: Any, limits: dict[str, int], write: int) -> NoReturn:
     code = 1
     try:
         for name, most in limits.items():
             resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (most, most))
         for fd, flags in ((0, os.O_RDONLY), (1, os.O_WRONLY)):
             os.dup2(os.open(os.devnull, flags), fd)
-        os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), 2)
+        os.dup2(os.open(os.environ["HOUSE_LOG"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), 2)
         logging.basicConfig(level=logging.WARNING)
 
         def ready(told: object) -> None:
@@ -241,13 +253,13 @@ def _serve(gateway: Any, log: str, limits: dict[str, int], write: int) -> NoRetu
         os._exit(code)
 
 
-def _patch_clock(place: str) -> None:
+def _patch_clock() -> None:
     """Have the clock show so many seconds more as a file says; none where there is no such file."""
     real, real_ns = time.time, time.time_ns
 
     def shift() -> float:
         try:
-            return float(Path(place).read_text())
+            return float(Path(os.environ["HOUSE_CLOCK"]).read_text())
         except (FileNotFoundError, ValueError):
             return 0.0
 
@@ -276,4 +288,4 @@ def _reap() -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

@@ -6,14 +6,13 @@ pytest.importorskip("openshell", reason="needs: the extra gateway")
 
 from pyopenshell.testing import require
 from tests.confined.gateway.faults import World
-from tests.confined.gateway.house import House
 from tests.confined.torture import scale
 
 
 @pytest.fixture
-def house(tmp_path_factory):
+def house(built, tmp_path_factory):
     """A folder that sandboxes can enter, with a gateway that can be killed."""
-    with House(tmp_path_factory.mktemp("house")) as made:
+    with built.rooms(tmp_path_factory.mktemp("faults")) as made:
         yield made
 
 
@@ -26,5 +25,5 @@ def test_killed_at_any_instant(house, victims):
     """Whoever is killed in the midst of whatever call: the next answers are true, and all names can be used again."""
     require(namespaces=True)
     world = World(house, str(victims))
-    assert [] == world.rounds(scale.many(14, 700), victims)
+    assert [] == world.rounds(scale.many(7, 700), victims)
     assert [] == world.end()

@@ -16,7 +16,6 @@ from openshell._proto import openshell_pb2 as messages
 from pyopenshell.testing import require
 from tests.confined.gateway import house as household
 from tests.confined.gateway.faults import Client, wait_for
-from tests.confined.gateway.house import House
 from tests.confined.torture.household import memory
 from tests.confined.torture.scale import instants, many
 
@@ -38,10 +37,10 @@ else:
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory):
+def house(built, tmp_path_factory):
     """A house with a gateway."""
     require(namespaces=True)
-    with House(tmp_path_factory.mktemp("clients")) as made:
+    with built.rooms(tmp_path_factory.mktemp("clients")) as made:
         yield made.start(QUICK)
 
 

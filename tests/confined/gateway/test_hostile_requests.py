@@ -14,7 +14,6 @@ from openshell._proto import openshell_pb2 as messages
 from pyopenshell.gateway.proto import files_pb2, inspection_pb2
 from pyopenshell.testing import require
 from tests.confined.gateway.faults import ALIVE, Client, spec
-from tests.confined.gateway.house import House
 
 TEXTS = [
     "../../../../etc",
@@ -48,10 +47,10 @@ METHODS = [
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory):
+def house(built, tmp_path_factory):
     """A house with a gateway, for all tests of this module."""
     require(namespaces=True)
-    with House(tmp_path_factory.mktemp("hostile")) as made:
+    with built.rooms(tmp_path_factory.mktemp("hostile")) as made:
         yield made.start()
 
 
