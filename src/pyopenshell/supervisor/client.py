@@ -9,7 +9,7 @@ import socket
 import threading
 from typing import TYPE_CHECKING
 
-from pyopenshell.errors import OpenShellError
+from pyopenshell.errors import OpenShellError, SandboxGone
 from pyopenshell.launch import wire
 from pyopenshell.policy import making
 from pyopenshell.record import Record
@@ -47,7 +47,7 @@ class Wanted(Record):
     restart: str = "never"
 
 
-class TemplateEnded(OpenShellError):
+class TemplateEnded(SandboxGone):
     """What starts supervisors ended while it was starting one: that may be tried again."""
 
     code = "template"

@@ -20,5 +20,5 @@ def test_everybody_is_killed(tmp_path_factory):
     require(namespaces=True)
     with House(tmp_path_factory.mktemp("torture")) as house:
         world = World(house, "everybody")
-        assert [] == world.rounds(scale.many(7, 2100), EVERYBODY)
+        assert [] == world.rounds(scale.many(7, 700), EVERYBODY)
         assert [] == world.end()
