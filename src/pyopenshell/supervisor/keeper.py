@@ -8,14 +8,16 @@ import os
 
 from pyopenshell.audit.log import Log
 from pyopenshell.errors import LaunchError, OpenShellError, SandboxGone
-from pyopenshell.launch import dynamic_id, frames, private, wire
+from pyopenshell.launch import frames, wire
 from pyopenshell.launch.reports import Inbox
 from pyopenshell.runs.registry import Run
 from pyopenshell.supervisor import protocol
+from pyopenshell.supervisor.belongings import Belongings
 from pyopenshell.supervisor.doors import Doors
 from pyopenshell.supervisor.mainly import Main
 from pyopenshell.supervisor.program import Program
 from pyopenshell.supervisor.visitor import Visitor
+from pyopenshell.supervisor.ways_in import WaysIn
 from pyopenshell.zygote import carry, failure
 from pyopenshell.zygote.kept import Kept
 from pyopenshell.zygote.loop import Loop
@@ -26,8 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from pyopenshell.launch.cgroups import Cgroup
-    from pyopenshell.launch.private import Private
     from pyopenshell.launch.reports import Use
     from pyopenshell.supervisor.bearer import Bearer
 
@@ -58,14 +58,11 @@ class Keeper:
         self._kept.pid = max(0, bearer.pid)
         self._bearer = bearer
         self._told = told
-        self._identity_lock = rest.pop(0) if told["has_id"] else None
-        self._cgroup = _cgroup(told["cgroups"], rest)
-        self._private: Private | None = None
+        self._belongings = Belongings(told, rest)
         self._link = _stream(link)
         self._link_reader = frames.Reader(self._link)
         self._doors: Doors | None = None
-        self._folder_lock: int | None = None
-        self._waiting: list[Visitor] = []
+        self.ways_in = WaysIn(self)
         self._count = protocol.MAIN
         self._holds = False
         self._ending = False
@@ -94,26 +91,10 @@ class Keeper:
         try:
             if self._is_dead:
                 raise OSError(-self._bearer.pid, os.strerror(-self._bearer.pid), "fork")
-            self._furnish()
+            self._belongings.make(self._bearer.pid)
             frames.send(self._link, protocol.BORN, (os.getpid(), self._bearer.pid))
         except (OSError, OpenShellError) as error:
             self.launch_failed(_ours(error))
-
-    def _furnish(self) -> None:
-        """Make what the plan wants to find: limits, the sandbox's own folder, a private one of the host."""
-        if self._cgroup:
-            self._cgroup.join(self._bearer.pid)
-        if self._told["own_folder"] and os.geteuid() == 0:
-            fd = os.open(self._told["own_folder"], os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            try:
-                os.fchown(fd, self._told["uid"], self._told["gid"])
-            finally:
-                os.close(fd)
-        if self._told["private"]:
-            wanted: Private = carry.unpack(self._told["private"])
-            private.sweep()
-            self._folder_lock = private.make(wanted, self._told["uid"], self._told["gid"])
-            self._private = wanted
 
     def _answered(self) -> None:
         """Go on once the record says what the sandbox is: let init serve, start the main process, and tell."""
@@ -230,7 +211,7 @@ class Keeper:
         """Take what init tells: of a program, or of what was asked for beside."""
         number, value = wire.number(payload), wire.number(payload[4:])
         if kind == wire.CONNECTED:
-            self._connected(value, descriptor)
+            self.ways_in.connected(value, descriptor)
             return
         program = self.programs.get(number)
         if program is None:
@@ -243,31 +224,6 @@ class Keeper:
             program.exited(value)
         elif kind == wire.END:
             program.cleared()
-
-    def files(self, visitor: Visitor) -> None:
-        """Give a visitor a connection to a file agent in the sandbox. Raises SandboxGone, OSError."""
-        ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
-        try:
-            self.tell(wire.FILES, b"", [theirs.fileno()])
-            visitor.give(ours.detach())
-        finally:
-            ours.close()
-            theirs.close()
-
-    def connect(self, visitor: Visitor, host: str, port: int) -> None:
-        """Have init connect to somebody in the sandbox, and give a visitor that. Raises SandboxGone."""
-        self.tell(wire.CONNECT, marshal.dumps((host, port)))
-        self._waiting.append(visitor)
-
-    def _connected(self, errno: int, descriptor: int) -> None:
-        if not self._waiting:  # nobody has asked: init is not what it was
-            return
-        visitor = self._waiting.pop(0)
-        if errno or descriptor < 0:
-            code = errno or 5
-            visitor.fail({**failure.pack(OpenShellError(os.strerror(code), code="connect")), "exit_code": code})
-        else:
-            visitor.give(os.dup(descriptor))
 
     def revise(self, told: dict[str, Any]) -> None:
         """Write down another policy, whose network section alone differs. Raises StateError."""
@@ -320,7 +276,7 @@ class Keeper:
         self._kept.close()
         if self._doors:
             self._doors.close()
-        self._unfurnish()
+        self._belongings.remove()
         self._close_link()
         self._log.close()
         self._record.close()  # the name is free from here on, and who is told finds it so
@@ -332,26 +288,9 @@ class Keeper:
             visitor.leave()
         self.loop.stopped = True
 
-    def _unfurnish(self) -> None:
-        if self._cgroup:
-            self._cgroup.remove()
-        if self._private:
-            private.remove(self._private)
-        if self._identity_lock is not None:
-            dynamic_id.release(self._told["uid"], self._identity_lock)
-
 
 def _stream(fd: int) -> _socket.socket:
     return _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, fd)
-
-
-def _cgroup(folders: list[str], locks: list[int]) -> Cgroup | None:
-    """Return the sandbox's cgroup. What it takes is imported only where there is one."""
-    if not folders:
-        return None
-    from pyopenshell.launch.cgroups import Cgroup
-
-    return Cgroup(None, folders, locks)
 
 
 def _ours(error: OSError | OpenShellError) -> OpenShellError:

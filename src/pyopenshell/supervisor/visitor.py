@@ -204,9 +204,9 @@ class Visitor:
                 self.watches = True
                 self._keeper.close()
             elif kind == protocol.FILES:
-                self._keeper.files(self)
+                self._keeper.ways_in.files(self)
             elif kind == protocol.CONNECT:
-                self._keeper.connect(self, value["host"], value["port"])
+                self._keeper.ways_in.connect(self, value["host"], value["port"])
         except (OpenShellError, OSError) as error:
             self.fail(failure.pack(error))
 
