@@ -209,6 +209,10 @@ def main() -> None:
         else:
             answer = subprocess.run(["/bin/sh", "-c", what, "sh", *given], stdin=subprocess.DEVNULL).returncode
         print(json.dumps(answer), flush=True)
+    while left := children(os.getpid()):  # whoever told has gone: nothing is left to others
+        for pid in left:
+            _kill(pid)
+        _reap()
 
 
 def _start(
