@@ -63,9 +63,7 @@ class Usage(Record):
 class Cgroup:
     """A sandbox's cgroup: a folder in each hierarchy that is used, none where nothing can be had."""
 
-    def __init__(
-        self, effective: Effective | None, folders: Iterable[str], locks: Iterable[int] | None = None
-    ) -> None:
+    def __init__(self, effective: Effective | None, folders: Iterable[str], locks: Iterable[int] | None = None) -> None:
         """Take the folders over, and their locks: descriptors that somebody else has locked, or (None) our own.
 
         ``effective`` tells what became of the limits, where that is of use to anybody.

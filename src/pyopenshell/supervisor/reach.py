@@ -141,8 +141,15 @@ def silent(record: str) -> SandboxGone:
 
 
 def as_socket(fd: int) -> socket.socket:
-    """Return a descriptor as a socket that does not block."""
-    found = socket.socket(fileno=fd)
+    """Return a descriptor as a socket that does not block. Raises OSError where it is none, and has closed it then.
+
+    It may come from inside the sandbox.
+    """
+    try:
+        found = socket.socket(fileno=fd)
+    except OSError:
+        os.close(fd)
+        raise
     found.setblocking(False)
     return found
 

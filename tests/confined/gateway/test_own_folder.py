@@ -142,7 +142,7 @@ def test_what_is_reported_of_it(shown):
 
 
 def test_tmp_is_its_own_too(shown):
-    """Where a policy names /tmp, the sandbox's is meant, as in OpenShell's containers: the host's stays out of sight."""
+    """Where a policy names /tmp, the sandbox's is meant, as in OpenShell's containers; the host's is out of sight."""
     with tempfile.NamedTemporaryFile(dir="/tmp") as hosts:
         command = [world.PYTHON, "-I", "-S", "-c", "import os; print(len(os.listdir('/tmp')), end='')"]
         known, seen = shown.start(
