@@ -13,7 +13,6 @@ from pyopenshell.gateway.box import Box
 from pyopenshell.gateway.roster import Roster
 from pyopenshell.gateway.store import AsyncStore, Revision, Sandbox, Store
 from pyopenshell.policy import load
-from pyopenshell.record import Record
 from pyopenshell.runs import RunView
 from pyopenshell.supervisor.client import TemplateEnded
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping
     from typing import Any, TypeVar
 
+    from pyopenshell.gateway.wanting import NewSandbox
     from pyopenshell.policy.model import Policy
     from pyopenshell.supervisor.client import Supervisors
     from pyopenshell.supervisor.supervised import Supervised
@@ -30,22 +30,6 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("pyopenshell.gateway")
 PATIENCE = 20.0
 """Seconds that a gateway which ends gives to what it has begun."""
-
-
-class NewSandbox(Record):
-    """What a client asks for. ``spec`` is a serialized ``openshell.v1.SandboxSpec`` without its policy."""
-
-    workspace: str
-    name: str
-    labels: dict[str, str]
-    annotations: dict[str, str]
-    spec: bytes
-    providers: tuple[str, ...]
-    policy: Policy
-    policy_hash: str
-    workdir: str | None = None
-    request_id: str = ""
-    held: bool = False
 
 
 class Engine(Roster):

@@ -13,6 +13,7 @@ from pyopenshell import runs
 from pyopenshell.errors import UsageError
 from pyopenshell.gateway.store import Sandbox
 from pyopenshell.planning import RunRequest
+from pyopenshell.record import Record
 from pyopenshell.state import state_root
 from pyopenshell.supervisor.client import Wanted
 from pyopenshell.supervisor.session import Program
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from pyopenshell.gateway.engine import NewSandbox
     from pyopenshell.policy.model import Policy
 
 SIZE = (24, 80)
@@ -32,6 +32,22 @@ _RESTARTS = {
     openshell_pb2.SANDBOX_RESTART_POLICY_ON_FAILURE: "on_failure",
     openshell_pb2.SANDBOX_RESTART_POLICY_ALWAYS: "always",
 }
+
+
+class NewSandbox(Record):
+    """What a client asks for. ``spec`` is a serialized ``openshell.v1.SandboxSpec`` without its policy."""
+
+    workspace: str
+    name: str
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    spec: bytes
+    providers: tuple[str, ...]
+    policy: Policy
+    policy_hash: str
+    workdir: str | None = None
+    request_id: str = ""
+    held: bool = False
 
 
 def data_root() -> str:

@@ -16,8 +16,9 @@ from pyopenshell import runs
 from pyopenshell.errors import NameInUse, NoSuchSandbox, OpenShellError, PolicyRefused
 from pyopenshell.gateway import policy_wire, remains, wanting
 from pyopenshell.gateway.box import NotRunning
-from pyopenshell.gateway.engine import Engine, NewSandbox
+from pyopenshell.gateway.engine import Engine
 from pyopenshell.gateway.store import AsyncStore, Revision, Store, Workspace, rows, schema
+from pyopenshell.gateway.wanting import NewSandbox
 from pyopenshell.policy.model import Policy
 from pyopenshell.supervisor.client import Supervisors
 from pyopenshell.supervisor.session import Ended, Output, Program

@@ -19,12 +19,13 @@ from openshell._proto import openshell_pb2, sandbox_pb2
 from pyopenshell import runs
 from pyopenshell.errors import PolicyError, PolicyRefused, UsageError
 from pyopenshell.gateway import policy_wire
-from pyopenshell.gateway.engine import Engine, NewSandbox
+from pyopenshell.gateway.engine import Engine
 from pyopenshell.gateway.proto import inspection_pb2
 from pyopenshell.gateway.service.inspection import InspectionService
 from pyopenshell.gateway.service.logs import LogService
 from pyopenshell.gateway.service.policies import PolicyService
 from pyopenshell.gateway.store import AsyncStore, Conflict, NotKept
+from pyopenshell.gateway.wanting import NewSandbox
 from pyopenshell.policy.model import Policy
 from pyopenshell.supervisor.client import Supervisors
 

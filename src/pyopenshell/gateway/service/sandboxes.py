@@ -11,9 +11,9 @@ from pyopenshell import __version__
 from pyopenshell.errors import NoSuchSandbox, OpenShellError, UsageError
 from pyopenshell.gateway import asked, messages, policy_wire, revisions, validate, wanting
 from pyopenshell.gateway.auth import caller
-from pyopenshell.gateway.engine import NewSandbox
 from pyopenshell.gateway.exposures import requested
 from pyopenshell.gateway.scope import scope_of, workspace_of
+from pyopenshell.gateway.wanting import NewSandbox
 from pyopenshell.policy.model import Policy
 
 if TYPE_CHECKING:
