@@ -100,12 +100,19 @@ def chosen(name: str | None = None, endpoint: str | None = None, *, insecure: bo
 
 
 def active() -> str | None:
-    """Return the active gateway's name, None where there is none. Raises StateError, UsageError."""
+    """Return the active gateway's name, None where there is none. Raises StateError, UsageError.
+
+    Nor is there one for somebody who may not enter the folder: it is another user's, whose environment came along.
+    """
     path = f"{config_root()}/active_gateway"
     try:
         name = files.read(path).strip()
     except FileNotFoundError:
         return None
+    except StateError as error:
+        if isinstance(error.__cause__, PermissionError) and not os.access(config_root(), os.X_OK):
+            return None
+        raise
     try:
         return check_name(name) if name else None
     except UsageError as error:

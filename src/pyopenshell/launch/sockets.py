@@ -22,7 +22,8 @@ DATAGRAM, LISTENING = b"0002", 1 << 16
 def bound() -> tuple[frozenset[str], frozenset[str]]:
     """Return the names that pathname sockets were bound to (unix(7), ``/proc/net/unix``): absolute, and relative ones.
 
-    The kernel tells the name as it was given. One that is relative says nothing of its place.
+    The kernel tells the name as it was given. One that is relative says nothing of its place, nor does one that goes by
+    way of a descriptor (``/proc/self/fd``).
     """
     placed: set[str] = set()
     elsewhere: set[str] = set()
@@ -35,7 +36,7 @@ def bound() -> tuple[frozenset[str], frozenset[str]]:
         fields = line.split(None, 7)
         if len(fields) == 8 and (fields[4] == DATAGRAM or int(fields[3], 16) & LISTENING):
             name = os.fsdecode(fields[7])
-            if name[0] == "/":
+            if name[0] == "/" and not name.startswith("/proc/self/"):
                 placed.add(name)
             elif name[0] != "@":  # an abstract one, which has no path
                 elsewhere.add(name)

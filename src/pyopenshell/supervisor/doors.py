@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pyopenshell.runs import Run
     from pyopenshell.supervisor.keeper import Keeper
 
+LONGEST = 107
+"""Bytes of a path that a socket can be bound to (unix(7), ``sun_path``)."""
 WAITING = 128
 """Connections that wait to be taken; the next one is refused."""
 
@@ -29,8 +31,10 @@ class Doors:
         self._endpoint: Endpoint | None = None
         record.write(protocol.KEY, keeper.key)
         self._listening = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
-        # By way of the folder's descriptor: a path of any length fits in there.
-        self._listening.bind(f"/proc/self/fd/{self._folder}/{protocol.SOCKET}")
+        path = f"{record.path}/{protocol.SOCKET}"
+        if len(os.fsencode(path)) > LONGEST:  # by way of the folder's descriptor any path fits in
+            path = f"/proc/self/fd/{self._folder}/{protocol.SOCKET}"
+        self._listening.bind(path)
         self._listening.listen(WAITING)
         self._listening.setblocking(False)
         keeper.loop.watch(self._listening.fileno(), self._come)

@@ -40,7 +40,7 @@ class Stamp(Record):
         return (
             all(_file(path) == seen for path, seen in self.files)
             and all(_folder(path) == seen for path, seen in self.folders)
-            and self.sockets == sockets.bound()
+            and self.sockets == _sockets()
             and self.scope == _scope()
         )
 
@@ -71,7 +71,7 @@ def take(planned: Planned) -> Stamp:
     asked = [os.path.abspath(planned.request.workdir)] if planned.request.workdir else []  # a link, perhaps
     own = [*places.own_code(), runs.state_root(), runs.config_root(), planned.plan.workload.workdir, *asked]
     own.append(planned.identity.home)
-    bound = sockets.bound()
+    bound = _sockets()
     policy = planned.policy.source.file
     own += [os.path.abspath(policy), os.path.dirname(os.path.abspath(policy))] if policy else []
     folders = [*planned.plan.workload.environment["PATH"].split(":"), *ACCOUNTS]
@@ -85,6 +85,13 @@ def take(planned: Planned) -> Stamp:
         bound,
         _scope(),
     )
+
+
+def _sockets() -> tuple[frozenset[str], frozenset[str]]:
+    """Return the sockets of others: those in our own state folder come and go with every sandbox that stays."""
+    own = f"{runs.state_root()}/"
+    placed, elsewhere = sockets.bound()
+    return frozenset(name for name in placed if not name.startswith(own)), elsewhere
 
 
 def _above(path: str) -> list[str]:

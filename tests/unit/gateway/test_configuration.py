@@ -84,6 +84,24 @@ def test_selecting_and_removing():
     assert (None, ["one"]) == (configuration.active(), configuration.names())
 
 
+def test_another_users_folder_is_none_of_ours(monkeypatch):
+    """Somebody else's environment came along: nothing is configured, and commands work with this machine's records."""
+    monkeypatch.setattr("pyopenshell.gateway.configured_files.read", refused)
+    monkeypatch.setattr(os, "access", lambda _path, _mode: False)
+    assert configuration.active() is None
+    monkeypatch.setattr(os, "access", lambda _path, _mode: True)
+    with pytest.raises(StateError):
+        configuration.active()
+
+
+def refused(path):
+    """Fail as for a file that may not be read."""
+    try:
+        raise PermissionError(13, "Permission denied")
+    except PermissionError as error:
+        raise StateError(f"cannot read {path}") from error
+
+
 def test_which_gateway_is_meant(monkeypatch):
     """The option wins over the variable, that over the active one; an address replaces only the address."""
     for name in ("a", "b", "c"):
