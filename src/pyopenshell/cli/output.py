@@ -215,9 +215,10 @@ def _console() -> Console:
 def prepare_streams() -> None:
     """Make standard output one that can always be written: never None, never failing on a character.
 
-    What the caller closed is ``/dev/null``, before a file or a connection gets its number.
+    What the caller closed gets something that can be neither read nor written, as before: else a file or a connection
+    would get its number.
     """
-    while (fd := os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)) <= 2:
+    while (fd := os.open("/", os.O_PATH | os.O_CLOEXEC)) <= 2:
         pass
     os.close(fd)
     if sys.stdout is None:
