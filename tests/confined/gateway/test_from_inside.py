@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,15 @@ for name in ("token", "tls/client.key", "tls/ca.key"):
 """
 
 
+@pytest.fixture
+def short():
+    """A folder whose path is short enough for a socket in the state folder beneath it (unix(7))."""
+    with tempfile.TemporaryDirectory(prefix="os-", dir="/var/tmp") as folder:
+        yield Path(folder)
+
+
 @pytest.mark.parametrize("kind", world.WORLDS)
-def test_neither_token_nor_key_is_read_from_inside(workdir, tmp_path, kind):
+def test_neither_token_nor_key_is_read_from_inside(workdir, short, kind):
     """Of a gateway of the same user a sandbox reaches no port, reads no token and no key.
 
     Without mounts to hide it, and without ABI 9, it can connect to the socket of its own user: that is why calls need
@@ -29,9 +37,9 @@ def test_neither_token_nor_key_is_read_from_inside(workdir, tmp_path, kind):
         pytest.skip("needs: Landlock")
     if kind != "no namespaces":
         world.needs_namespaces()
-    sandbox = world.Sandbox(workdir, tmp_path / "state", tmp_path)
+    sandbox = world.Sandbox(workdir, short / "state", short)
     sandbox.world = world.WORLDS[kind]
-    folder = tmp_path / "state/openshell/gateway"
+    folder = short / "state/openshell/gateway"
     command = [sys.executable, "-m", "tests.confined.gateway.served", str(folder)]
     root = Path(__file__).parents[3]
     with subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as gateway:
