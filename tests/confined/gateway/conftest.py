@@ -6,7 +6,6 @@ import pytest
 
 from tests.confined.gateway.house import House
 
-
 # Where the extra `gateway` is not installed (other kernels' images), what imports it can not even be collected.
 collect_ignore = [] if find_spec("openshell") else ["ssh", "test_files.py", "test_hostile_transport.py"]
 
