@@ -163,6 +163,7 @@ class Visitor:
         if not self._is_known:
             if kind != protocol.HELLO or not _compare_digest(payload, self._keeper.key):
                 self.leave()
+                return
             self._is_known = True
         elif self._program:
             self._of_session(self._program, kind, payload)
