@@ -5,6 +5,9 @@ import marshal
 import os
 import random
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -95,6 +98,36 @@ def test_strangers(boxes, box):
     for own in waiting:
         own.close()
     assert household.memory(box.pid) - before < 4 * 1024
+
+
+KNOWING = """
+import os, socket, sys
+from pyopenshell.kernel import process
+record, said, confined = sys.argv[1], bytes.fromhex(sys.argv[2]), sys.argv[3] == "confined"
+if confined:
+    process.set_no_new_privs()
+os.chdir(record)  # its path may be longer than a socket's can be
+with socket.socket(socket.AF_UNIX) as own:
+    own.settimeout(20)
+    try:
+        own.connect("supervisor.sock")
+        own.sendall(said)
+        print(len(own.recv(100)) > 0)
+    except OSError:
+        print(False)
+"""
+
+
+@pytest.mark.parametrize("who", ["free", "confined"])
+def test_who_has_stolen_the_key(box, who):
+    """It is of no use to a process that gets no new privileges, as a sandboxed one does not."""
+    if "NoNewPrivs:\t1" in Path("/proc/self/status").read_text():
+        pytest.skip("needs: a caller that may get new privileges")
+    said = frame(protocol.HELLO, key(box)) + frame(protocol.LIST)
+    told = subprocess.run(
+        [sys.executable, "-c", KNOWING, box.record, said.hex(), who], capture_output=True, text=True, check=True
+    )
+    assert str(who == "free") == told.stdout.strip()
 
 
 def test_gateway_that_speaks_otherwise(boxes, box):
