@@ -9,6 +9,7 @@ from pyopenshell.cli import output, remote, sandbox_remote, sandbox_request, san
 from pyopenshell.cli.records import LOGIN_SHELL
 from pyopenshell.cli.sandbox_connect import attach
 from pyopenshell.errors import CommandError, OpenShellError, UsageError
+from pyopenshell.runs.names import check_name
 
 if TYPE_CHECKING:
     import argparse
@@ -62,7 +63,9 @@ def _create(arguments: argparse.Namespace, attached: bool) -> int:
 
 
 def _check(arguments: argparse.Namespace, attached: bool) -> None:
-    """Refuse what cannot be together. Raises UsageError."""
+    """Refuse what cannot be, or not together, before a gateway is started for it. Raises UsageError."""
+    if arguments.name is not None:
+        check_name(arguments.name)
     if attached and arguments.output != "table":
         raise UsageError(
             f"-o {arguments.output} and the output of the main process cannot both have standard output",
