@@ -14,8 +14,9 @@ from __future__ import annotations
 import _socket
 import os
 import select
-import struct
 import time
+
+from pyopenshell.launch import wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ _TOKEN = 32
 _REQUEST = 1 + _TOKEN + 1
 """Bytes of a request, with its newline: far below PIPE_BUF, so that requests never mix (pipe(7))."""
 _HEX = frozenset(b"0123456789abcdef")
-_CREDENTIALS = struct.Struct("iII")
-"""``struct ucred``: pid, uid, gid."""
 
 
 def _place(folder: int, token: str) -> str:
@@ -114,8 +113,7 @@ def _accept(listening: _socket.socket, supervisor: int) -> _socket.socket:
     while select.select([listening], [], [], max(0, deadline - time.monotonic()))[0]:
         fd, _address = listening._accept()  # type: ignore[attr-defined]  # what socket.accept wraps
         connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, fd)
-        peer = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, _CREDENTIALS.size)
-        if _CREDENTIALS.unpack(peer)[0] == supervisor:
+        if wire.peer(connection)[0] == supervisor:
             return connection
         connection.close()
     raise TimeoutError("the supervisor does not answer")

@@ -19,6 +19,12 @@ DATAGRAM, LISTENING = b"0002", 1 << 16
 """A type of sockets that need not listen to be sent to, and the flag of those that do: __SO_ACCEPTCON, linux/net.h."""
 
 
+BY_DESCRIPTOR = "/proc/self/"
+"""How the names begin of sockets that were bound by way of a descriptor, whose path is too long for a socket."""
+OURS = "/supervisor.sock"
+"""How the names of our supervisors' end: they lie in a state folder, and want a key (docs/threat-model.md)."""
+
+
 def bound() -> tuple[frozenset[str], frozenset[str]]:
     """Return the names that pathname sockets were bound to (unix(7), ``/proc/net/unix``): absolute, and relative ones.
 
@@ -36,7 +42,10 @@ def bound() -> tuple[frozenset[str], frozenset[str]]:
         fields = line.split(None, 7)
         if len(fields) == 8 and (fields[4] == DATAGRAM or int(fields[3], 16) & LISTENING):
             name = os.fsdecode(fields[7])
-            if name[0] == "/" and not name.startswith("/proc/self/"):
+            if name.startswith(BY_DESCRIPTOR):
+                if not name.endswith(OURS):
+                    elsewhere.add(name)
+            elif name[0] == "/":
                 placed.add(name)
             elif name[0] != "@":  # an abstract one, which has no path
                 elsewhere.add(name)

@@ -142,3 +142,9 @@ def read(fd: int, count: int) -> bytes | None:
             return None
         data += piece
     return data
+
+
+def peer(connection: _socket.socket) -> tuple[int, int]:
+    """Return pid and uid of who is at the other end of a Unix socket, as the kernel saw it (unix(7), SO_PEERCRED)."""
+    seen = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)
+    return int.from_bytes(seen[:4], "little", signed=True), int.from_bytes(seen[4:8], "little")

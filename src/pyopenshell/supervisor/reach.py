@@ -9,7 +9,6 @@ import os
 import select
 import signal
 import socket
-import struct
 import time
 from typing import TYPE_CHECKING
 
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
 PATIENCE = 10.0
 """Seconds in which a supervisor answers."""
-_CREDENTIALS = struct.Struct("iII")
 
 
 async def reach(record: str) -> Connection:
@@ -80,7 +78,7 @@ def signal_supervisor(record: str, number: int) -> int:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as own:
         try:
             _connect(own, record)
-            pid: int = _CREDENTIALS.unpack(own.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))[0]
+            pid: int = wire.peer(own)[0]
             process = os.pidfd_open(pid)
         except OSError:
             return 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import _socket
 import marshal
 import os
-import struct
 import time
 from _operator import _compare_digest  # what hmac.compare_digest is: hmac brings OpenSSL along
 
@@ -25,7 +24,6 @@ FULL = 1 << 18
 """Bytes that wait for a visitor, with which it is full."""
 PATIENCE = 10.0
 """Seconds without progress after which somebody who only looks on holds the program up no longer."""
-_CREDENTIALS = struct.Struct("iII")
 _FIRST = wire.HEAD + protocol.KEY_SIZE
 """Bytes of what somebody says first."""
 _MOST_SIGNAL = 64
@@ -258,8 +256,7 @@ class Visitor:
 
 def is_stranger(connection: _socket.socket) -> bool:
     """Whether somebody is not to be heard: another user, or a sandboxed process, as those get no new privileges."""
-    peer = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, _CREDENTIALS.size)
-    pid, uid, _gid = _CREDENTIALS.unpack(peer)
+    pid, uid = wire.peer(connection)
     return uid not in (0, os.geteuid()) or _confined(pid) > _confined(os.getpid())
 
 
