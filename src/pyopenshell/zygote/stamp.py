@@ -88,10 +88,9 @@ def take(planned: Planned) -> Stamp:
 
 
 def _sockets() -> tuple[frozenset[str], frozenset[str]]:
-    """Return the sockets of others: those in our own state folder come and go with every sandbox that stays."""
-    own = f"{runs.state_root()}/"
+    """Return the sockets of others: supervisors' come and go with every sandbox that stays, of any state folder."""
     placed, elsewhere = sockets.bound()
-    return frozenset(name for name in placed if not name.startswith(own)), elsewhere
+    return frozenset(name for name in placed if not name.endswith(sockets.OURS)), elsewhere
 
 
 def _above(path: str) -> list[str]:
